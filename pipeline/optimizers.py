@@ -1,0 +1,56 @@
+"""Adam and SGD with momentum for stacks: one flat row a member, every member with its own learning rate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015, algorithm 1).
+
+    PyTorch's fused kernel does the work, once for each distinct learning rate. Its vector and scalar code round
+    differently, which is why every row is a multiple of 16 numbers long.
+    """
+
+    def __init__(self, weights: Tensor, gradient: Tensor, learning_rates: Tensor) -> None:
+        self._step = torch.zeros((), dtype=torch.float32)
+        rows = (weights, gradient, torch.zeros_like(weights), torch.zeros_like(weights))
+        self._groups = [
+            (rate, [[tensor[member] for member in members] for tensor in rows])
+            for rate, members in _by_value(learning_rates)
+        ]
+
+    def step(self, factor: float) -> None:
+        """Update the weights in place with learning rates scaled by `factor`."""
+        self._step += 1
+        for rate, (weights, gradients, first, second) in self._groups:
+            torch._fused_adam_(
+                weights, gradients, first, second, [], [self._step] * len(weights),
+                lr=rate * factor, beta1=BETAS[0], beta2=BETAS[1], eps=EPSILON,
+                weight_decay=0.0, amsgrad=False, maximize=False,
+            )  # fmt: skip
+
+
+class Sgd:
+    """SGD with heavy-ball momentum, as `torch.optim.SGD` defines it (Sutskever et al. 2013)."""
+
+    def __init__(self, weights: Tensor, gradient: Tensor, learning_rates: Tensor, momentum: Tensor) -> None:
+        self._weights, self._gradient = weights, gradient
+        self._rates, self._momentum = learning_rates.view(-1, 1), momentum.view(-1, 1)
+        self._velocity = torch.zeros_like(weights)
+
+    def step(self, factor: float) -> None:
+        """Update the weights in place with learning rates scaled by `factor`."""
+        self._velocity.mul_(self._momentum).add_(self._gradient)
+        self._weights.addcmul_(self._velocity, self._rates * -factor)
+
+
+def _by_value(values: Tensor) -> list[tuple[float, list[int]]]:
+    members: dict[float, list[int]] = {}
+    for member, value in enumerate(values.tolist()):
+        members.setdefault(value, []).append(member)
+    return list(members.items())

@@ -1,0 +1,84 @@
+"""Fit members in stacks: equal shapes together, cut into chunks, chunks spread over workers.
+
+A member's result is the same to the last bit whatever it is trained beside, however the stacks are cut and
+whichever workers fit them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+
+from pipeline.stack import Fitted, Member, SeedData, Stack
+
+CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
+Tick = Callable[[int], None]
+
+
+def fit(
+    groups: Sequence[Sequence[Member]],
+    data: Mapping[int, SeedData],
+    *,
+    jobs: int = 1,
+    chunk: int = CHUNK,
+    tick: Tick | None = None,
+) -> list[Fitted]:
+    """Fit groups of members (the seeds of one point, say), of any shapes, on the data of their seeds.
+
+    Args:
+        groups: what to fit; the members of a group have one shape, and come back together.
+        data: seed -> its data.
+        jobs: workers of joblib's current backend (`joblib.parallel_config` chooses it: threads, loky, dask, ray).
+        chunk: members fitted at once.
+        tick: told after every epoch how many members finished it; must be picklable for worker processes.
+    """
+    members = [member for group in groups for member in group]
+    chunks = list(_chunks(members, chunk))
+    stacks = [[members[row] for row in rows] for rows in chunks]
+    calls = (delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=tick) for stack in stacks)
+    results: list[Fitted] = Parallel(n_jobs=jobs)(calls)
+    alone = {
+        row: result.row(place) for rows, result in zip(chunks, results, strict=True) for place, row in enumerate(rows)
+    }
+    ends = np.cumsum([len(group) for group in groups])
+    return [
+        Fitted.join([alone[row] for row in range(end - len(group), end)])
+        for group, end in zip(groups, ends, strict=True)
+    ]
+
+
+def _shape(member: Member) -> tuple[object, ...]:
+    """Members of equal shape may be stacked: the same arrays, the same steps."""
+    point = member.point
+    return (point.hidden, point.batch_norm, point.epochs, point.batch_size, point.optimizer, point.schedule)
+
+
+def _chunks(members: Sequence[Member], size: int) -> Iterator[list[int]]:
+    """Member numbers of each chunk: by shape, then seed by seed, so that neighbours share their random numbers."""
+    order = sorted(range(len(members)), key=lambda i: (repr(_shape(members[i])), members[i].seed))
+    for _, group in groupby(order, key=lambda i: _shape(members[i])):
+        rows = list(group)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def fit_stack(
+    members: Sequence[Member],
+    data: Mapping[int, SeedData],
+    *,
+    threads: int = 1,
+    dtype: torch.dtype = torch.float32,
+    tick: Tick | None = None,
+) -> Fitted:
+    """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels."""
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        stack = Stack(members, data, dtype)
+        for epoch in range(stack.epochs):
+            stack.run_epoch(epoch)
+            if tick is not None:
+                tick(len(members))
+        return stack.finish()
