@@ -150,7 +150,7 @@ class Regularizers(Strict):
     averaging: Probability = Field(
         default=0.0, description="Decay of the moving average of the weights that is evaluated."
     )
-    early_stopping: Literal["none", "nll", "calibrated_nll"] = Field(
+    early_stopping: Literal["none", "nll", "nll_ts"] = Field(
         default="none",
         description="Keep the epoch with the best validation NLL, or the best after temperature scaling.",
     )

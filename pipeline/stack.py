@@ -14,12 +14,13 @@ from torch import Tensor
 from pipeline import regularize
 from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.config import Point
+from pipeline.data import SeedData
 from pipeline.networks import Architecture, Workspace, initial, layout, predict
 from pipeline.noise import Purpose, generator, uniform16
 from pipeline.optimizers import Adam, Sgd
 
 SPLITS = ("train", "validation", "test")
-EVALUATION_ROWS = 512  # rows of an evaluation block; fixed, since a product's bits may depend on its shape
+EVALUATION_ROWS = 256  # rows of an evaluation block; fixed, since a product's bits may depend on its shape
 HISTORY_POINTS = 24
 STRENGTHS = (
     *("dropout", "input_dropout", "weight_decay", "l2", "label_smoothing", "mixup", "cutmix"),
@@ -33,15 +34,6 @@ class Member:
 
     point: Point
     seed: int
-
-
-@dataclass(frozen=True)
-class SeedData:
-    """What one seed trains on: standardized features (row, feature) and labels (row,) of each split."""
-
-    features: Mapping[str, NDArray[np.float32]]
-    labels: Mapping[str, NDArray[np.int64]]
-    classes: int
 
 
 @dataclass(frozen=True)
@@ -279,14 +271,14 @@ class Watch:
     """Early stopping: which weights each member keeps.
 
     A member without it keeps the last ones. One with `nll` keeps those with the best validation NLL; one with
-    `calibrated_nll` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes
+    `nll_ts` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes
     on for the others in the stack; a member that has run out of patience keeps no later weights.
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
         rules = np.array([point.early_stopping for point in points])
-        self.plain, self.calibrated = rules == "nll", rules == "calibrated_nll"
-        self.on = bool((self.plain | self.calibrated).any())
+        self.plain, self.scaled = rules == "nll", rules == "nll_ts"
+        self.on = bool((self.plain | self.scaled).any())
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
         self.best = np.full(len(points), inf)
         self.epochs = np.zeros(len(points), np.int64)
@@ -296,10 +288,10 @@ class Watch:
     def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
         """Keep the current weights of the members that have no rule, or that are better than ever and not done."""
         score = negative_log_likelihood(logits, torch.from_numpy(labels))
-        if self.calibrated.any():
+        if self.scaled.any():
             scaled = torch.from_numpy(scale_logits(logits.numpy(), fit_temperature(logits.numpy(), labels)))
-            score = np.where(self.calibrated, negative_log_likelihood(scaled, torch.from_numpy(labels)), score)
-        ruled = self.plain | self.calibrated
+            score = np.where(self.scaled, negative_log_likelihood(scaled, torch.from_numpy(labels)), score)
+        ruled = self.plain | self.scaled
         better = ~ruled | ((score < self.best) & (self.waited < self.patience))
         self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
         self.best = np.where(better, score, self.best)

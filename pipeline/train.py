@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from pipeline.stack import Fitted, Member, SeedData, Stack
+from pipeline.data import SeedData
+from pipeline.stack import Fitted, Member, Stack
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 Tick = Callable[[int], None]

@@ -1,0 +1,130 @@
+"""Given the records and the runs a store holds, what is there to do? Pure; the store is neither read nor written."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from pipeline.errors import InputError
+from pipeline.records import Record
+
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """An active run of the store that carries a key; `digest` is None until it was written to its end."""
+
+    run_id: str
+    experiment: str
+    key: str
+    digest: str | None
+    superseded: str | None
+    parent: str | None
+    status: str
+    artifact_uri: str
+    start: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one record needs.
+
+    Attributes:
+        record: the record.
+        digest: its content's name.
+        keep: the stored run that already says all of it, or None where one must be written.
+        delete: half-written, damaged and duplicate runs of the same place.
+        retire: complete runs of the same place with earlier content, not yet marked so.
+        parent: run id of the parent, None without one, "" where the parent must be written first.
+    """
+
+    record: Record
+    digest: str
+    keep: StoredRun | None
+    delete: tuple[str, ...]
+    retire: tuple[str, ...]
+    parent: str | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do."""
+        if self.keep is None or self.delete or self.retire:
+            return False
+        return self.keep.superseded == "false" and self.keep.parent == self.parent
+
+
+def plan(
+    records: Sequence[Record],
+    stored: Iterable[StoredRun],
+    *,
+    digests: Mapping[Place, str],
+    intact: Callable[[StoredRun, Record], bool],
+) -> list[Step]:
+    """Say what each record needs, parents before their children.
+
+    Args:
+        records: what the store should say; one for each place.
+        stored: the active runs it holds.
+        digests: each record's digest, by place.
+        intact: whether a stored run still has the artifacts of its record.
+
+    Raises:
+        InputError: two records at one place, or a parent that is neither among the records nor in the store.
+    """
+    runs = defaultdict(list)
+    for run in sorted(stored, key=lambda run: (run.superseded == "true", run.start, run.run_id)):
+        runs[run.experiment, run.key].append(run)
+    parents: dict[Place, str | None] = {
+        place: next((run.run_id for run in found if run.digest and run.superseded != "true"), None)
+        for place, found in runs.items()
+    }
+    steps = []
+    for record in _parents_first(records):
+        step = _step(record, runs[record.place], digest=digests[record.place], intact=intact, parents=parents)
+        parents[record.place] = step.keep.run_id if step.keep else ""
+        steps.append(step)
+    return steps
+
+
+def _step(
+    record: Record,
+    runs: Sequence[StoredRun],
+    *,
+    digest: str,
+    intact: Callable[[StoredRun, Record], bool],
+    parents: Mapping[Place, str | None],
+) -> Step:
+    same = [run for run in runs if run.digest == digest]
+    keep = next((run for run in same if run.status == record.status and intact(run, record)), None)
+    return Step(
+        record=record,
+        digest=digest,
+        keep=keep,
+        delete=tuple(run.run_id for run in runs if run.digest in (None, digest) and run is not keep),
+        retire=tuple(run.run_id for run in runs if run.digest not in (None, digest) and run.superseded != "true"),
+        parent=None if record.parent is None else _parent(record, parents),
+    )
+
+
+def _parent(record: Record, parents: Mapping[Place, str | None]) -> str:
+    found = parents.get((record.experiment, record.parent or ""))
+    if found is None:
+        raise InputError(f"the parent of {record.key!r} must be published with it or earlier, got {record.parent!r}")
+    return found
+
+
+def _parents_first(records: Sequence[Record]) -> list[Record]:
+    """Order records so that each follows its parent, otherwise as given."""
+    by_place = {record.place: record for record in records}
+    if len(by_place) != len(records):
+        (_, key), _ = Counter(record.place for record in records).most_common(1)[0]
+        raise InputError(f"each record must have a key of its own in its experiment, got {key!r} more than once")
+    graph = {
+        record.place: [(record.experiment, record.parent)] if record.parent is not None else [] for record in records
+    }
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise InputError(f"parents must not form a circle, got {[key for _, key in error.args[1]]}") from None
+    return [by_place[place] for place in order if place in by_place]

@@ -1,0 +1,145 @@
+"""How are results read in a terminal? One line a point within 120 columns, and footnotes that say what is what."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {"better": "bold green", "worse": "bold red"}
+_COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NLL - none", "P(better)", "Verdict", "+n")
+
+
+def rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cells as text: variants in their order, the points of each from best to worst on validation."""
+    return [_row(point) for point in _ordered(results)]
+
+
+def footnotes(results: Mapping[str, Any]) -> list[str]:
+    """What n is, what the intervals are, which corrections were made, what the A/A check and duplicates say."""
+    protocol, data = results["protocol"], results["dataset"]
+    percent = f"{protocol['confidence']:.0%}"
+    notes = [
+        f"n = {protocol['seeds']} paired seeds; {data['train']} training, {data['validation']} validation, "
+        f"{data['test']} test rows. NLL on test, in nats; ± and [ ] are {percent} Student t intervals over seeds.",
+        "NLL - none: paired difference from the unregularized point (negative is better). TS: after temperature "
+        "scaling. Floor: the ECE expected of a calibrated model. Debiased: signed squared calibration error.",
+        f"P(better): share of paired seeds with the lower NLL, ties half; [ ] {percent} bootstrap of "
+        f"{protocol['resamples']} seed sets. Better: above 1/2 and reaching beyond {protocol['gamma']:g}. "
+        "+n: more seeds that would settle it with even chances; 0: settled.",
+        _correction(protocol),
+        *(_a_a(point) for point in results["points"] if point["a_a"]),
+    ]
+    twins = [point["key"] for point in results["points"] if point["duplicate"]]
+    return [*notes, f"= identical to the unregularized point to the bit: {', '.join(twins)}."] if twins else notes
+
+
+def table(results: Mapping[str, Any]) -> Table:
+    """The rich table of `rows`, verdicts highlighted, for a console of any width."""
+    made = Table(*_COLUMNS, box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
+    made.columns[0].overflow = "fold"
+    for column in made.columns[1:]:
+        column.no_wrap, column.justify = True, "right"
+    for row in rows(results):
+        style = _STYLES.get(row["Verdict"], "")
+        made.add_row(*(Text(row[name], style=style if name == "Verdict" else "") for name in _COLUMNS))
+    return made
+
+
+def render(results: Mapping[str, Any], *, width: int = 120, color: bool = False) -> str:
+    """The table and its footnotes as text, with terminal colours only where asked for."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=color, color_system="standard" if color else None)
+    with console.capture() as captured:
+        console.print(table(results))
+        console.print()
+        for note in footnotes(results):
+            console.print(note, style="dim", highlight=False, markup=False)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _ordered(results: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    variants = list(dict.fromkeys(point["variant"] for point in results["points"]))
+
+    def place(point: Mapping[str, Any]) -> tuple[int, bool, float]:
+        means = (_mean(point, f"validation{stage}/nll") for stage in ("_ts", ""))
+        mean = next((mean for mean in means if mean is not None), None)
+        return variants.index(point["variant"]), mean is None, mean or 0.0
+
+    return sorted(results["points"], key=place)
+
+
+def _row(point: Mapping[str, Any]) -> dict[str, str]:
+    against = point["against_reference"].get("test/nll")
+    mark = " =" if point["duplicate"] else " (A/A)" if point["a_a"] else ""
+    cells = [
+        point["key"] + mark,
+        _plus_minus(point["metrics"].get("test/nll", {})),
+        _short(_mean(point, "test/accuracy")),
+        f"{_short(_mean(point, 'test/ece'))}/{_short(_mean(point, 'test/ece_floor'))}",
+        _short(_mean(point, "test/debiased"), digits=4, sign=True),
+        _short(_mean(point, "gap/nll")),
+        _short(_mean(point, "test_ts/nll")),
+    ]
+    return dict(zip(_COLUMNS, [*cells, *_compared(against)], strict=True))
+
+
+def _compared(against: Mapping[str, Any] | None) -> list[str]:
+    if against is None:
+        return ["", "", "", ""]
+    if against["left_out"]:
+        return ["", "", "left out", ""]
+    more, p = against["more_seeds"], against["p_better"]
+    word = "no difference" if against["equivalent"] else against["verdict"]
+    return [
+        _interval(against, "difference", digits=3, sign=True),
+        _interval(p, "estimate", digits=2, sign=False),
+        word,
+        "" if more is None else str(more),
+    ]
+
+
+def _interval(entry: Mapping[str, Any], centre: str, *, digits: int, sign: bool) -> str:
+    middle, low, high = (_short(entry[key], digits=digits, sign=sign) for key in (centre, "low", "high"))
+    return f"{middle} [{low},{high}]"
+
+
+def _plus_minus(entry: Mapping[str, float | None]) -> str:
+    mean, high = entry.get("mean"), entry.get("high")
+    return _short(mean) if mean is None or high is None else f"{_short(mean)}±{_short(high - mean)}"
+
+
+def _short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
+    """Fixed digits without the leading zero, fewer of them from 10 on; a dash where there is no value."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    form = f"{size:.{digits}f}" if size < 10 else f"{size:.3g}"
+    form = form[1:] if form.startswith("0.") else form
+    zero = not form.strip("0.")
+    return ("" if zero else "-" if value < 0 else "+" if sign else "") + form
+
+
+def _mean(point: Mapping[str, Any], metric: str) -> float | None:
+    mean: float | None = point["metrics"].get(metric, {}).get("mean")
+    return mean
+
+
+def _correction(protocol: Mapping[str, Any]) -> str:
+    holm = f"p values in the results are also given by Holm's step-down over {protocol['family']} points."
+    if protocol["correction"] == "none":
+        return f"No correction for shared data: every seed draws its own. {holm}"
+    ratio = protocol["inflation"]["test"]
+    return (
+        f"Seeds resplit one data set: t intervals are widened by Nadeau & Bengio's n_test/n_train = {ratio:.3g}; "
+        f"P(better) and the verdict are not, they speak of this data set only. {holm}"
+    )
+
+
+def _a_a(point: Mapping[str, Any]) -> str:
+    against = point["against_reference"].get("test/nll")
+    if against is None or against["left_out"]:
+        return f"A/A check {point['key']}: not compared."
+    passed = "as it should" if against["verdict"] == "no evidence" else "a false alarm (expected in about 1 of 20)"
+    return f"A/A check (the unregularized network on other seeds, {point['key']}): {against['verdict']}, {passed}."

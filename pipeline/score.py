@@ -1,0 +1,244 @@
+"""Everything measured on a stack of trained members at one point, before and after temperature scaling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.calibrate import Decomposition, Temperature, decompose_log_loss, fit_temperature, scale_logits
+from pipeline.metrics import (
+    accuracy,
+    brier_score,
+    confidence_bias,
+    excess_risk,
+    isotonic_fit,
+    log_softmax,
+    negative_log_likelihood_of_logs,
+    ranked_areas,
+    ranked_corp,
+)
+from pipeline.reliability import (
+    Ranked,
+    Uniforms,
+    binned_error,
+    classwise_calibration_error,
+    consistency_p_value,
+    debiased_error,
+    exact_calibration_error,
+    noise_floor,
+    rank_top_label,
+    reliability_curve,
+    smooth_error,
+)
+
+Floats = NDArray[np.float64]
+Logits = Mapping[str, NDArray[np.float32]]
+Labels = Mapping[str, NDArray[np.integer[Any]]]
+
+SPLITS = ("train", "validation", "test")
+GAPS = ("nll", "accuracy", "ece")
+GRID_POINTS = 101
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a score means: the last part of its name, which way is better, and a line for tables."""
+
+    name: str
+    direction: Literal["lower", "higher", "none"]
+    description: str
+
+
+METRICS = (
+    Metric("nll", "lower", "mean log-loss, nats"),
+    Metric("brier", "lower", "multiclass Brier score, 0 to 2"),
+    Metric("accuracy", "higher", "share of correct predictions"),
+    Metric("ece", "lower", "calibration error of the top label, 15 equal-width bins (biased upwards)"),
+    Metric("ece_mass", "lower", "calibration error of the top label, 15 equal-mass bins (biased upwards)"),
+    Metric("ece_l2", "lower", "root mean squared calibration error, 15 equal-width bins (biased upwards)"),
+    Metric("ece_max", "lower", "largest gap of 15 equal-width bins (biased upwards)"),
+    Metric("ece_floor", "none", "ece expected of a calibrated model with these confidences"),
+    Metric("ece_p", "none", "p-value of being calibrated (consistency resampling)"),
+    Metric("debiased", "lower", "squared calibration error without noise bias, signed, 15 equal-mass bins"),
+    Metric("smece", "lower", "smooth calibration error of the top label"),
+    Metric("classwise", "lower", "calibration error of each class, averaged over classes"),
+    Metric("bias", "none", "mean confidence minus accuracy; positive is overconfident"),
+    Metric("aurc", "lower", "area under risk and coverage"),
+    Metric("augrc", "lower", "area under generalized risk and coverage"),
+    Metric("refinement", "lower", "log-loss left after cross-fitted temperature scaling, nats"),
+    Metric("calibration", "lower", "log-loss that cross-fitted temperature scaling removes, nats"),
+    Metric("corp_miscalibration", "lower", "top-label Brier score that isotonic regression removes"),
+    Metric("corp_discrimination", "higher", "top-label Brier score gained on the base rate once recalibrated"),
+    Metric("corp_uncertainty", "none", "top-label Brier score of the base rate"),
+    Metric("exact_ce", "lower", "calibration error of the top label against the known posterior"),
+    Metric("excess_brier", "lower", "Brier score beyond that of the known posterior"),
+    Metric("excess_brier_calibration", "lower", "its part that recalibrating (class, confidence) could remove"),
+    Metric("excess_brier_grouping", "lower", "its part from rows treated alike though their posteriors differ"),
+    Metric("excess_kl", "lower", "divergence from the known posterior, nats"),
+    Metric("beta", "none", "inverse temperature fitted on validation"),
+    Metric("accepted", "none", "temperature scaling improves validation log-loss (1) or is left out (0)"),
+    Metric("at_bound", "none", "fitted temperature is at its bound (1)"),
+)
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """One split's predictions, with what several metrics need."""
+
+    probs: Floats
+    log_probs: Floats
+    labels: NDArray[np.integer[Any]]
+    ranked: Ranked
+
+
+def score_members(
+    logits: Logits, labels: Labels, posterior: NDArray[np.floating[Any]] | None, *, uniforms: Uniforms
+) -> dict[str, Floats]:
+    """Score a stack of members trained at one point.
+
+    Scores are named `<split>/<metric>`, and `<split>_ts/<metric>` after temperature scaling fitted on validation;
+    `gap/<metric>` and `gap_ts/<metric>` are test minus train of nll, accuracy and ece; `temperature/<field>` is the
+    fit. Metrics are those of `METRICS`; `ece_p` and those against the posterior (`exact_ce`, `excess_*`) exist on
+    test only. The corp parts are of the top label's Brier score. Refinement is that of the unscaled logits in both
+    stages, because a fitted temperature cancels a constant one. A member with a non-finite logit scores NaN throughout.
+
+    Args:
+        logits: For each of "train", "validation", "test": `(S, n, K)`.
+        labels: For the same splits: `(S, n)` integers in [0, K).
+        posterior: `(S, n_test, K)` true test probabilities, or None where unknown.
+        uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `pipeline.reliability.resampling_uniforms`.
+
+    Returns:
+        Scores by name, each `(S,)` float64; a member's are the same to the bit in any stack.
+
+    Raises:
+        ValueError: If a split is missing, or shapes, labels or probabilities are not as above.
+    """
+    finite = _finite_members(logits, labels)
+    clean = {split: np.where(finite[:, None, None], logits[split], np.float32(0)) for split in SPLITS}
+    temperature = fit_temperature(clean["validation"], labels["validation"])
+    scores: dict[str, Floats] = {}
+    for split in SPLITS:
+        parts = decompose_log_loss(clean[split], labels[split])
+        for stage, values in _stages(clean[split], temperature).items():
+            seen = _predictions(values, labels[split])
+            found = _common_scores(seen, parts)
+            if split == "test":
+                found |= _test_scores(seen, posterior, uniforms=uniforms)
+            scores |= {f"{split}{stage}/{name}": value for name, value in found.items()}
+    scores |= _gaps(scores)
+    scores |= {f"temperature/{f.name}": getattr(temperature, f.name) for f in fields(temperature)}
+    return {name: np.where(finite, value, np.nan) for name, value in scores.items()}
+
+
+def curves(logits: Logits, labels: Labels, posterior: NDArray[np.floating[Any]] | None) -> dict[str, Floats]:
+    """Points of each member's reliability diagram on test, before (`test/`) and after (`test_ts/`) scaling.
+
+    Args:
+        logits: As for `score_members`; "validation" and "test" are read.
+        labels: As for `score_members`.
+        posterior: `(S, n_test, K)`, or None where unknown.
+
+    Returns:
+        `<stage>/confidence`, `accuracy`, `count`, `exact`: `(S, 15)`, means over equal-width bins (a, b]; NaN in empty
+        bins, `exact` NaN without posterior. `<stage>/isotonic`: `(S, 101)`, isotonic regression of correctness on
+        confidence, interpolated to confidences 0, .01, ..., 1; NaN outside the range of confidences. A member with a
+        non-finite logit is NaN throughout.
+
+    Raises:
+        ValueError: As for `score_members`.
+    """
+    finite = _finite_members(logits, labels)
+    clean = {split: np.where(finite[:, None, None], logits[split], np.float32(0)) for split in SPLITS}
+    temperature = fit_temperature(clean["validation"], labels["validation"])
+    points: dict[str, Floats] = {}
+    for stage, values in _stages(clean["test"], temperature).items():
+        seen = _predictions(values, labels["test"])
+        curve = reliability_curve(seen.probs, seen.labels, posterior)
+        points |= {f"test{stage}/{f.name}": getattr(curve, f.name) for f in fields(curve)}
+        points[f"test{stage}/isotonic"] = _isotonic_on_grid(seen.ranked)
+    return {name: np.where(finite[:, None], value, np.nan) for name, value in points.items()}
+
+
+def _stages(logits: NDArray[np.float32], temperature: Temperature) -> dict[str, NDArray[np.floating[Any]]]:
+    return {"": logits, "_ts": scale_logits(logits, temperature)}
+
+
+def _predictions(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> _Predictions:
+    log_probs = log_softmax(logits)
+    # Rounding may leave a probability one bit above 1.
+    probs = np.minimum(np.exp(log_probs), 1.0)
+    return _Predictions(probs, log_probs, labels, rank_top_label(probs, labels))
+
+
+def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats]:
+    probs, labels, ranked = seen.probs, seen.labels, seen.ranked
+    nll = negative_log_likelihood_of_logs(seen.log_probs, labels)
+    aurc, augrc = ranked_areas(ranked.confidence, ranked.correct)
+    corp = ranked_corp(ranked.confidence, ranked.correct)
+    return {
+        "nll": nll,
+        "brier": brier_score(probs, labels),
+        "accuracy": accuracy(probs, labels),
+        "ece": binned_error(ranked),
+        "ece_mass": binned_error(ranked, binning="mass"),
+        "ece_l2": binned_error(ranked, norm="l2"),
+        "ece_max": binned_error(ranked, norm="max"),
+        "ece_floor": noise_floor(ranked.confidence),
+        "debiased": debiased_error(ranked),
+        "smece": smooth_error(ranked),
+        "classwise": classwise_calibration_error(probs, labels),
+        "bias": confidence_bias(probs, labels),
+        "aurc": aurc,
+        "augrc": augrc,
+        "refinement": parts.refinement,
+        "calibration": nll - parts.refinement,
+        "corp_miscalibration": corp.miscalibration,
+        "corp_discrimination": corp.discrimination,
+        "corp_uncertainty": corp.uncertainty,
+    }
+
+
+def _test_scores(
+    seen: _Predictions, posterior: NDArray[np.floating[Any]] | None, *, uniforms: Uniforms
+) -> dict[str, Floats]:
+    p_value = consistency_p_value(seen.ranked, uniforms=uniforms)
+    if posterior is None:
+        return {"ece_p": p_value}
+    excess = excess_risk(seen.probs, posterior, log_probs=seen.log_probs)
+    return {
+        "ece_p": p_value,
+        "exact_ce": exact_calibration_error(seen.probs, posterior),
+        "excess_brier": excess.brier,
+        "excess_brier_calibration": excess.brier_calibration,
+        "excess_brier_grouping": excess.brier_grouping,
+        "excess_kl": excess.kl,
+    }
+
+
+def _gaps(scores: Mapping[str, Floats]) -> dict[str, Floats]:
+    return {
+        f"gap{stage}/{name}": scores[f"test{stage}/{name}"] - scores[f"train{stage}/{name}"]
+        for stage in ("", "_ts")
+        for name in GAPS
+    }
+
+
+def _isotonic_on_grid(ranked: Ranked) -> Floats:
+    grid = np.linspace(0.0, 1.0, GRID_POINTS)
+    fits = zip(ranked.confidence, isotonic_fit(ranked.confidence, ranked.correct), strict=True)
+    return np.stack([np.interp(grid, c, fit, left=np.nan, right=np.nan) for c, fit in fits])
+
+
+def _finite_members(logits: Logits, labels: Labels) -> NDArray[np.bool_]:
+    """Which members `(S,)` have finite logits in every split."""
+    for name, splits in (("logits", logits), ("labels", labels)):
+        if missing := [split for split in SPLITS if split not in splits]:
+            raise ValueError(f"{name} must hold {', '.join(SPLITS)}; missing: {', '.join(missing)}")
+    for split in SPLITS:
+        if logits[split].ndim != 3:
+            raise ValueError(f"logits must have shape (S, n, K), got {logits[split].shape} for {split}")
+    finite: NDArray[np.bool_] = np.all([np.isfinite(logits[split]).all(axis=(1, 2)) for split in SPLITS], axis=0)
+    return finite

@@ -1,0 +1,247 @@
+"""One short function a DVC stage: where files meet mathematics. Each returns a line that says what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import config, datasets, store
+from pipeline.data import Dataset
+from pipeline.errors import InputError
+from pipeline.noise import Purpose, generator
+from pipeline.terminal import progress
+
+PARAMS = Path("params.yaml")
+REFERENCE = ("none", "none")
+RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
+TRAINING_CODE = ("calibrate", "data", "datasets", "networks", "noise", "optimizers", "regularize", "stack", "train")
+SCORING_CODE = ("calibrate", "metrics", "noise", "reliability", "score")
+HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
+PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
+Arrays = dict[str, NDArray[Any]]
+Place = tuple[str, str]  # variant and label of a point
+
+
+def data_file(dataset: str) -> Path:
+    """Where `generate` puts a data set."""
+    return Path("data") / f"{dataset}.safetensors"
+
+
+def member_file(dataset: str, variant: str, label: str) -> Path:
+    """Where `train` puts what a point's members predict."""
+    return Path("members") / dataset / variant / f"{label}.safetensors"
+
+
+def score_file(dataset: str, variant: str, label: str) -> Path:
+    """Where `evaluate` puts the scores of a point's members."""
+    return Path("scores") / dataset / variant / f"{label}.safetensors"
+
+
+def report_file(dataset: str, name: str) -> Path:
+    """Where `evaluate` puts a finished table."""
+    return Path("reports") / dataset / name
+
+
+def _known(name: str, names: Mapping[str, Any], section: str) -> Any:
+    if name not in names:
+        raise InputError(f"{PARAMS}: {section}: must be one of {', '.join(names)}, got {name!r}")
+    return names[name]
+
+
+def _made_from(modules: tuple[str, ...], packages: tuple[str, ...], *parts: object, files: list[Path]) -> str:
+    code = [Path(__file__).with_name(f"{module}.py") for module in modules]
+    return store.fingerprint({name: version(name) for name in packages}, *parts, files=[*files, *code])
+
+
+def _load(dataset: str) -> Dataset:
+    return datasets.from_arrays(*store.read_arrays(data_file(dataset)))
+
+
+def generate(dataset: str) -> str:
+    """Draw or read a data set and divide it for every seed."""
+    params = config.load(PARAMS)
+    wanted = _known(dataset, params.datasets, "datasets")
+    made = datasets.build(dataset, wanted, seeds=2 * params.study.seeds)  # the second half is for the A/A check
+    store.write_arrays(data_file(dataset), *datasets.to_arrays(made))
+    parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in datasets.SPLITS)
+    return f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"
+
+
+def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
+    """Fit every point of a variant on every seed, except the points whose finished file still holds."""
+    params = config.load(PARAMS)
+    rows: config.Variant = _known(variant, params.variants, "variants")
+    seeds, source = params.study.seeds, data_file(dataset)
+    pooled = _load(dataset)
+    points = {
+        member_file(dataset, variant, label): point for label, point in zip(rows.labels, rows.points, strict=True)
+    }
+    prints = {
+        path: _made_from(
+            TRAINING_CODE, ("torch", "numpy", "scipy"), point.model_dump(mode="json"), seeds, files=[source]
+        )
+        for path, point in points.items()
+    }
+    todo = [path for path, made_from in prints.items() if not store.is_current(path, made_from)]
+    results = _fit([points[path] for path in todo], seeds, pooled, jobs=jobs, backend=backend) if todo else iter(())
+    for path, (arrays, about) in zip(todo, results, strict=True):
+        store.write_arrays(path, arrays, about)
+        store.mark_current(path, prints[path])
+    folder = member_file(dataset, variant, "").parent
+    store.keep_only(folder, points)
+    return f"{folder}: {len(todo) * seeds} members trained, {(len(points) - len(todo)) * seeds} kept"
+
+
+def _fit(
+    points: list[config.Point], seeds: int, pooled: Dataset, *, jobs: int, backend: str
+) -> Iterator[tuple[Arrays, dict[str, Any]]]:
+    """Arrays and description of each point's members."""
+    from joblib import parallel_config  # noqa: PLC0415
+
+    from pipeline.stack import Member, history_epochs  # noqa: PLC0415  (torch takes a second to import)
+    from pipeline.train import fit  # noqa: PLC0415
+
+    groups = [[Member(point, seed + point.replicate * seeds) for seed in range(seeds)] for point in points]
+    data = {seed: datasets.seed_data(pooled, seed) for seed in sorted({m.seed for group in groups for m in group})}
+    total = sum(member.point.epochs for group in groups for member in group)
+    with parallel_config(backend=backend), progress(f"{sum(map(len, groups))} members", total, "epochs") as tick:
+        fitted = fit(groups, data, jobs=jobs, tick=tick if backend == "threading" else None)
+    for point, group, result in zip(points, groups, fitted, strict=True):
+        arrays: Arrays = {f"logits/{split}": logits for split, logits in result.logits.items()}
+        arrays |= {f"history/{measure}": values for measure, values in result.history.items()}
+        arrays |= {"history/epoch": history_epochs(point.epochs), "epochs": result.epochs}
+        yield arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}
+
+
+def evaluate(dataset: str, *, jobs: int) -> str:
+    """Score every member, compare every point with the unregularized one, and write the finished tables."""
+    from pipeline.answer import answer, metrics_summary, significant  # noqa: PLC0415
+    from pipeline.results import Protocol, results_table  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    _known(dataset, params.datasets, "datasets")
+    places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
+    _drop_others(dataset, params)
+    _score(dataset, places, jobs=jobs)
+    points, scores = read_scores(dataset, places)
+    summary = store.read_arrays(data_file(dataset))[1]["summary"]
+    results = results_table(
+        points,
+        scores,
+        directions=_directions(scores),
+        reference=places.index(REFERENCE),
+        dataset={"name": dataset, **summary},
+        protocol=Protocol(confidence=0.95, resamples=10_000, gamma=0.75),
+        generator=generator(0, Purpose.BOOTSTRAP),
+    )
+    results["answer"] = answer(results)
+    store.write_json(report_file(dataset, "results.json"), significant(results, 9))
+    store.write_json(report_file(dataset, "metrics.json"), significant(metrics_summary(results), 6))
+    _write_series(dataset, places, points, results)
+    return f"reports/{dataset}: {len(points)} points of {params.study.seeds} members scored and compared"
+
+
+def _drop_others(dataset: str, params: config.Params) -> None:
+    """Delete what variants that are no longer in params.yaml have left among the outputs."""
+    wanted = [(v.name, label) for v in params.variants.values() for label in v.labels]
+    store.keep_only(Path("members") / dataset, [member_file(dataset, *place) for place in wanted])
+    store.keep_only(Path("scores") / dataset, [score_file(dataset, *place) for place in wanted])
+
+
+def _score(dataset: str, places: Sequence[Place], *, jobs: int) -> None:
+    """Score the members of every point whose finished scores do not hold any more."""
+    from joblib import Parallel, delayed  # noqa: PLC0415
+
+    source = data_file(dataset)
+    prints = {
+        place: _made_from(
+            SCORING_CODE, ("numpy", "scipy", "scikit-learn"), files=[source, member_file(dataset, *place)]
+        )
+        for place in places
+    }
+    todo = [place for place in places if not store.is_current(score_file(dataset, *place), prints[place])]
+    calls = [delayed(score_point)(dataset, place, prints[place]) for place in todo]
+    with progress(f"{dataset}: scoring", len(todo), "points") as tick:
+        for _ in Parallel(n_jobs=min(jobs, len(todo)) or 1, return_as="generator_unordered")(calls):
+            tick(1)
+
+
+def score_point(dataset: str, place: Place, made_from: str) -> None:
+    """Score the members of one point and write `score/*`, `curve/*` and `history/*`, one line a seed."""
+    from pipeline.reliability import resampling_uniforms  # noqa: PLC0415
+    from pipeline.score import curves, score_members  # noqa: PLC0415
+
+    arrays, about = store.read_arrays(member_file(dataset, *place))
+    pooled, seeds = _load(dataset), about["seeds"]
+    logits = {split: arrays[f"logits/{split}"] for split in datasets.SPLITS}
+    labels, posterior = datasets.labels_of(pooled, seeds), datasets.test_posterior(pooled, seeds)
+    rows = labels["test"].shape[-1]
+    uniforms = resampling_uniforms(generator(0, Purpose.CALIBRATION), resamples=RESAMPLES, rows=rows)
+    found: Arrays = {f"score/{k}": v for k, v in score_members(logits, labels, posterior, uniforms=uniforms).items()}
+    found |= {f"curve/{name}": values for name, values in curves(logits, labels, posterior).items()}
+    found |= {name: values for name, values in arrays.items() if not name.startswith("logits/")}
+    target = score_file(dataset, *place)
+    store.write_arrays(target, found, about)
+    store.mark_current(target, made_from)
+
+
+def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, Any]], Arrays]:
+    """Every point's description, and every score as (point, seed)."""
+    scored = [store.read_arrays(score_file(dataset, *place)) for place in places]
+    points = [
+        {"variant": variant, "name": label, "parameters": about["point"]}
+        for (variant, label), (_, about) in zip(places, scored, strict=True)
+    ]
+    names = [name for name in scored[0][0] if name.startswith("score/")]
+    scores = {name.removeprefix("score/"): np.stack([arrays[name] for arrays, _ in scored]) for name in names}
+    return points, scores
+
+
+def _directions(scores: Arrays) -> dict[str, Any]:
+    """Which way is better, for every score on test and every gap that has a better way."""
+    from pipeline.score import METRICS  # noqa: PLC0415
+
+    better = {metric.name: metric.direction for metric in METRICS if metric.direction != "none"}
+    compared = [name.split("/") for name in scores if name.split("/")[0] in {"test", "test_ts", "gap", "gap_ts"}]
+    return {f"{part}/{short}": better[short] for part, short in compared if short in better}
+
+
+def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:
+    """Long tables for `dvc plots`: sweeps, histories and reliability bins."""
+    from pipeline.answer import significant  # noqa: PLC0415
+    from pipeline.series import history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
+
+    inflation = results["protocol"].get("inflation", {}).get("test", 0.0)
+    history: list[dict[str, Any]] = []
+    bins: list[dict[str, Any]] = []
+    for place, point in zip(places, points, strict=True):
+        arrays, _ = store.read_arrays(score_file(dataset, *place))
+        curves = {name: arrays[f"curve/test/{name}"][None] for name in ("confidence", "accuracy", "count")}
+        measured = {name: arrays[f"history/{name}"][None] for name in HISTORY} | {"epoch": arrays["history/epoch"]}
+        history += history_rows([point], measured, inflation=inflation)
+        bins += reliability_rows([point], curves, inflation=inflation)
+    sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
+    for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
+        store.write_csv(report_file(dataset, f"{name}.csv"), significant(rows, 5))
+
+
+def track() -> str:
+    """Publish what the evaluations found to MLflow, where the store lacks it, and print the tables."""
+    from pipeline.publication import records_of  # noqa: PLC0415
+    from pipeline.rendering import render  # noqa: PLC0415
+    from pipeline.tracking import publish, tracking_uri  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    reports = {dataset: store.read_json(report_file(dataset, "results.json")) for dataset in params.study.datasets}
+    records = [record for dataset, results in reports.items() for record in records_of(dataset, results)]
+    uri = tracking_uri(Path.cwd())
+    with progress("MLflow", len(records), "runs") as tick:
+        done = publish(records, uri=uri, provenance=_provenance(), progress=lambda *_: tick(1))
+    for dataset, results in reports.items():
+        print(f"\n{dataset}\n{render(results)}\n{results['answer']['sentence']}")
+    return f"MLflow: {done.created} runs created, {done.replaced} replaced, {done.unchanged} there already; `make ui`"

@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+from test_metrics import sample
+
+from pipeline import metrics, reliability, score
+from pipeline.calibrate import Temperature, fit_temperature, scale_logits
+
+ROWS = {"train": 40, "validation": 61, "test": 303}
+
+
+def stack(rng, members=4, classes=3, sharpness=2.0):
+    """Logits and labels of a stack for each split, and the test posterior."""
+    logits, labels = {}, {}
+    for split, rows in ROWS.items():
+        q, _, labels[split] = sample(rng, (members, rows), classes)
+        logits[split] = (np.log(q) * sharpness).astype(np.float32)
+    return logits, labels, q
+
+
+def only(splits, member):
+    return {split: values[member : member + 1] for split, values in splits.items()}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(23)
+
+
+@pytest.fixture
+def uniforms():
+    return reliability.resampling_uniforms(np.random.default_rng(24), resamples=19, rows=ROWS["test"])
+
+
+def test_names_are_complete_and_described(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    described = {metric.name for metric in score.METRICS}
+    assert {name.split("/")[1] for name in scores} == described
+    assert len(described) == len(score.METRICS)
+    assert {name.split("/")[0] for name in scores} == {
+        *score.SPLITS,
+        *(f"{split}_ts" for split in score.SPLITS),
+        "gap",
+        "gap_ts",
+        "temperature",
+    }
+    for values in scores.values():
+        assert values.shape == (4,)
+        assert values.dtype == np.float64
+        assert np.isfinite(values).all()
+
+
+def test_without_posterior_only_what_needs_it_is_missing(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    known = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    unknown = score.score_members(logits, labels, None, uniforms=uniforms)
+    assert {n.split("/")[1] for n in set(known) - set(unknown)} == {
+        m.name for m in score.METRICS if m.name.startswith(("exact", "excess"))
+    }
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_a_member_alone_scores_the_same_bits(classes, rng, uniforms):
+    logits, labels, posterior = stack(rng, members=3, classes=classes)
+    together = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    drawn = score.curves(logits, labels, posterior)
+    for m in range(3):
+        alone = score.score_members(only(logits, m), only(labels, m), posterior[m : m + 1], uniforms=uniforms)
+        for name, values in alone.items():
+            assert values[0] == together[name][m], name
+        for name, values in score.curves(only(logits, m), only(labels, m), posterior[m : m + 1]).items():
+            np.testing.assert_array_equal(values[0], drawn[name][m])
+
+
+def test_scores_are_those_of_the_public_functions(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    temperature = fit_temperature(logits["validation"], labels["validation"])
+    same = Temperature(np.ones(4), temperature.accepted, temperature.at_bound)
+    y = labels["test"]
+    for stage, fit in (("test", same), ("test_ts", temperature)):
+        probs = np.minimum(np.exp(metrics.log_softmax(scale_logits(logits["test"], fit))), 1.0)
+        corp, excess = metrics.corp_decomposition(probs, y), metrics.excess_risk(probs, posterior)
+        expected = {
+            "nll": metrics.negative_log_likelihood(probs, y),
+            "brier": metrics.brier_score(probs, y),
+            "accuracy": metrics.accuracy(probs, y),
+            "ece": reliability.expected_calibration_error(probs, y),
+            "ece_mass": reliability.expected_calibration_error(probs, y, binning="mass"),
+            "ece_l2": reliability.expected_calibration_error(probs, y, norm="l2"),
+            "ece_max": reliability.expected_calibration_error(probs, y, norm="max"),
+            "ece_floor": reliability.calibration_noise_floor(probs),
+            "ece_p": reliability.calibration_p_value(probs, y, uniforms=uniforms),
+            "debiased": reliability.debiased_squared_calibration_error(probs, y),
+            "smece": reliability.smooth_calibration_error(probs, y),
+            "classwise": reliability.classwise_calibration_error(probs, y),
+            "bias": metrics.confidence_bias(probs, y),
+            "aurc": metrics.area_under_risk_coverage(probs, y),
+            "augrc": metrics.augrc(probs, y),
+            "corp_miscalibration": corp.miscalibration,
+            "corp_discrimination": corp.discrimination,
+            "corp_uncertainty": corp.uncertainty,
+            "exact_ce": reliability.exact_calibration_error(probs, posterior),
+            "excess_brier": excess.brier,
+            "excess_brier_calibration": excess.brier_calibration,
+            "excess_brier_grouping": excess.brier_grouping,
+            "excess_kl": excess.kl,
+        }
+        for name, values in expected.items():
+            assert scores[f"{stage}/{name}"] == pytest.approx(values, abs=1e-12), name
+        assert scores[f"{stage}/refinement"] + scores[f"{stage}/calibration"] == pytest.approx(scores[f"{stage}/nll"])
+
+
+def test_gaps_are_test_minus_train(rng, uniforms):
+    logits, labels, _ = stack(rng)
+    scores = score.score_members(logits, labels, None, uniforms=uniforms)
+    for stage in ("", "_ts"):
+        for name in score.GAPS:
+            expected = scores[f"test{stage}/{name}"] - scores[f"train{stage}/{name}"]
+            np.testing.assert_array_equal(scores[f"gap{stage}/{name}"], expected)
+
+
+def test_scaling_repairs_sharpened_truth(rng, uniforms):
+    logits, labels, posterior = stack(rng, members=20, sharpness=3.0)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    assert scores["temperature/beta"].mean() == pytest.approx(1 / 3, rel=0.15)
+    assert np.all(scores["temperature/accepted"] == 1)
+    for name in ("nll", "exact_ce", "excess_kl", "excess_brier_calibration", "calibration"):
+        assert scores[f"test_ts/{name}"].mean() < 0.5 * scores[f"test/{name}"].mean() + (name == "nll")
+    assert scores["test_ts/debiased"].mean() < 0.2 * scores["test/debiased"].mean()
+    np.testing.assert_array_equal(scores["test_ts/accuracy"], scores["test/accuracy"])
+
+
+def test_separable_validation_is_reported(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    logits["validation"][1] = 5 * np.eye(3, dtype=np.float32)[labels["validation"][1]]
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    assert scores["temperature/at_bound"].tolist() == [0, 1, 0, 0]
+    assert np.isfinite(scores["test_ts/nll"]).all()
+    assert np.isfinite(scores["test_ts/excess_kl"]).all()
+
+
+def test_huge_logits_score_finitely(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    logits = {split: values * np.float32(1e4) for split, values in logits.items()}
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    assert all(np.isfinite(values).all() for values in scores.values())
+
+
+def test_a_diverged_member_scores_nan_and_spares_the_others(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    expected = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    logits["train"][2, 5] = np.nan
+    found = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    for name, values in found.items():
+        assert np.isnan(values[2])
+        np.testing.assert_array_equal(values[[0, 1, 3]], expected[name][[0, 1, 3]])
+    assert np.isnan(score.curves(logits, labels, posterior)["test/confidence"][2]).all()
+
+
+def test_curves(rng):
+    logits, labels, posterior = stack(rng)
+    points = score.curves(logits, labels, posterior)
+    shapes = {"confidence": 15, "accuracy": 15, "count": 15, "exact": 15, "isotonic": score.GRID_POINTS}
+    assert set(points) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in shapes}
+    for name, values in points.items():
+        assert values.shape == (4, shapes[name.split("/")[1]])
+    assert points["test/count"].sum(axis=-1).tolist() == [ROWS["test"]] * 4
+    for line in points["test/isotonic"]:
+        seen = line[~np.isnan(line)]
+        assert np.all(np.diff(seen) >= 0)
+        assert np.isnan(line[:30]).all()
+    assert np.isnan(score.curves(logits, labels, None)["test/exact"]).all()
+
+
+def test_a_missing_split_is_named(rng, uniforms):
+    logits, labels, _ = stack(rng)
+    del labels["train"]
+    with pytest.raises(ValueError, match="labels must hold train, validation, test; missing: train"):
+        score.score_members(logits, labels, None, uniforms=uniforms)
+    with pytest.raises(ValueError, match="uniforms must be uint16"):
+        score.score_members(logits, {**labels, "train": logits["train"].argmax(-1)}, None, uniforms=uniforms[:, :9])
