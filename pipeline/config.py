@@ -6,6 +6,7 @@ value. A variant expands to points, and a point is one complete row of hyperpara
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -104,6 +105,7 @@ class OpenML(Real):
     )
 
 
+KINDS: dict[str, type[Strict]] = {"mixture": Mixture, "noise": Noise, "bundled": Bundled, "file": File, "openml": OpenML}
 DatasetParams = Annotated[Mixture | Noise | Bundled | File | OpenML, Field(discriminator="kind")]
 
 
@@ -335,3 +337,19 @@ def _explain(error: ValidationError, where: str) -> str:
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     return f"{place}: {message}{got}{more}"
+
+
+def explain() -> str:
+    """Every key that params.yaml may hold, by section: its type, whether it must be given, and what it means."""
+    sections: list[tuple[str, type[BaseModel]]] = [
+        (f"datasets.NAME, kind: {kind}", model) for kind, model in KINDS.items()
+    ]
+    sections += [("network", Network), ("train", Train), ("variants.NAME", Regularizers), ("study", Study)]
+    return "\n\n".join("\n".join([f"{title}: {model.__doc__}", *_keys(model)]) for title, model in sections)
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name != "kind":
+            given = "required" if field.is_required() else f"default {field.default}"
+            yield f"  {name:<16} {field.description} ({given})"

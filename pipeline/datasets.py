@@ -33,11 +33,16 @@ def build(name: str, wanted: config.DatasetParams, *, seeds: int) -> Dataset:
 
 def _draw(name: str, wanted: config.Mixture | config.Noise, seeds: int) -> Dataset:
     sizes = {"seeds": seeds, "train": wanted.train, "validation": wanted.validation, "test": wanted.test}
-    task = {"classes": wanted.classes, "features": wanted.features}
-    if isinstance(wanted, config.Noise):
-        return data.make_noise(task_seed=TASK_SEED, name=name, **task, **sizes)
-    shape = {"components": wanted.components, "separation": wanted.separation, "label_noise": wanted.label_noise}
-    return data.make_mixture(data.MixtureTask(seed=TASK_SEED, **task, **shape), name=name, **sizes)
+    mixture = wanted if isinstance(wanted, config.Mixture) else None
+    task = data.MixtureTask(
+        seed=TASK_SEED,
+        classes=wanted.classes,
+        components=mixture.components if mixture else 1,
+        features=wanted.features,
+        separation=mixture.separation if mixture else 0.0,  # random labels: all components lie at the origin
+        label_noise=mixture.label_noise if mixture else 0.0,
+    )
+    return data.make_mixture(task, name=name, **sizes)
 
 
 def _read(name: str, wanted: config.Bundled | config.File | config.OpenML) -> Pool:

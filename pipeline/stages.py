@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -129,13 +131,14 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     _drop_others(dataset, params)
     _score(dataset, places, jobs=jobs)
     points, scores = read_scores(dataset, places)
-    summary = store.read_arrays(data_file(dataset))[1]["summary"]
+    _, about = store.read_arrays(data_file(dataset))
+    described = {"name": dataset, "feature_names": about["features"], "digest": store.file_digest(data_file(dataset))}
     results = results_table(
         points,
         scores,
         directions=_directions(scores),
         reference=places.index(REFERENCE),
-        dataset={"name": dataset, **summary},
+        dataset={**about["summary"], **described},
         protocol=Protocol(confidence=0.95, resamples=10_000, gamma=0.75),
         generator=generator(0, Purpose.BOOTSTRAP),
     )
@@ -238,10 +241,32 @@ def track() -> str:
 
     params = config.load(PARAMS)
     reports = {dataset: store.read_json(report_file(dataset, "results.json")) for dataset in params.study.datasets}
-    records = [record for dataset, results in reports.items() for record in records_of(dataset, results)]
-    uri = tracking_uri(Path.cwd())
+    records = [record for results in reports.values() for record in records_of(results, _arrays_of(results))]
     with progress("MLflow", len(records), "runs") as tick:
-        done = publish(records, uri=uri, provenance=_provenance(), progress=lambda *_: tick(1))
+        done = publish(records, uri=tracking_uri(Path.cwd()), provenance=_provenance(), progress=lambda *_: tick(1))
     for dataset, results in reports.items():
-        print(f"\n{dataset}\n{render(results)}\n{results['answer']['sentence']}")
+        print(f"\n{dataset}\n{render(results)}\n{results['answer']['sentence']}\n")
     return f"MLflow: {done.created} runs created, {done.replaced} replaced, {done.unchanged} there already; `make ui`"
+
+
+def _arrays_of(results: dict[str, Any]) -> list[Arrays]:
+    dataset = results["dataset"]["name"]
+    return [store.read_arrays(score_file(dataset, row["variant"], row["name"]))[0] for row in results["points"]]
+
+
+def _provenance() -> dict[str, str]:
+    """Where a publication comes from: tags that may differ between publications of the same results."""
+    tags = {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def params() -> str:
+    """Every key of params.yaml: type, default and meaning."""
+    return config.explain()

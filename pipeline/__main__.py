@@ -1,0 +1,77 @@
+"""The command line: `python -m pipeline STAGE`, as DVC calls it and as a person may."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeline.arithmetic import pin
+from pipeline.errors import InputError
+
+DESCRIPTION = """\
+Which regularization should I use on this data, how much does it close the
+generalization gap, and can I then trust the probabilities?
+
+Each stage below can be run by hand; `dvc repro` runs all that are out of date.
+What is run stands in params.yaml, which `python -m pipeline params` explains."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage and return the exit code: 2 for what the user can put right, 130 after Ctrl-C."""
+    pin()
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    try:
+        print(_run(command, options), flush=True)
+    except InputError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
+    except KeyboardInterrupt:
+        print("interrupted: finished files are kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(command: str, options: dict[str, object]) -> str:
+    from pipeline import stages  # noqa: PLC0415  (numpy must find its environment pinned)
+
+    function = getattr(stages, command)
+    result: str = function(**options)
+    return result
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
+
+    def add(name: str, summary: str, *parameters: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary)
+        for parameter in parameters:
+            command.add_argument(parameter, help=f"a name under `{parameter}s` in params.yaml")
+        return command
+
+    add("generate", "draw or read a data set and split it for every seed, into data/", "dataset")
+    train = add("train", "fit a variant's points on every seed, into members/", "dataset", "variant")
+    train.add_argument(
+        "--backend", default="threading", help="joblib backend: threading, loky, dask or ray (%(default)s)"
+    )
+    evaluate = add("evaluate", "score all members and compare the points, into scores/ and reports/", "dataset")
+    for command in (train, evaluate):
+        command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)")
+    add("track", "publish what MLflow lacks, and print the results")
+    add("params", "explain every key of params.yaml")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
