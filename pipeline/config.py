@@ -105,7 +105,13 @@ class OpenML(Real):
     )
 
 
-KINDS: dict[str, type[Strict]] = {"mixture": Mixture, "noise": Noise, "bundled": Bundled, "file": File, "openml": OpenML}
+KINDS: dict[str, type[Strict]] = {
+    "mixture": Mixture,
+    "noise": Noise,
+    "bundled": Bundled,
+    "file": File,
+    "openml": OpenML,
+}
 DatasetParams = Annotated[Mixture | Noise | Bundled | File | OpenML, Field(discriminator="kind")]
 
 

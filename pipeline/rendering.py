@@ -13,7 +13,10 @@ _COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NL
 
 
 def rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The cells as text: variants in their order, the points of each from best to worst on validation."""
+    """The cells as text: variants in their order, the points of each from best to worst on validation.
+
+    The reference leads its variant.
+    """
     return [_row(point) for point in _ordered(results)]
 
 
@@ -23,7 +26,7 @@ def footnotes(results: Mapping[str, Any]) -> list[str]:
     percent = f"{protocol['confidence']:.0%}"
     notes = [
         f"n = {protocol['seeds']} paired seeds; {data['train']} training, {data['validation']} validation, "
-        f"{data['test']} test rows. NLL on test, in nats; ± and [ ] are {percent} Student t intervals over seeds.",
+        f"{data['test']} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
         "NLL - none: paired difference from the unregularized point (negative is better). TS: after temperature "
         "scaling. Floor: the ECE expected of a calibrated model. Debiased: signed squared calibration error.",
         f"P(better): share of paired seeds with the lower NLL, ties half; [ ] {percent} bootstrap of "
@@ -39,7 +42,7 @@ def footnotes(results: Mapping[str, Any]) -> list[str]:
 def table(results: Mapping[str, Any]) -> Table:
     """The rich table of `rows`, verdicts highlighted, for a console of any width."""
     made = Table(*_COLUMNS, box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
-    made.columns[0].overflow = "fold"
+    made.columns[0].overflow, made.columns[0].min_width = "fold", 22
     for column in made.columns[1:]:
         column.no_wrap, column.justify = True, "right"
     for row in rows(results):
@@ -62,10 +65,11 @@ def render(results: Mapping[str, Any], *, width: int = 120, color: bool = False)
 def _ordered(results: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     variants = list(dict.fromkeys(point["variant"] for point in results["points"]))
 
-    def place(point: Mapping[str, Any]) -> tuple[int, bool, float]:
+    def place(point: Mapping[str, Any]) -> tuple[int, bool, bool, float]:
         means = (_mean(point, f"validation{stage}/nll") for stage in ("_ts", ""))
         mean = next((mean for mean in means if mean is not None), None)
-        return variants.index(point["variant"]), mean is None, mean or 0.0
+        is_other = point["key"] != results["reference"]["key"]
+        return variants.index(point["variant"]), is_other, mean is None, mean or 0.0
 
     return sorted(results["points"], key=place)
 
@@ -74,8 +78,8 @@ def _row(point: Mapping[str, Any]) -> dict[str, str]:
     against = point["against_reference"].get("test/nll")
     mark = " =" if point["duplicate"] else " (A/A)" if point["a_a"] else ""
     cells = [
-        point["key"] + mark,
-        _plus_minus(point["metrics"].get("test/nll", {})),
+        point["key"].replace(",", ", ") + mark,  # a long name is folded between its parts
+        _short(_mean(point, "test/nll")),
         _short(_mean(point, "test/accuracy")),
         f"{_short(_mean(point, 'test/ece'))}/{_short(_mean(point, 'test/ece_floor'))}",
         _short(_mean(point, "test/debiased"), digits=4, sign=True),
@@ -91,7 +95,7 @@ def _compared(against: Mapping[str, Any] | None) -> list[str]:
     if against["left_out"]:
         return ["", "", "left out", ""]
     more, p = against["more_seeds"], against["p_better"]
-    word = "no difference" if against["equivalent"] else against["verdict"]
+    word = "same" if against["equivalent"] else against["verdict"]
     return [
         _interval(against, "difference", digits=3, sign=True),
         _interval(p, "estimate", digits=2, sign=False),
@@ -103,11 +107,6 @@ def _compared(against: Mapping[str, Any] | None) -> list[str]:
 def _interval(entry: Mapping[str, Any], centre: str, *, digits: int, sign: bool) -> str:
     middle, low, high = (_short(entry[key], digits=digits, sign=sign) for key in (centre, "low", "high"))
     return f"{middle} [{low},{high}]"
-
-
-def _plus_minus(entry: Mapping[str, float | None]) -> str:
-    mean, high = entry.get("mean"), entry.get("high")
-    return _short(mean) if mean is None or high is None else f"{_short(mean)}±{_short(high - mean)}"
 
 
 def _short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:

@@ -166,7 +166,9 @@ class Stack:
 
     def _step(self, rows: Tensor, step: int) -> None:
         batch = rows.shape[1]
-        work = self.workspaces.setdefault(batch, Workspace(self.architecture, self.flat, len(self.flat), batch))
+        if batch not in self.workspaces:
+            self.workspaces[batch] = Workspace(self.architecture, self.flat, len(self.flat), batch)
+        work = self.workspaces[batch]
         x, targets = self._batch(rows, step)
         masks = self._masks(work, batch, step)
         delta = torch.softmax(work.forward(self.arrays, x, masks), -1).sub_(targets).div_(batch)

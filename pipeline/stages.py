@@ -143,8 +143,11 @@ def evaluate(dataset: str, *, jobs: int) -> str:
         generator=generator(0, Purpose.BOOTSTRAP),
     )
     results["answer"] = answer(results)
-    store.write_json(report_file(dataset, "results.json"), significant(results, 9))
-    store.write_json(report_file(dataset, "metrics.json"), significant(metrics_summary(results), 6))
+    store.write_json(report_file(dataset, "results.json"), significant(results, 6))
+    summaries = {report_file(dataset, f"metrics/{key}.json"): row for key, row in metrics_summary(results).items()}
+    for path, summary in summaries.items():
+        store.write_json(path, significant(summary, 6))
+    store.keep_only(report_file(dataset, "metrics"), summaries)
     _write_series(dataset, places, points, results)
     return f"reports/{dataset}: {len(points)} points of {params.study.seeds} members scored and compared"
 

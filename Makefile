@@ -1,0 +1,49 @@
+# Needs Python 3.11, git and make; everything else is installed into .venv, pinned by constraints.txt.
+PYTHON ?= python3.11
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+READY := .venv/.ready
+UI_PORT ?= 5000
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test quick check format bench ui lock clean
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as '$(PYTHON)'; set PYTHON=... if it has another name"; exit 2; }
+	@echo "creating .venv (about two minutes)"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r constraints.txt
+	@touch $(READY)
+
+repro: $(READY) ## run the whole study: every stage that is out of date, then the results
+	@dvc repro
+
+test: $(READY) ## run all tests, also the slow ones
+	@python -m pytest -m ""
+
+quick: $(READY) ## run the tests that take under a minute together
+	@python -m pytest
+
+check: $(READY) ## lint, types, import contracts
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-logo
+
+format: $(READY) ## format the code and apply the safe lint fixes
+	@ruff check --fix .
+	@ruff format .
+
+bench: $(READY) ## measure the training engine against the matrix-product bound and an ordinary loop
+	@python -m benchmarks.engine
+
+ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another)
+	@mlflow ui --host 127.0.0.1 --port $(UI_PORT)
+
+lock: $(READY) ## write constraints.txt from the present environment
+	@{ head -n 1 constraints.txt; pip freeze | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
+
+clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
+	@rm -rf .venv .cache data members scores mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache

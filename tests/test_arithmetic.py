@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.arithmetic import PINNED
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "mlflow", "pandas", "sklearn", "scipy.stats", "matplotlib", "optuna", "dvc"}
+DIGEST = """
+from pipeline.arithmetic import pin
+pin()
+import sys
+sys.path.insert(0, "tests")
+import hashlib
+import torch
+torch.set_num_threads(int(sys.argv[1]))
+from oracles import members_of, point, toy_seeds
+from pipeline.train import fit_stack
+points = [point(hidden=(128, 128), batch_size=64, epochs=2, dropout=rate, mixup=0.4) for rate in (0, 0.2, 0.5)]
+members = members_of(points, range(4))
+data = toy_seeds(members, rows={"train": 140, "validation": 300, "test": 20})
+fitted = fit_stack(members, data, threads=int(sys.argv[1]))
+digest = hashlib.sha256()
+for part in (fitted.epochs, *fitted.logits.values(), *fitted.history.values()):
+    digest.update(part.tobytes())
+print(digest.hexdigest(), torch.get_num_threads())
+"""
+
+
+def python(code, *arguments, **environment):
+    """Run code in a fresh interpreter, whose environment nobody has pinned."""
+    clean = {name: value for name, value in os.environ.items() if name not in PINNED}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def loaded_by(*modules):
+    """Which slow packages a fresh interpreter has in memory after importing modules."""
+    return set(python(f"import sys\nfor name in {modules}: __import__(name)\nprint(*{HEAVY} & sys.modules.keys())"))
+
+
+class TestPinning:
+    """The tests run under the arithmetic that the pipeline runs under."""
+
+    def test_the_environment_is_pinned(self):
+        assert {name: os.environ.get(name) for name in PINNED} == PINNED
+
+    def test_torch_found_avx2(self):
+        import torch  # noqa: PLC0415
+
+        assert torch.backends.cpu.get_cpu_capability() == "AVX2"
+
+    def test_numpy_found_avx2_and_nothing_newer(self):
+        from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # noqa: PLC0415
+
+        assert {target for target in __cpu_dispatch__ if __cpu_features__[target]} == {"X86_V3"}
+
+    def test_torch_products_take_the_pinned_path(self):
+        """A product has the same bits wherever a row lies: without MKL_CBWR this may differ."""
+        import torch  # noqa: PLC0415
+
+        draw = torch.Generator().manual_seed(0)
+        a, b = torch.randn(6, 33, 65, generator=draw), torch.randn(6, 65, 17, generator=draw)
+        whole = torch.bmm(a, b)
+        for member in range(6):
+            shifted = torch.empty(33 * 65 + 3)[3:].view(33, 65).copy_(a[member])
+            assert np.array_equal(torch.bmm(shifted[None], b[member : member + 1])[0], whole[member])
+
+
+class TestWhatIsImported:
+    def test_lower_modules_import_nothing_slow(self):
+        """Reading parameters, drawing data and storing files start at once."""
+        names = ("arithmetic", "errors", "config", "noise", "data", "datasets", "store")
+        assert loaded_by(*(f"pipeline.{name}" for name in names)) == set()
+
+    def test_scoring_imports_neither_torch_nor_mlflow(self):
+        names = ("calibrate", "metrics", "reliability", "compare", "score", "results")
+        assert not loaded_by(*(f"pipeline.{name}" for name in names)) & {"torch", "mlflow", "pandas", "sklearn"}
+
+    @pytest.mark.slow
+    def test_training_imports_torch_but_not_the_rest(self):
+        assert loaded_by("pipeline.train") & {"torch", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"} == {"torch"}
+
+    def test_importing_does_not_change_the_environment(self):
+        code = "import os; old = dict(os.environ); import pipeline.arithmetic, pipeline.config; print(old == os.environ)"
+        assert python(code) == ["True"]
+
+
+@pytest.mark.slow
+def test_threads_and_processes_change_no_bit():
+    one, two = (python(DIGEST, threads, OMP_NUM_THREADS=threads) for threads in ("1", "2"))
+    assert one[0] == two[0]
+    assert (one[1], two[1]) == ("1", "2")
