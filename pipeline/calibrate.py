@@ -1,16 +1,17 @@
 """What does one free parameter repair: temperature scaling, and a loss split into refinement and calibration."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from pipeline.predictions import Floats, Ints, by_class, checked_labels, mean, top_label
+
 Bools = NDArray[np.bool_]
 
 LOG_BETA_BOUND = 10.0
-_TOLERANCE = 1e-6  # size of the last Newton step: it leaves an error of about its square
+_TOLERANCE = 1e-12  # error in log beta that the last step is expected to leave
 _MAX_STEPS = 100
 _BLOCK = 1 << 14  # rows solved at a time: they should stay in the processor's cache
 
@@ -47,8 +48,8 @@ class Decomposition:
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     """Minimise the log-loss of softmax(beta * logits) over log beta in [-10, 10], member by member.
 
-    The loss is convex in beta, so its slope has one root: Newton steps on log beta, halving the bracket whenever a
-    step would leave it. Agrees with scikit-learn's `CalibratedClassifierCV(method="temperature")` where the optimum
+    The loss is convex in beta, so its slope has one root: Halley's steps on log beta, halving the bracket whenever
+    a step would leave it. Agrees with scikit-learn's `CalibratedClassifierCV(method="temperature")` where the optimum
     is inside the bounds.
 
     Args:
@@ -61,12 +62,11 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     Reference:
         Guo et al. 2017, ICML, eq. 9.
     """
-    margins, truth = _margins(logits, labels)
-    flat = margins.reshape(len(margins), -1, margins.shape[-1])
-    start = np.zeros(flat.shape[1])
-    log_beta = _solve(flat, truth.reshape(flat.shape[1:]), start).reshape(truth.shape[:-1])
+    rivals, truth = _rivals(logits, labels)
+    flat, flat_truth = rivals.reshape(len(rivals), -1, rivals.shape[-1]), truth.reshape(-1, truth.shape[-1])
+    log_beta = _solve(flat, flat_truth, np.zeros(len(flat_truth))).reshape(truth.shape[:-1])
     beta = np.exp(log_beta)
-    accepted = _loss(margins, truth, beta) < _loss(margins, truth, np.ones_like(beta))
+    accepted = mean(_losses(rivals, truth, beta)) < mean(_losses(rivals, truth, np.ones_like(beta)))
     at_bound = np.abs(log_beta) >= LOG_BETA_BOUND - 1e-6
     return Temperature(np.where(accepted, beta, 1.0), accepted, at_bound)
 
@@ -94,19 +94,51 @@ def decompose_log_loss(logits: ArrayLike, labels: ArrayLike, *, folds: int = 5) 
     Reference:
         Berta, Holzmueller, Jordan & Bach 2025, "Rethinking early stopping: refine, then calibrate".
     """
-    margins, truth = _margins(logits, labels)
+    rivals, truth = _rivals(logits, labels)
     n = truth.shape[-1]
     if folds < 2 or n < 2:
         raise ValueError(f"folds and rows must be at least 2, got folds={folds} and n={n}")
-    flat, flat_truth = margins.reshape(len(margins), -1, n), truth.reshape(-1, n)
-    losses, log_beta = np.empty(flat_truth.shape), np.zeros(len(flat_truth))
-    for fold in range(min(folds, n)):
-        held = np.arange(n) % folds == fold
-        log_beta = _solve(flat[..., ~held], flat_truth[:, ~held], log_beta)
-        lost = _losses(flat[..., held], flat_truth[:, held], np.exp(log_beta))
-        losses[:, held] = _smoothed(lost, n - held.sum(), len(margins))
-    refinement = np.mean(losses, axis=-1).reshape(truth.shape[:-1])
-    return Decomposition(refinement, _loss(margins, truth, np.ones_like(refinement)) - refinement)
+    flat, flat_truth = rivals.reshape(len(rivals), -1, n), truth.reshape(-1, n)
+    parts = np.empty((2, len(flat_truth)))
+    for few in _blocks(np.arange(len(flat_truth)), n):
+        parts[0, few] = _cross_fitted_loss(flat[:, few], flat_truth[few], folds=min(folds, n))
+        parts[1, few] = mean(_losses(flat[:, few], flat_truth[few], np.ones(len(few)))) - parts[0, few]
+    return Decomposition(*parts.reshape(2, *truth.shape[:-1]))
+
+
+def _cross_fitted_loss(rivals: Floats, truth: Floats, *, folds: int) -> Floats:
+    """Mean loss of each member where every fold is scaled as the others would have it."""
+    n = truth.shape[-1]
+    sizes = np.bincount(np.arange(n) % folds)
+    ends = np.cumsum(sizes)
+    # Fold after fold, and all of it twice: the folds that follow one fold are then a slice, all others among them.
+    rows = np.tile(np.argsort(np.arange(n) % folds, kind="stable"), 2)
+    rivals, truth = rivals[..., rows], truth[:, rows]
+    guesses = _guess(rivals[..., :n], truth[:, :n], ends)
+    total = np.zeros(len(truth))
+    for end, size, guess in zip(ends, sizes, guesses.T, strict=True):
+        held, others = slice(end - size, end), slice(end, end - size + n)
+        log_beta = _solve(rivals[..., others], truth[:, others], guess)
+        lost = _losses(rivals[..., held], truth[:, held], np.exp(log_beta))
+        total += size * mean(_smoothed(lost, n - size, len(rivals) + 1))
+    return np.asarray(total / n)
+
+
+def _guess(rivals: Floats, truth: Floats, ends: Ints) -> Floats:
+    """First guess `(S, folds)` of the log beta of all folds but one: a step from where the first fold has its own.
+
+    Args:
+        rivals: `(K - 1, S, n)`, fold after fold.
+        truth: `(S, n)`.
+        ends: `(folds,)` where folds end.
+    """
+    first = slice(ends[0])
+    x = _solve(rivals[..., first], truth[:, first], np.zeros(len(truth)))
+    x = np.where(np.abs(x) < LOG_BETA_BOUND, x, 0.0)
+    starts = np.concatenate([[0], ends[:-1]])
+    sums = [np.add.reduceat(rows, starts, axis=-1) for rows in _derivatives(rivals, truth, np.exp(x))]
+    step, _ = _step(x[:, None], *(np.sum(each, axis=-1, keepdims=True) - each for each in sums))
+    return np.where(np.abs(step) < LOG_BETA_BOUND, step, x[:, None])
 
 
 def _smoothed(losses: Floats, rows: int, K: int) -> Floats:
@@ -114,79 +146,94 @@ def _smoothed(losses: Floats, rows: int, K: int) -> Floats:
     return -np.log((rows * np.exp(-losses) + 1.0 / K) / (rows + 1.0))
 
 
-def _margins(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
-    """Logits minus the row's largest, class first `(K, ..., n)`, and those of the labels `(..., n)`."""
-    z, y = np.asarray(logits), np.asarray(labels)
+def _rivals(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
+    """Logits minus the row's largest: of its other classes `(K - 1, ..., n)`, and of the labels `(..., n)`."""
+    z = np.asarray(logits)
     if z.ndim < 2 or z.shape[-2] < 1 or z.shape[-1] < 2 or not np.isfinite(z).all():
         raise ValueError(f"logits must be finite of shape (..., n, K) with n >= 1 and K >= 2, got shape {z.shape}")
-    if y.shape != z.shape[:-1] or y.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers of shape {z.shape[:-1]}, got {y.dtype} of shape {y.shape}")
-    if not (y.min(initial=0) >= 0 and y.max(initial=0) < z.shape[-1]):
-        raise ValueError(f"labels must lie in [0, {z.shape[-1]}), got values from {y.min()} to {y.max()}")
-    classes = np.ascontiguousarray(np.moveaxis(z, -1, 0), dtype=np.float64)
-    margins = classes - np.maximum.reduce(classes, axis=0)
-    return margins, np.take_along_axis(margins, y[None].astype(np.int64), axis=0)[0]
+    y, z = checked_labels(labels, z.shape), by_class(z)
+    top = top_label(z)
+    margins = np.moveaxis(z, -1, 0) - top.confidence
+    truth = np.take_along_axis(margins, y[None], axis=0)[0]
+    for k, margin in enumerate(margins[:-1]):
+        np.putmask(margin, top.predicted == k, margins[-1])
+    return margins[:-1], truth
 
 
-def _solve(margins: Floats, truth: Floats, start: Floats) -> Floats:
-    """Best log beta of each member from margins `(K, S, n)`, those of the labels `(S, n)` and a first guess `(S,)`."""
-    endless = _mean(truth) >= 0.0
+def _blocks(members: Ints, rows: int) -> Iterator[Ints]:
+    size = max(1, _BLOCK // rows)
+    return (members[i : i + size] for i in range(0, members.size, size))
+
+
+def _solve(rivals: Floats, truth: Floats, start: Floats) -> Floats:
+    """Best log beta of each member from its margins, rivals `(K - 1, S, n)` and truth `(S, n)`; first guess `(S,)`."""
+    label = mean(truth)
+    endless = label >= 0.0
     # At beta = 0 all classes are equally likely: a convex loss whose slope is not negative there rises ever after.
-    hopeless = ~endless & (_mean(np.add.reduce(margins, axis=0) / len(margins)) >= _mean(truth))
+    hopeless = ~endless & (sum(mean(rival) for rival in rivals) >= label * (len(rivals) + 1))
     log_beta = LOG_BETA_BOUND * (endless.astype(np.float64) - hopeless)
-    todo = np.flatnonzero(~(endless | hopeless))
-    block = max(1, _BLOCK // truth.shape[-1])
-    for few in (todo[i : i + block] for i in range(0, todo.size, block)):
-        log_beta[few] = _find_root(margins[:, few], truth[few], start[few])
+    for few in _blocks(np.flatnonzero(~(endless | hopeless)), truth.shape[-1]):
+        log_beta[few] = _find_root(rivals[:, few], truth[few], start[few])
     return log_beta
 
 
-def _find_root(margins: Floats, truth: Floats, start: Floats) -> Floats:
+def _find_root(rivals: Floats, truth: Floats, start: Floats) -> Floats:
     """Root of the slope in log beta; a member stops on its own, so its bits do not depend on the others."""
     root, x, todo = start.copy(), start, np.arange(len(truth))
     low, high = np.full_like(x, -LOG_BETA_BOUND), np.full_like(x, LOG_BETA_BOUND)
     for _ in range(_MAX_STEPS):
-        slope, curvature = _slope(margins, truth, np.exp(x))
-        low, high = np.where(slope < 0, x, low), np.where(slope < 0, high, x)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = x - slope / (np.exp(x) * curvature)
-        step = np.where((newton >= low) & (newton <= high), newton, 0.5 * (low + high))
-        done = np.abs(step - x) < _TOLERANCE
+        slopes = [mean(rows) for rows in _derivatives(rivals, truth, np.exp(x))]
+        low, high = np.where(slopes[0] < 0, x, low), np.where(slopes[0] < 0, high, x)
+        step, bend = _step(x, *slopes)
+        step = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
+        change = np.abs(step - x)
+        # Halley's error is cubic; where the slope bends too much for that, a step this small leaves about its square.
+        done = (change**2 < _TOLERANCE) | (change * (np.square(bend) + change**2) < _TOLERANCE)
         root[todo] = x = step
         if done.all():
             break
         if done.any():
             x, low, high, todo = x[~done], low[~done], high[~done], todo[~done]
-            margins, truth = margins[:, ~done], truth[~done]
+            rivals, truth = rivals[:, ~done], truth[~done]
     return root
 
 
-def _slope(margins: Floats, truth: Floats, beta: Floats) -> tuple[Floats, Floats]:
-    """First and second derivative in beta of each member's mean loss."""
-    total, first, second = (np.zeros(truth.shape) for _ in range(3))
-    for margin in margins:
-        weight = np.exp(beta[:, None] * margin)
-        total += weight
-        weight *= margin
-        first += weight
-        weight *= margin
-        second += weight
-    first /= total
-    return _mean(first - truth), _mean(second / total - np.square(first))
+def _step(x: Floats, first: Floats, second: Floats, third: Floats) -> tuple[Floats, Floats]:
+    """Halley's step from log beta towards the root of the slope, and by which share it differs from Newton's.
+
+    Both are anything where the slope is flat. The share is at most a half, lest a step look small that is not.
+
+    Args:
+        x: Log beta.
+        first: Derivative of the loss in beta.
+        second: Its second derivative.
+        third: Its third derivative.
+    """
+    beta = np.exp(x)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        newton = first / (beta * second)
+        bend = np.clip(0.5 * newton * (1.0 + beta * third / second), -0.5, 0.5)
+        return x - newton / (1.0 - bend), bend
 
 
-def _losses(margins: Floats, truth: Floats, beta: Floats) -> Floats:
-    total = np.zeros(truth.shape)
-    for margin in margins:
-        total += np.exp(beta[..., None] * margin)
+def _derivatives(rivals: Floats, truth: Floats, beta: Floats) -> tuple[Floats, Floats, Floats]:
+    """First three derivatives in beta of each row's loss: cumulants of its margins, whose largest is 0."""
+    moments = np.zeros((4, *truth.shape))
+    moments[0] = 1.0
+    for rival in rivals:
+        weight = beta[:, None] * rival
+        np.exp(weight, out=weight)
+        moments[0] += weight
+        for power in (1, 2, 3):
+            weight *= rival
+            moments[power] += weight
+    first, second, third = moments[1:] / moments[0]
+    square = np.square(first)
+    return first - truth, second - square, third - first * (3.0 * second - 2.0 * square)
+
+
+def _losses(rivals: Floats, truth: Floats, beta: Floats) -> Floats:
+    total = np.ones(truth.shape)
+    for rival in rivals:
+        total += np.exp(beta[..., None] * rival)
     return np.log(total) - beta[..., None] * truth
-
-
-def _loss(margins: Floats, truth: Floats, beta: Floats) -> Floats:
-    return _mean(_losses(margins, truth, beta))
-
-
-def _mean(rows: Floats) -> Floats:
-    """Mean over the last axis, made contiguous first: the order of additions must not depend on the stack."""
-    mean: Floats = np.mean(np.ascontiguousarray(rows), axis=-1)
-    return mean

@@ -224,6 +224,7 @@ def load(path: Path) -> Params:
         raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
     for section in ("network", "train"):
         _validate(Network if section == "network" else Train, raw.get(section), path, section)
+    _section(raw, "datasets", path)
     base = {**raw["network"], **raw["train"]}
     variants = _section(raw, "variants", path)
     expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
@@ -248,7 +249,11 @@ def _read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text, byte {error.start} is not") from None
-    except YAMLError as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML: nested too deeply") from None
+    except (YAMLError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -275,6 +280,8 @@ def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:
             chosen = dict(zip(row, values, strict=True))
             points.append(_validate(Point, {**base, **chosen}, path, at))
             labels.append(_label(name, chosen, points[-1]))
+    if not points:
+        raise InputError(f"{path}: {where}: must have at least one row, got []")
     _check_unique(labels, f"{path}: {where}")
     return Variant(name=name, points=tuple(points), labels=tuple(labels))
 
@@ -331,7 +338,7 @@ def _explain(error: ValidationError, where: str) -> str:
     """The first thing that is wrong, as one line: key path, requirement, value received."""
     mistakes = error.errors(include_url=False)
     first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
-    loc = [str(part) for part in first["loc"]]
+    loc = [repr(p)[1:-1] if isinstance(p, str) else str(p) for p in first["loc"]]
     if loc[:1] == ["datasets"]:
         del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
     place = ".".join([where, *loc] if where else loc)

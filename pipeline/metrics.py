@@ -1,17 +1,28 @@
 """How good are the predictions: proper scores, excess risk over the truth, ranking, isotonic decomposition.
 
-Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64. Rows are summed along their own
-contiguous axis and never through BLAS, so a member scores the same bits alone and in a stack.
+Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from pipeline.predictions import (
+    Floats,
+    Ints,
+    Ranked,
+    Top,
+    checked,
+    checked_labels,
+    checked_probabilities,
+    mass_cuts,
+    mean,
+    pick,
+    rank_top_label,
+    top_label,
+)
 
 
 @dataclass(frozen=True)
@@ -40,26 +51,11 @@ class Corp:
     uncertainty: Floats
 
 
-def log_softmax(logits: ArrayLike) -> Floats:
-    """Log-probabilities of logits, finite for every finite logit.
-
-    Args:
-        logits: `(..., n, K)`, any finite size.
-
-    Returns:
-        `(..., n, K)` float64, stored class by class (a view with the class axis moved last).
-    """
-    classes = np.ascontiguousarray(np.moveaxis(np.asarray(logits), -1, 0), dtype=np.float64)
-    classes = classes - np.maximum.reduce(classes, axis=0)
-    total = sum(np.exp(z) for z in classes)
-    return np.moveaxis(classes - np.log(total), 0, -1)
-
-
 def negative_log_likelihood(probs: ArrayLike, labels: ArrayLike) -> Floats:
     """Mean -log s_y in nats; range [0, inf], lower is better.
 
     A probability of exactly 0 for a row's label gives inf; nothing is clipped. From logits, prefer
-    `negative_log_likelihood_of_logs(log_softmax(logits), labels)`, which cannot underflow.
+    `negative_log_likelihood_of_logs` of `pipeline.predictions.log_softmax`, which cannot underflow.
 
     Args:
         probs: `(..., n, K)` probabilities.
@@ -72,15 +68,15 @@ def negative_log_likelihood(probs: ArrayLike, labels: ArrayLike) -> Floats:
         >>> float(negative_log_likelihood([[0.5, 0.5]], [0]))
         0.6931471805599453
     """
-    s, y = _checked(probs, labels)
+    s, y = checked(probs, labels)
     with np.errstate(divide="ignore"):
-        return _mean(-np.log(_at(s, y)))
+        return mean(-np.log(pick(s, y)))
 
 
 def negative_log_likelihood_of_logs(log_probs: ArrayLike, labels: ArrayLike) -> Floats:
     """Mean -log s_y from log-probabilities `(..., n, K)`: finite even where the probability underflows."""
     log_s = np.asarray(log_probs, dtype=np.float64)
-    return _mean(-_at(log_s, _labels(labels, log_s.shape)))
+    return mean(-pick(log_s, checked_labels(labels, log_s.shape)))
 
 
 def brier_score(probs: ArrayLike, labels: ArrayLike) -> Floats:
@@ -98,8 +94,8 @@ def brier_score(probs: ArrayLike, labels: ArrayLike) -> Floats:
     Reference:
         Brier 1950, Monthly Weather Review 78.
     """
-    s, y = _checked(probs, labels)
-    return _mean(sum(np.square(s[..., k] - (y == k)) for k in range(s.shape[-1])))
+    s, y = checked(probs, labels)
+    return mean(sum(np.square(s[..., k] - (y == k)) for k in range(s.shape[-1])))
 
 
 def accuracy(probs: ArrayLike, labels: ArrayLike) -> Floats:
@@ -112,8 +108,7 @@ def accuracy(probs: ArrayLike, labels: ArrayLike) -> Floats:
     Raises:
         ValueError: If shapes, labels or probabilities are not as above.
     """
-    s, y = _checked(probs, labels)
-    return _mean(_top(s)[1] == y)
+    return mean(rank_top_label(probs, labels).correct)
 
 
 def confidence_bias(probs: ArrayLike, labels: ArrayLike) -> Floats:
@@ -126,13 +121,17 @@ def confidence_bias(probs: ArrayLike, labels: ArrayLike) -> Floats:
     Raises:
         ValueError: If shapes, labels or probabilities are not as above.
     """
-    s, y = _checked(probs, labels)
-    confidence, predicted = _top(s)
-    return _mean(confidence) - _mean(predicted == y)
+    ranked = rank_top_label(probs, labels)
+    return mean(ranked.confidence) - mean(ranked.correct)
 
 
 def excess_risk(
-    probs: ArrayLike, posterior: ArrayLike, *, bins: int = 20, log_probs: ArrayLike | None = None
+    probs: ArrayLike,
+    posterior: ArrayLike,
+    *,
+    bins: int = 20,
+    log_probs: ArrayLike | None = None,
+    top: Top | None = None,
 ) -> ExcessRisk:
     """Risk beyond the Bayes posterior q, and its split into calibration and grouping.
 
@@ -146,7 +145,8 @@ def excess_risk(
         probs: `(..., n, K)` predicted probabilities s.
         posterior: `(..., n, K)` true probabilities q; leading axes may broadcast.
         bins: Confidence bins per predicted class.
-        log_probs: log s, if known beyond underflow (see `log_softmax`); keeps KL finite.
+        log_probs: log s, if known beyond underflow (see `pipeline.predictions.log_softmax`); keeps KL finite.
+        top: `top_label` of the probabilities, if known.
 
     Raises:
         ValueError: If shapes or probabilities are not as above, or `bins` < 1.
@@ -154,13 +154,16 @@ def excess_risk(
     Reference:
         Kull & Flach 2015, ECML (calibration + grouping loss); Perez-Lebel et al. 2023, ICLR.
     """
-    s = _probabilities(probs, "probs")
-    q = np.broadcast_to(_probabilities(posterior, "posterior"), s.shape)
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}")
+    s = checked_probabilities(probs)
+    q = np.broadcast_to(checked_probabilities(posterior, "posterior"), s.shape)
     log_s = _log(s) if log_probs is None else np.asarray(log_probs, dtype=np.float64)
     classes = range(s.shape[-1])
-    brier = _mean(sum(np.square(s[..., k] - q[..., k]) for k in classes))
-    calibration = _squared_group_means(s, q, bins=bins)
-    kl = _mean(sum(_kl(q[..., k], log_s[..., k]) for k in classes))
+    brier = mean(sum(np.square(s[..., k] - q[..., k]) for k in classes))
+    group = _groups(top_label(s) if top is None else top, bins=bins)
+    calibration = _squared_group_means(s, q, group, groups=s.shape[-1] * bins)
+    kl = mean(sum(_kl(q[..., k], log_s[..., k]) for k in classes))
     return ExcessRisk(brier, calibration, brier - calibration, kl)
 
 
@@ -179,7 +182,7 @@ def area_under_risk_coverage(probs: ArrayLike, labels: ArrayLike) -> Floats:
     Reference:
         Geifman, Uziel & El-Yaniv 2019, ICLR.
     """
-    return ranked_areas(*_ranked(probs, labels))[0]
+    return ranked_areas(rank_top_label(probs, labels))[0]
 
 
 def augrc(probs: ArrayLike, labels: ArrayLike) -> Floats:
@@ -198,15 +201,15 @@ def augrc(probs: ArrayLike, labels: ArrayLike) -> Floats:
     Reference:
         Traub et al. 2024, NeurIPS.
     """
-    return ranked_areas(*_ranked(probs, labels))[1]
+    return ranked_areas(rank_top_label(probs, labels))[1]
 
 
-def ranked_areas(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
-    """AURC and AUGRC of rows in rising order of confidence; both arguments `(..., n)`."""
-    n = confidence.shape[-1]
-    pooled = _rows(_tie_means, confidence, correct)
+def ranked_areas(ranked: Ranked) -> tuple[Floats, Floats]:
+    """AURC and AUGRC of any ranked event."""
+    n = ranked.confidence.shape[-1]
+    pooled = _rows(_tie_means, ranked)
     errors = np.cumsum(1.0 - pooled[..., ::-1], axis=-1)
-    return _mean(errors / np.arange(1, n + 1)), (_mean(errors) - errors[..., -1] / (2 * n)) / n
+    return mean(errors / np.arange(1, n + 1)), (mean(errors) - errors[..., -1] / (2 * n)) / n
 
 
 def corp_decomposition(probs: ArrayLike, labels: ArrayLike) -> Corp:
@@ -226,20 +229,22 @@ def corp_decomposition(probs: ArrayLike, labels: ArrayLike) -> Corp:
     Reference:
         Dimitriadis, Gneiting & Jordan 2021, PNAS 118(8).
     """
-    return ranked_corp(*_ranked(probs, labels))
+    return ranked_corp(rank_top_label(probs, labels))
 
 
-def ranked_corp(confidence: Floats, correct: Floats) -> Corp:
-    """CORP parts of rows in rising order of confidence; both arguments `(..., n)`."""
-    recalibrated = _mean(np.square(isotonic_fit(confidence, correct) - correct))
-    rate = _mean(correct)
+def ranked_corp(ranked: Ranked, *, isotonic: Floats | None = None) -> Corp:
+    """CORP parts of any ranked event; `isotonic` is its `isotonic_fit`, if known."""
+    fit = isotonic_fit(ranked) if isotonic is None else isotonic
+    recalibrated = mean(np.square(fit - ranked.correct))
+    rate = mean(ranked.correct)
     uncertainty = rate * (1.0 - rate)
-    return Corp(_mean(np.square(confidence - correct)) - recalibrated, uncertainty - recalibrated, uncertainty)
+    score = mean(np.square(ranked.confidence - ranked.correct))
+    return Corp(score - recalibrated, uncertainty - recalibrated, uncertainty)
 
 
-def isotonic_fit(confidence: Floats, correct: Floats) -> Floats:
+def isotonic_fit(ranked: Ranked) -> Floats:
     """Isotonic regression of correctness on rising confidence, `(..., n)`; equal confidences get equal values."""
-    return _rows(_isotonic_row, confidence, correct)
+    return _rows(_isotonic_row, ranked)
 
 
 def _isotonic_row(confidence: Floats, correct: Floats) -> Floats:
@@ -261,93 +266,47 @@ def _ties(confidence: Floats, correct: Floats) -> tuple[Ints, Floats]:
     return counts, np.add.reduceat(correct, starts) / counts
 
 
-def _rows(function: Any, *arrays: Floats) -> Floats:
-    """Apply a function of vectors `(n,)` to each row of arrays `(..., n)`."""
-    rows = zip(*(a.reshape(-1, a.shape[-1]) for a in arrays), strict=True)
-    return np.stack([function(*row) for row in rows]).reshape(arrays[0].shape)
+def _rows(function: Callable[[Floats, Floats], Floats], ranked: Ranked) -> Floats:
+    """Apply a function of confidence and correctness `(n,)` to each row of ranked events `(..., n)`."""
+    n = ranked.confidence.shape[-1]
+    rows = zip(ranked.confidence.reshape(-1, n), ranked.correct.reshape(-1, n), strict=True)
+    return np.stack([function(*row) for row in rows]).reshape(ranked.confidence.shape)
 
 
-def _ranked(probs: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
-    s, y = _checked(probs, labels)
-    confidence, predicted = _top(s)
-    correct = (predicted == y).astype(np.float64)
-    order = np.lexsort((correct, confidence))
-    return np.take_along_axis(confidence, order, -1), np.take_along_axis(correct, order, -1)
-
-
-def _squared_group_means(s: Floats, q: Floats, *, bins: int) -> Floats:
-    """Mean over rows of the squared group mean of s - q, groups being (predicted class, confidence bin)."""
+def _squared_group_means(s: Floats, q: Floats, group: Ints, *, groups: int) -> Floats:
+    """Mean over rows of the squared group mean of s - q."""
     n, K = int(s.shape[-2]), int(s.shape[-1])
-    group = _groups(s, bins=bins).reshape(-1, n)
-    index = (group + K * bins * np.arange(len(group))[:, None]).ravel()
-    size = len(group) * K * bins
+    rows = group.reshape(-1, n)
+    index = (rows + groups * np.arange(len(rows))[:, None]).ravel()
+    size = len(rows) * groups
     gaps = (np.bincount(index, weights=(s[..., k] - q[..., k]).ravel(), minlength=size) for k in range(K))
     counts = np.maximum(np.bincount(index, minlength=size), 1)
     squares = sum(np.square(gap) for gap in gaps) / counts
-    total: Floats = np.sum(squares.reshape(*s.shape[:-2], K * bins), axis=-1)
+    total: Floats = np.sum(squares.reshape(*s.shape[:-2], groups), axis=-1)
     return total / n
 
 
-def _groups(s: Floats, *, bins: int) -> Ints:
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
-    confidence, predicted = _top(s)
-    rows = confidence.reshape(-1, confidence.shape[-1])
-    last = np.maximum(np.arange(1, bins) * rows.shape[-1] // bins - 1, 0)
-    position = [np.searchsorted(cuts, row) for cuts, row in zip(np.sort(rows, axis=-1)[:, last], rows, strict=True)]
-    return predicted * bins + np.reshape(position, predicted.shape)
+def _groups(top: Top, *, bins: int) -> Ints:
+    """Group `(..., n)` of each row: predicted class times `bins`, plus the equal-mass bin of its confidence."""
+    n = top.order.shape[-1]
+    sorted_rows = np.take_along_axis(top.confidence, top.order, axis=-1).reshape(-1, n)
+    last = mass_cuts(n, bins=bins)
+    edges = [np.searchsorted(row, row[last], side="right") for row in sorted_rows]
+    sizes = np.diff(edges, axis=-1, prepend=0, append=n)
+    bin_of = np.empty_like(top.predicted)
+    positions = np.stack([np.repeat(np.arange(bins), size) for size in sizes]).reshape(bin_of.shape)
+    np.put_along_axis(bin_of, top.order, positions, axis=-1)
+    return top.predicted * bins + bin_of
 
 
 def _kl(q: Floats, log_s: Floats) -> Floats:
     """Elementwise q log(q / s), 0 where q = 0."""
     possible = q > 0
+    if possible.all():
+        return q * (np.log(q) - log_s)
     return np.where(possible, q * (_log(np.where(possible, q, 1.0)) - np.where(possible, log_s, 0.0)), 0.0)
 
 
 def _log(x: Floats) -> Floats:
     with np.errstate(divide="ignore"):
         return np.log(x)
-
-
-def _top(s: Floats) -> tuple[Floats, Ints]:
-    """Largest probability and its lowest class index, class by class (faster than argmax over a short axis)."""
-    confidence = np.array(s[..., 0], order="C")
-    predicted = np.zeros(confidence.shape, dtype=np.int64)
-    for k in range(1, s.shape[-1]):
-        np.putmask(predicted, s[..., k] > confidence, k)
-        np.maximum(confidence, s[..., k], out=confidence)
-    return confidence, predicted
-
-
-def _at(s: Floats, y: Ints) -> Floats:
-    """Each row of s at its class y."""
-    return np.take_along_axis(s, y[..., None], axis=-1)[..., 0]
-
-
-def _mean(rows: Any) -> Floats:
-    """Mean over the last axis, made contiguous first: the order of additions must not depend on the stack."""
-    mean: Floats = np.mean(np.ascontiguousarray(rows), axis=-1, dtype=np.float64)
-    return mean
-
-
-def _checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ints]:
-    s = _probabilities(probs, "probs")
-    return s, _labels(labels, s.shape)
-
-
-def _probabilities(probs: ArrayLike, name: str) -> Floats:
-    s = np.asarray(probs, dtype=np.float64)
-    if s.ndim < 2 or s.shape[-2] < 1 or s.shape[-1] < 2:
-        raise ValueError(f"{name} must have shape (..., n, K) with n >= 1 and K >= 2, got {s.shape}")
-    if not (s.min(initial=0.0) >= 0.0 and s.max(initial=0.0) <= 1.0):
-        raise ValueError(f"{name} must lie in [0, 1], got values from {s.min()} to {s.max()}")
-    return s
-
-
-def _labels(labels: ArrayLike, shape: tuple[int, ...]) -> Ints:
-    y = np.asarray(labels)
-    if y.shape != shape[:-1] or y.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers of shape {shape[:-1]}, got {y.dtype} of shape {y.shape}")
-    if not (y.min(initial=0) >= 0 and y.max(initial=0) < shape[-1]):
-        raise ValueError(f"labels must lie in [0, {shape[-1]}), got values from {y.min()} to {y.max()}")
-    return y.astype(np.int64, copy=False)

@@ -58,6 +58,8 @@ def _point_record(results: Mapping[str, Any], row: Row, arrays: Arrays, shown: S
             "variant": row["variant"],
             "level": "point",
             "verdict": against.get("verdict", "reference"),
+            "dvc.md5.data": dataset["md5"],
+            "dvc.md5.members": row["md5"],
             **{f"fixed.{field}": str(_value(v)) for field, v in row["parameters"].items() if field not in shown},
         },
         metrics=list(_metrics(row, arrays)),
@@ -128,7 +130,7 @@ def _dataset(dataset: Mapping[str, Any]) -> DatasetRef:
     columns = [{"name": name, "type": "float", "required": True} for name in dataset["feature_names"]]
     return DatasetRef(
         name=dataset["name"],
-        digest=dataset["digest"][:32],
+        digest=dataset["md5"],
         source=f"data/{dataset['name']}.safetensors",
         schema=json.dumps({"mlflow_colspec": columns}),
         profile=json.dumps({"num_rows": dataset["rows"], "num_elements": dataset["rows"] * dataset["features"]}),

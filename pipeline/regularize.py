@@ -37,7 +37,7 @@ def dropout_mask(uniforms: Tensor, thresholds: Tensor, scales: Tensor, *, out: T
 
 
 def mixup(x: Tensor, targets: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mix every row with the next of its batch, which a fresh shuffle has put there.
+    """Mix every row with its neighbour in the batch, which a fresh shuffle has put there.
 
     Args:
         x: inputs (member, batch, feature).
@@ -51,7 +51,7 @@ def mixup(x: Tensor, targets: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cutmix(x: Tensor, targets: Tensor, ranks: Tensor, replaced: Tensor) -> tuple[Tensor, Tensor]:
-    """Take `replaced` (member,) random features of every row, and that share of its target, from the next row.
+    """Take `replaced` (member,) random features of every row, and that share of its target, from its neighbour.
 
     Args:
         x: inputs (member, batch, feature).

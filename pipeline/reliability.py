@@ -1,7 +1,7 @@
 """Can the probabilities be trusted: binned, debiased, smooth and exact calibration errors, and their noise.
 
-Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64. Everything but the exact curves
-is computed from `Ranked` rows, so it depends neither on the order of rows nor on what shares the stack.
+Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64. Everything is computed from
+`Ranked` rows, so it depends neither on the order of rows nor on what shares the stack.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from pipeline.predictions import (
+    Floats,
+    Ints,
+    Ranked,
+    checked,
+    checked_probabilities,
+    mass_cuts,
+    rank,
+    rank_top_label,
+    rank_truth,
+    top_label,
+)
+
 Bools = NDArray[np.bool_]
 Uniforms = NDArray[np.uint16]
 Binning = Literal["width", "mass"]
 Norm = Literal["l1", "l2", "max"]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Forecasts of an event in rising order, with what came true.
-
-    Attributes:
-        confidence: `(..., n)` in [0, 1], rising along the last axis.
-        correct: `(..., n)` 0.0 or 1.0; among equal confidences the zeros come first.
-    """
-
-    confidence: Floats
-    correct: Floats
 
 
 @dataclass(frozen=True)
@@ -47,29 +45,6 @@ class ReliabilityCurve:
     accuracy: Floats
     count: Floats
     exact: Floats
-
-
-def rank(confidence: ArrayLike, correct: ArrayLike) -> Ranked:
-    """Sort forecasts `(..., n)` in [0, 1] with their outcomes `(..., n)` (bool) by rising confidence.
-
-    One sort of 64-bit words: the bits of a non-negative float rise with its value, its sign bit is free, and
-    shifted out it leaves room for the outcome as the lowest bit. Ties need no rule of their own then.
-    """
-    c, a = np.array(confidence, dtype=np.float64, order="C"), np.asarray(correct, dtype=np.bool_)
-    if c.ndim < 1 or c.shape[-1] < 1 or c.shape != a.shape:
-        raise ValueError(f"confidence and correct must share a shape (..., n), n >= 1, got {c.shape} and {a.shape}")
-    if not (c.min(initial=0.0) >= 0.0 and c.max(initial=0.0) <= 1.0):
-        raise ValueError(f"confidence must lie in [0, 1], got values from {c.min()} to {c.max()}")
-    words = c.view(np.int64) << 1 | a
-    words.sort(axis=-1)
-    return Ranked((words >> 1).view(np.float64), (words & 1).astype(np.float64))
-
-
-def rank_top_label(probs: ArrayLike, labels: ArrayLike) -> Ranked:
-    """Rank the predictions `(..., n, K)` of the top class (ties: lowest index) against labels `(..., n)`."""
-    s, y = _checked(probs, labels)
-    confidence, predicted = _top(s)
-    return rank(confidence, predicted == y)
 
 
 def expected_calibration_error(
@@ -165,7 +140,7 @@ def calibration_noise_floor(probs: ArrayLike, *, bins: int = 15) -> Floats:
     Reference:
         The mean of |N(0, v)| is sqrt(2 v / pi); Broecker & Smith 2007, Weather and Forecasting 22.
     """
-    confidence = np.sort(_top(_probabilities(probs, "probs"))[0], axis=-1)
+    confidence = np.sort(top_label(checked_probabilities(probs)).confidence, axis=-1)
     return noise_floor(confidence, bins=bins)
 
 
@@ -278,7 +253,7 @@ def classwise_calibration_error(
     Reference:
         Kull et al. 2019, NeurIPS; Nixon et al. 2019 (static calibration error).
     """
-    s, y = _checked(probs, labels)
+    s, y = checked(probs, labels)
     ranks = (rank(s[..., k], y == k) for k in range(s.shape[-1]))
     total = sum(binned_error(ranked, bins=bins, binning=binning, norm=norm) for ranked in ranks)
     return np.asarray(total / s.shape[-1])
@@ -301,10 +276,7 @@ def exact_calibration_error(probs: ArrayLike, posterior: ArrayLike, *, bins: int
     Reference:
         Kumar, Liang & Ma 2019, NeurIPS (l1, top label).
     """
-    s = _probabilities(probs, "probs")
-    confidence, predicted = _top(s)
-    gaps = _bin_sums(confidence - _truth(posterior, predicted, s.shape), _mass_index(confidence, bins=bins), bins=bins)
-    return _per_row(np.abs(gaps), confidence.shape[-1])
+    return binned_error(rank_truth(top_label(checked_probabilities(probs)), posterior), bins=bins, binning="mass")
 
 
 def reliability_curve(
@@ -321,15 +293,19 @@ def reliability_curve(
     Raises:
         ValueError: If shapes, labels, probabilities or `bins` are not as above.
     """
-    s, y = _checked(probs, labels)
-    confidence, predicted = _top(s)
-    index = np.searchsorted(_width_cuts(bins), confidence)
-    count = _bin_sums(np.ones(confidence.shape), index, bins=bins)
-    exact = np.full(confidence.shape, np.nan) if posterior is None else _truth(posterior, predicted, s.shape)
-    rows = (confidence, (predicted == y).astype(np.float64), exact)
+    ranked = rank_top_label(probs, labels)
+    truth = None if posterior is None else rank_truth(top_label(checked_probabilities(probs)), posterior)
+    return ranked_curve(ranked, truth, bins=bins)
+
+
+def ranked_curve(ranked: Ranked, truth: Ranked | None, *, bins: int = 15) -> ReliabilityCurve:
+    """Points of any ranked event; `truth` ranks the same forecasts beside their true probabilities, if known."""
+    edges = _edges(ranked.confidence, bins=bins, binning="width")
+    count = np.diff(edges).astype(np.float64)
     some = np.where(count > 0, count, np.nan)
-    mean_confidence, mean_correct, mean_exact = (_bin_sums(row, index, bins=bins) / some for row in rows)
-    return ReliabilityCurve(mean_confidence, mean_correct, count, mean_exact)
+    exact = np.full(count.shape, np.nan) if truth is None else _segment_sums(truth.correct, edges) / some
+    confidence, correct = (_segment_sums(row, edges) / some for row in (ranked.confidence, ranked.correct))
+    return ReliabilityCurve(confidence, correct, count, exact)
 
 
 def _width_cuts(bins: int) -> Floats:
@@ -345,7 +321,7 @@ def _edges(confidence: Floats, *, bins: int, binning: Binning) -> Ints:
     edges = np.zeros((len(rows), bins + 1), dtype=np.int64)
     edges[:, -1] = n
     if binning == "mass":
-        last = np.maximum(np.arange(1, bins) * n // bins - 1, 0)
+        last = mass_cuts(n, bins=bins)
     elif binning != "width":
         raise ValueError(f"binning must be 'width' or 'mass', got {binning!r}")
     for row, edge in zip(rows, edges, strict=True):
@@ -373,9 +349,10 @@ def _segment_sums(values: Floats, edges: Ints) -> Floats:
 
 
 def _hits_per_bin(hits: Bools, cuts: list[int]) -> Floats:
-    """Count hits `(resamples, n)` between cuts: on contiguous slices, the fastest count numpy has."""
-    spans = [slice(*span) for span in pairwise(cuts)]
-    return np.array([[np.count_nonzero(row[span]) for span in spans] for row in hits], dtype=np.float64)
+    """Count hits `(resamples, n)` between cuts, in the smallest words that hold n: the fastest count numpy has."""
+    bits, word = hits.view(np.uint8), np.min_scalar_type(hits.shape[-1])
+    counts = [np.add.reduce(bits[:, start:end], axis=-1, dtype=word) for start, end in pairwise(cuts)]
+    return np.stack(counts, axis=-1).astype(np.float64)
 
 
 def _per_row(bins: Floats, n: int) -> Floats:
@@ -399,46 +376,3 @@ def _bin_sums(values: Floats, index: Ints, *, bins: int) -> Floats:
     flat = (rows + bins * np.arange(len(rows))[:, None]).ravel()
     sums = np.bincount(flat, weights=values.ravel(), minlength=bins * len(rows))
     return np.asarray(sums, dtype=np.float64).reshape(*index.shape[:-1], bins)
-
-
-def _mass_index(confidence: Floats, *, bins: int) -> Ints:
-    """Equal-mass bin of each row: the bins of `_edges`, for rows that are not sorted."""
-    _width_cuts(bins)
-    rows = confidence.reshape(-1, confidence.shape[-1])
-    last = np.maximum(np.arange(1, bins) * rows.shape[-1] // bins - 1, 0)
-    index = [np.searchsorted(cuts, row) for cuts, row in zip(np.sort(rows, axis=-1)[:, last], rows, strict=True)]
-    return np.reshape(index, confidence.shape)
-
-
-def _truth(posterior: ArrayLike, predicted: Ints, shape: tuple[int, ...]) -> Floats:
-    """True probability of the predicted class, `(..., n)`."""
-    q = np.broadcast_to(_probabilities(posterior, "posterior"), shape)
-    return np.ascontiguousarray(np.take_along_axis(q, predicted[..., None], axis=-1)[..., 0])
-
-
-def _top(s: Floats) -> tuple[Floats, Ints]:
-    """Largest probability and its lowest class index, class by class (faster than argmax over a short axis)."""
-    confidence = np.array(s[..., 0], order="C")
-    predicted = np.zeros(confidence.shape, dtype=np.int64)
-    for k in range(1, s.shape[-1]):
-        np.putmask(predicted, s[..., k] > confidence, k)
-        np.maximum(confidence, s[..., k], out=confidence)
-    return confidence, predicted
-
-
-def _checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ints]:
-    s, y = _probabilities(probs, "probs"), np.asarray(labels)
-    if y.shape != s.shape[:-1] or y.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers of shape {s.shape[:-1]}, got {y.dtype} of shape {y.shape}")
-    if not (y.min(initial=0) >= 0 and y.max(initial=0) < s.shape[-1]):
-        raise ValueError(f"labels must lie in [0, {s.shape[-1]}), got values from {y.min()} to {y.max()}")
-    return s, y.astype(np.int64, copy=False)
-
-
-def _probabilities(probs: ArrayLike, name: str) -> Floats:
-    s = np.asarray(probs, dtype=np.float64)
-    if s.ndim < 2 or s.shape[-2] < 1 or s.shape[-1] < 2:
-        raise ValueError(f"{name} must have shape (..., n, K) with n >= 1 and K >= 2, got {s.shape}")
-    if not (s.min(initial=0.0) >= 0.0 and s.max(initial=0.0) <= 1.0):
-        raise ValueError(f"{name} must lie in [0, 1], got values from {s.min()} to {s.max()}")
-    return s

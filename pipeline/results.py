@@ -68,7 +68,7 @@ def results_table(
     of Nadeau & Bengio (2003); P(better), its interval and the verdict do not: they speak of this data set's splits.
 
     Args:
-        points: One mapping a point: `variant`, `name`, `parameters`.
+        points: One mapping a point: `variant`, `name`, `parameters`, and what else is to be kept of it.
         scores: By metric, (points, seeds).
         directions: Which way is better, for each metric to be compared.
         reference: Index of the unregularized point.
@@ -88,7 +88,7 @@ def results_table(
     keys = _keys(points)
     rows = [
         {
-            **{field: point[field] for field in ("variant", "name", "parameters")},
+            **point,
             "key": keys[i],
             "seeds": seeds,
             "a_a": bool(roles.a_a[i]),

@@ -9,31 +9,25 @@ from numpy.typing import NDArray
 
 from pipeline.calibrate import Decomposition, Temperature, decompose_log_loss, fit_temperature, scale_logits
 from pipeline.metrics import (
-    accuracy,
     brier_score,
-    confidence_bias,
     excess_risk,
     isotonic_fit,
-    log_softmax,
     negative_log_likelihood_of_logs,
     ranked_areas,
     ranked_corp,
 )
+from pipeline.predictions import Floats, Ranked, Top, by_class, mean, rank, rank_truth, softmax, top_label
 from pipeline.reliability import (
-    Ranked,
     Uniforms,
     binned_error,
     classwise_calibration_error,
     consistency_p_value,
     debiased_error,
-    exact_calibration_error,
     noise_floor,
-    rank_top_label,
-    reliability_curve,
+    ranked_curve,
     smooth_error,
 )
 
-Floats = NDArray[np.float64]
 Logits = Mapping[str, NDArray[np.float32]]
 Labels = Mapping[str, NDArray[np.integer[Any]]]
 
@@ -84,25 +78,41 @@ METRICS = (
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What was measured on a stack of S members; a member with a non-finite logit is NaN throughout.
+
+    Attributes:
+        scores: `(S,)` by name: `<split>/<metric>`, and `<split>_ts/<metric>` after temperature scaling fitted on
+            validation; `gap/<metric>` and `gap_ts/<metric>` are test minus train of nll, accuracy and ece;
+            `temperature/<field>` is the fit. Metrics are those of `METRICS`; `ece_p` and those against the posterior
+            (`exact_ce`, `excess_*`) exist on test only. The corp parts are of the top label's Brier score. Refinement
+            is that of the unscaled logits in both stages, because a fitted temperature cancels a constant one.
+        curves: Reliability diagrams on test, before (`test/`) and after (`test_ts/`) scaling. `<stage>/confidence`,
+            `accuracy`, `count`, `exact`: `(S, 15)`, means over equal-width bins (a, b]; NaN in empty bins, `exact` NaN
+            without posterior. `<stage>/isotonic`: `(S, 101)`, isotonic regression of correctness on confidence,
+            interpolated to confidences 0, .01, ..., 1; NaN outside the range of confidences.
+    """
+
+    scores: dict[str, Floats]
+    curves: dict[str, Floats]
+
+
+@dataclass(frozen=True)
 class _Predictions:
     """One split's predictions, with what several metrics need."""
 
     probs: Floats
     log_probs: Floats
     labels: NDArray[np.integer[Any]]
+    top: Top
     ranked: Ranked
+    isotonic: Floats
 
 
 def score_members(
     logits: Logits, labels: Labels, posterior: NDArray[np.floating[Any]] | None, *, uniforms: Uniforms
-) -> dict[str, Floats]:
-    """Score a stack of members trained at one point.
-
-    Scores are named `<split>/<metric>`, and `<split>_ts/<metric>` after temperature scaling fitted on validation;
-    `gap/<metric>` and `gap_ts/<metric>` are test minus train of nll, accuracy and ece; `temperature/<field>` is the
-    fit. Metrics are those of `METRICS`; `ece_p` and those against the posterior (`exact_ce`, `excess_*`) exist on
-    test only. The corp parts are of the top label's Brier score. Refinement is that of the unscaled logits in both
-    stages, because a fitted temperature cancels a constant one. A member with a non-finite logit scores NaN throughout.
+) -> Scored:
+    """Score a stack of members trained at one point; a member's numbers are the same to the bit in any stack.
 
     Args:
         logits: For each of "train", "validation", "test": `(S, n, K)`.
@@ -110,56 +120,32 @@ def score_members(
         posterior: `(S, n_test, K)` true test probabilities, or None where unknown.
         uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `pipeline.reliability.resampling_uniforms`.
 
-    Returns:
-        Scores by name, each `(S,)` float64; a member's are the same to the bit in any stack.
-
     Raises:
         ValueError: If a split is missing, or shapes, labels or probabilities are not as above.
     """
     finite = _finite_members(logits, labels)
     clean = {split: np.where(finite[:, None, None], logits[split], np.float32(0)) for split in SPLITS}
     temperature = fit_temperature(clean["validation"], labels["validation"])
+    truth = None if posterior is None else by_class(posterior)
     scores: dict[str, Floats] = {}
+    curves: dict[str, Floats] = {}
     for split in SPLITS:
         parts = decompose_log_loss(clean[split], labels[split])
         for stage, values in _stages(clean[split], temperature).items():
             seen = _predictions(values, labels[split])
-            found = _common_scores(seen, parts)
+            found, points = _common_scores(seen, parts), {}
             if split == "test":
-                found |= _test_scores(seen, posterior, uniforms=uniforms)
+                beside = None if truth is None else rank_truth(seen.top, truth)
+                found |= _test_scores(seen, truth, beside, uniforms=uniforms)
+                points = _curves(seen, beside)
             scores |= {f"{split}{stage}/{name}": value for name, value in found.items()}
+            curves |= {f"{split}{stage}/{name}": value for name, value in points.items()}
     scores |= _gaps(scores)
     scores |= {f"temperature/{f.name}": getattr(temperature, f.name) for f in fields(temperature)}
-    return {name: np.where(finite, value, np.nan) for name, value in scores.items()}
-
-
-def curves(logits: Logits, labels: Labels, posterior: NDArray[np.floating[Any]] | None) -> dict[str, Floats]:
-    """Points of each member's reliability diagram on test, before (`test/`) and after (`test_ts/`) scaling.
-
-    Args:
-        logits: As for `score_members`; "validation" and "test" are read.
-        labels: As for `score_members`.
-        posterior: `(S, n_test, K)`, or None where unknown.
-
-    Returns:
-        `<stage>/confidence`, `accuracy`, `count`, `exact`: `(S, 15)`, means over equal-width bins (a, b]; NaN in empty
-        bins, `exact` NaN without posterior. `<stage>/isotonic`: `(S, 101)`, isotonic regression of correctness on
-        confidence, interpolated to confidences 0, .01, ..., 1; NaN outside the range of confidences. A member with a
-        non-finite logit is NaN throughout.
-
-    Raises:
-        ValueError: As for `score_members`.
-    """
-    finite = _finite_members(logits, labels)
-    clean = {split: np.where(finite[:, None, None], logits[split], np.float32(0)) for split in SPLITS}
-    temperature = fit_temperature(clean["validation"], labels["validation"])
-    points: dict[str, Floats] = {}
-    for stage, values in _stages(clean["test"], temperature).items():
-        seen = _predictions(values, labels["test"])
-        curve = reliability_curve(seen.probs, seen.labels, posterior)
-        points |= {f"test{stage}/{f.name}": getattr(curve, f.name) for f in fields(curve)}
-        points[f"test{stage}/isotonic"] = _isotonic_on_grid(seen.ranked)
-    return {name: np.where(finite[:, None], value, np.nan) for name, value in points.items()}
+    return Scored(
+        {name: np.where(finite, value, np.nan) for name, value in scores.items()},
+        {name: np.where(finite[:, None], value, np.nan) for name, value in curves.items()},
+    )
 
 
 def _stages(logits: NDArray[np.float32], temperature: Temperature) -> dict[str, NDArray[np.floating[Any]]]:
@@ -167,21 +153,22 @@ def _stages(logits: NDArray[np.float32], temperature: Temperature) -> dict[str, 
 
 
 def _predictions(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> _Predictions:
-    log_probs = log_softmax(logits)
-    # Rounding may leave a probability one bit above 1.
-    probs = np.minimum(np.exp(log_probs), 1.0)
-    return _Predictions(probs, log_probs, labels, rank_top_label(probs, labels))
+    probs, log_probs = softmax(logits)
+    top = top_label(probs)
+    ranked = rank(top.confidence, top.predicted == labels)
+    return _Predictions(probs, log_probs, labels, top, ranked, isotonic_fit(ranked))
 
 
 def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats]:
     probs, labels, ranked = seen.probs, seen.labels, seen.ranked
     nll = negative_log_likelihood_of_logs(seen.log_probs, labels)
-    aurc, augrc = ranked_areas(ranked.confidence, ranked.correct)
-    corp = ranked_corp(ranked.confidence, ranked.correct)
+    correct = mean(ranked.correct)
+    aurc, augrc = ranked_areas(ranked)
+    corp = ranked_corp(ranked, isotonic=seen.isotonic)
     return {
         "nll": nll,
         "brier": brier_score(probs, labels),
-        "accuracy": accuracy(probs, labels),
+        "accuracy": correct,
         "ece": binned_error(ranked),
         "ece_mass": binned_error(ranked, binning="mass"),
         "ece_l2": binned_error(ranked, norm="l2"),
@@ -190,7 +177,7 @@ def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats
         "debiased": debiased_error(ranked),
         "smece": smooth_error(ranked),
         "classwise": classwise_calibration_error(probs, labels),
-        "bias": confidence_bias(probs, labels),
+        "bias": mean(ranked.confidence) - correct,
         "aurc": aurc,
         "augrc": augrc,
         "refinement": parts.refinement,
@@ -202,19 +189,27 @@ def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats
 
 
 def _test_scores(
-    seen: _Predictions, posterior: NDArray[np.floating[Any]] | None, *, uniforms: Uniforms
+    seen: _Predictions, posterior: Floats | None, beside: Ranked | None, *, uniforms: Uniforms
 ) -> dict[str, Floats]:
+    """Scores on test only; `beside` ranks the predictions beside their true probabilities."""
     p_value = consistency_p_value(seen.ranked, uniforms=uniforms)
-    if posterior is None:
+    if posterior is None or beside is None:
         return {"ece_p": p_value}
-    excess = excess_risk(seen.probs, posterior, log_probs=seen.log_probs)
+    excess = excess_risk(seen.probs, posterior, log_probs=seen.log_probs, top=seen.top)
     return {
         "ece_p": p_value,
-        "exact_ce": exact_calibration_error(seen.probs, posterior),
+        "exact_ce": binned_error(beside, bins=50, binning="mass"),
         "excess_brier": excess.brier,
         "excess_brier_calibration": excess.brier_calibration,
         "excess_brier_grouping": excess.brier_grouping,
         "excess_kl": excess.kl,
+    }
+
+
+def _curves(seen: _Predictions, beside: Ranked | None) -> dict[str, Floats]:
+    curve = ranked_curve(seen.ranked, beside)
+    return {f.name: getattr(curve, f.name) for f in fields(curve)} | {
+        "isotonic": _on_grid(seen.ranked.confidence, seen.isotonic)
     }
 
 
@@ -226,10 +221,10 @@ def _gaps(scores: Mapping[str, Floats]) -> dict[str, Floats]:
     }
 
 
-def _isotonic_on_grid(ranked: Ranked) -> Floats:
+def _on_grid(confidence: Floats, isotonic: Floats) -> Floats:
     grid = np.linspace(0.0, 1.0, GRID_POINTS)
-    fits = zip(ranked.confidence, isotonic_fit(ranked.confidence, ranked.correct), strict=True)
-    return np.stack([np.interp(grid, c, fit, left=np.nan, right=np.nan) for c, fit in fits])
+    lines = zip(confidence, isotonic, strict=True)
+    return np.stack([np.interp(grid, c, fit, left=np.nan, right=np.nan) for c, fit in lines])
 
 
 def _finite_members(logits: Logits, labels: Labels) -> NDArray[np.bool_]:

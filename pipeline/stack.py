@@ -15,6 +15,7 @@ from pipeline import regularize
 from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.config import Point
 from pipeline.data import SeedData
+from pipeline.errors import InputError
 from pipeline.networks import Architecture, Workspace, initial, layout, predict
 from pipeline.noise import Purpose, generator, uniform16
 from pipeline.optimizers import Adam, Sgd
@@ -86,6 +87,11 @@ class Stack:
         self._load(members, data)
         sizes = (self.features["train"].shape[-1], *first.hidden, self.classes)
         self.architecture = Architecture(sizes, first.batch_norm)
+        if first.batch_norm and self.rows % self.batch == 1:
+            raise InputError(
+                f"batch_norm needs batches of two rows or more; got batch_size {self.batch}, "
+                f"which leaves one of the {self.rows} training rows alone in the last"
+            )
         self.layout = layout(self.architecture)
         rows = [initial(self.architecture, member.seed) for member in members]
         self.flat = torch.from_numpy(np.stack(rows)).to(dtype)
@@ -198,7 +204,7 @@ class Stack:
 
     def _masks(self, work: Workspace, batch: int, step: int) -> list[Tensor] | None:
         """Dropout's factors for every hidden layer, or None where no member drops anything."""
-        if not self.on["dropout"]:
+        if not (self.on["dropout"] and self.architecture.widths[1:-1]):
             return None
         widths = self.architecture.widths[1:-1]
         uniforms = self._uniforms(Purpose.DROPOUT, step, (batch * sum(widths),))
@@ -290,9 +296,11 @@ class Watch:
     def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
         """Keep the current weights of the members that have no rule, or that are better than ever and not done."""
         score = negative_log_likelihood(logits, torch.from_numpy(labels))
-        if self.scaled.any():
-            scaled = torch.from_numpy(scale_logits(logits.numpy(), fit_temperature(logits.numpy(), labels)))
-            score = np.where(self.scaled, negative_log_likelihood(scaled, torch.from_numpy(labels)), score)
+        values = logits.numpy()
+        fits = np.flatnonzero(self.scaled & np.isfinite(values).all((1, 2)))  # a diverged member has no temperature
+        if fits.size:
+            scaled = scale_logits(values[fits], fit_temperature(values[fits], labels[fits]))
+            score[fits] = negative_log_likelihood(torch.from_numpy(scaled), torch.from_numpy(labels[fits]))
         ruled = self.plain | self.scaled
         better = ~ruled | ((score < self.best) & (self.waited < self.patience))
         self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))

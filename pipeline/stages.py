@@ -21,8 +21,11 @@ from pipeline.terminal import progress
 PARAMS = Path("params.yaml")
 REFERENCE = ("none", "none")
 RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
-TRAINING_CODE = ("calibrate", "data", "datasets", "networks", "noise", "optimizers", "regularize", "stack", "train")
-SCORING_CODE = ("calibrate", "metrics", "noise", "reliability", "score")
+TRAINING_CODE = (
+    *("calibrate", "data", "datasets", "networks", "noise"),
+    *("optimizers", "predictions", "regularize", "stack", "train"),
+)
+SCORING_CODE = ("calibrate", "metrics", "noise", "predictions", "reliability", "score")
 HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
 PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
 Arrays = dict[str, NDArray[Any]]
@@ -132,7 +135,7 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     _score(dataset, places, jobs=jobs)
     points, scores = read_scores(dataset, places)
     _, about = store.read_arrays(data_file(dataset))
-    described = {"name": dataset, "feature_names": about["features"], "digest": store.file_digest(data_file(dataset))}
+    described = {"name": dataset, "feature_names": about["features"], "md5": store.dvc_digest(data_file(dataset))}
     results = results_table(
         points,
         scores,
@@ -180,7 +183,7 @@ def _score(dataset: str, places: Sequence[Place], *, jobs: int) -> None:
 def score_point(dataset: str, place: Place, made_from: str) -> None:
     """Score the members of one point and write `score/*`, `curve/*` and `history/*`, one line a seed."""
     from pipeline.reliability import resampling_uniforms  # noqa: PLC0415
-    from pipeline.score import curves, score_members  # noqa: PLC0415
+    from pipeline.score import score_members  # noqa: PLC0415
 
     arrays, about = store.read_arrays(member_file(dataset, *place))
     pooled, seeds = _load(dataset), about["seeds"]
@@ -188,11 +191,12 @@ def score_point(dataset: str, place: Place, made_from: str) -> None:
     labels, posterior = datasets.labels_of(pooled, seeds), datasets.test_posterior(pooled, seeds)
     rows = labels["test"].shape[-1]
     uniforms = resampling_uniforms(generator(0, Purpose.CALIBRATION), resamples=RESAMPLES, rows=rows)
-    found: Arrays = {f"score/{k}": v for k, v in score_members(logits, labels, posterior, uniforms=uniforms).items()}
-    found |= {f"curve/{name}": values for name, values in curves(logits, labels, posterior).items()}
+    scored = score_members(logits, labels, posterior, uniforms=uniforms)
+    found: Arrays = {f"score/{name}": values for name, values in scored.scores.items()}
+    found |= {f"curve/{name}": values for name, values in scored.curves.items()}
     found |= {name: values for name, values in arrays.items() if not name.startswith("logits/")}
     target = score_file(dataset, *place)
-    store.write_arrays(target, found, about)
+    store.write_arrays(target, found, {**about, "md5": store.dvc_digest(member_file(dataset, *place))})
     store.mark_current(target, made_from)
 
 
@@ -200,7 +204,7 @@ def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, A
     """Every point's description, and every score as (point, seed)."""
     scored = [store.read_arrays(score_file(dataset, *place)) for place in places]
     points = [
-        {"variant": variant, "name": label, "parameters": about["point"]}
+        {"variant": variant, "name": label, "parameters": about["point"], "md5": about["md5"]}
         for (variant, label), (_, about) in zip(places, scored, strict=True)
     ]
     names = [name for name in scored[0][0] if name.startswith("score/")]

@@ -110,6 +110,12 @@ def file_digest(path: Path) -> str:
         raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
 
 
+def dvc_digest(path: Path) -> str:
+    """MD5 of a file: the name under which DVC's cache holds it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def fingerprint(*parts: object, files: Iterable[Path]) -> str:
     """One digest for everything that a result depends on: JSON-ready parts and the content of files."""
     content = {"parts": parts, "files": {path.name: file_digest(path) for path in files}}
@@ -124,6 +130,8 @@ def is_current(path: Path, made_from: str) -> bool:
 
 def mark_current(path: Path, made_from: str) -> None:
     """Note that `path` is finished and what it was made from."""
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"path must lie in the project, got {path}")
     write_bytes(NOTES / path, f"{made_from} {file_digest(path)}".encode())
 
 

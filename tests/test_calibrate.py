@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 
 from pipeline import metrics
 from pipeline.calibrate import decompose_log_loss, fit_temperature, scale_logits
+from pipeline.predictions import log_softmax
 
 
 class Logits(ClassifierMixin, BaseEstimator):
@@ -32,7 +33,7 @@ class Logits(ClassifierMixin, BaseEstimator):
 def sample(rng, shape, classes, temperature=1.0, scale=2.0):
     """Logits that are `temperature` times too large, and labels."""
     logits = rng.normal(size=(*shape, classes)) * scale
-    q = np.exp(metrics.log_softmax(logits))
+    q = np.exp(log_softmax(logits))
     labels = np.minimum((rng.random((*shape, 1)) > np.cumsum(q, axis=-1)).sum(axis=-1), classes - 1)
     return logits * temperature, labels
 
@@ -73,6 +74,15 @@ def test_agrees_with_a_plain_search(seed, rows, scale):
         assert np.log(fitted.beta) == pytest.approx(found.x, abs=1e-3)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 1e3, 1e4])
+def test_no_grid_point_is_better_where_the_slope_is_a_staircase(temperature, rng):
+    logits, labels = sample(rng, (300, 15), 3, temperature)
+    scaled = scale_logits(logits, fit_temperature(logits, labels))
+    loss = metrics.negative_log_likelihood_of_logs(log_softmax(scaled), labels)
+    for beta in np.exp(np.linspace(-10, 10, 201)):
+        assert np.all(loss <= metrics.negative_log_likelihood_of_logs(log_softmax(beta * logits), labels) + 1e-5)
+
+
 def test_separable_rows_are_reported_at_the_upper_bound():
     fitted = fit_temperature([[2.0, 0.0], [0.0, 1.0]], [0, 1])
     assert fitted.at_bound
@@ -96,8 +106,8 @@ def test_nothing_to_gain_is_not_accepted():
 def test_validation_loss_never_rises(rng):
     logits, labels = sample(rng, (200, 12), 3, 2.0)
     fitted = fit_temperature(logits, labels)
-    before = metrics.negative_log_likelihood_of_logs(metrics.log_softmax(logits), labels)
-    after = metrics.negative_log_likelihood_of_logs(metrics.log_softmax(scale_logits(logits, fitted)), labels)
+    before = metrics.negative_log_likelihood_of_logs(log_softmax(logits), labels)
+    after = metrics.negative_log_likelihood_of_logs(log_softmax(scale_logits(logits, fitted)), labels)
     assert np.all(after <= before + 1e-12)
     assert np.all(fitted.beta[~fitted.accepted] == 1)
 

@@ -219,6 +219,12 @@ def test_a_data_set_has_a_plain_name(path, name):
     assert "datasets" in refusal(write(path, content))
 
 
+def test_decay_may_shrink_weights_to_zero_and_no_further(path):
+    train = {"learning_rate": 0.5, "weight_decay": 2.0}
+    assert config.load(write(path, changed(("variants", "l2"), train))).variants["l2"].points[0].weight_decay == 2
+    refusal(write(path, changed(("variants", "l2"), {**train, "weight_decay": 2.001})))
+
+
 def test_a_variant_has_points(path):
     for name in ("none", "dropout"):
         assert f"variants.{name}" in refusal(write(path, changed(("variants", name), [])))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from pipeline import metrics
+from pipeline.predictions import log_softmax
 
 SCORES = [
     metrics.negative_log_likelihood,
@@ -23,9 +24,9 @@ SCORES = [
 def sample(rng, shape, classes, sharpness=1.0):
     """Posteriors, predictions that are sharpened posteriors, labels drawn from the posteriors."""
     logits = rng.normal(size=(*shape, classes)) * 1.5
-    q = np.exp(metrics.log_softmax(logits))
+    q = np.exp(log_softmax(logits))
     y = np.minimum((rng.random((*shape, 1)) > np.cumsum(q, axis=-1)).sum(axis=-1), classes - 1)
-    return q, np.minimum(np.exp(metrics.log_softmax(sharpness * logits)), 1.0), y
+    return q, np.minimum(np.exp(log_softmax(sharpness * logits)), 1.0), y
 
 
 @st.composite
@@ -53,7 +54,7 @@ def test_a_zero_probability_costs_infinitely_and_silently():
 
 def test_log_probabilities_do_not_underflow():
     logits = np.array([[1e4, 0.0], [0.0, 3e38]], dtype=np.float32)
-    log_probs = metrics.log_softmax(logits)
+    log_probs = log_softmax(logits)
     assert metrics.negative_log_likelihood_of_logs(log_probs[:1], [1]) == pytest.approx(1e4)
     assert np.isfinite(metrics.negative_log_likelihood_of_logs(log_probs, [1, 0]))
     assert np.isfinite(metrics.excess_risk(np.exp(log_probs), [[0.5, 0.5]] * 2, log_probs=log_probs).kl)

@@ -52,6 +52,7 @@ def module(architecture, arrays, member):
 def test_layout_is_aligned_and_without_overlap(architecture):
     plan = layout(architecture)
     spans = [(start, start + int(np.prod(shape))) for start, shape in plan.places.values()]
+    assert ALIGNMENT == 16
     assert all(start % ALIGNMENT == 0 for start, _ in spans)
     assert all(end <= following for (_, end), (following, _) in pairwise(sorted(spans)))
     assert plan.size % ALIGNMENT == 0

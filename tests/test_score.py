@@ -4,6 +4,7 @@ from test_metrics import sample
 
 from pipeline import metrics, reliability, score
 from pipeline.calibrate import Temperature, fit_temperature, scale_logits
+from pipeline.predictions import log_softmax
 
 ROWS = {"train": 40, "validation": 61, "test": 303}
 
@@ -33,7 +34,7 @@ def uniforms():
 
 def test_names_are_complete_and_described(rng, uniforms):
     logits, labels, posterior = stack(rng)
-    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     described = {metric.name for metric in score.METRICS}
     assert {name.split("/")[1] for name in scores} == described
     assert len(described) == len(score.METRICS)
@@ -52,8 +53,8 @@ def test_names_are_complete_and_described(rng, uniforms):
 
 def test_without_posterior_only_what_needs_it_is_missing(rng, uniforms):
     logits, labels, posterior = stack(rng)
-    known = score.score_members(logits, labels, posterior, uniforms=uniforms)
-    unknown = score.score_members(logits, labels, None, uniforms=uniforms)
+    known = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
+    unknown = score.score_members(logits, labels, None, uniforms=uniforms).scores
     assert {n.split("/")[1] for n in set(known) - set(unknown)} == {
         m.name for m in score.METRICS if m.name.startswith(("exact", "excess"))
     }
@@ -63,23 +64,22 @@ def test_without_posterior_only_what_needs_it_is_missing(rng, uniforms):
 def test_a_member_alone_scores_the_same_bits(classes, rng, uniforms):
     logits, labels, posterior = stack(rng, members=3, classes=classes)
     together = score.score_members(logits, labels, posterior, uniforms=uniforms)
-    drawn = score.curves(logits, labels, posterior)
     for m in range(3):
         alone = score.score_members(only(logits, m), only(labels, m), posterior[m : m + 1], uniforms=uniforms)
-        for name, values in alone.items():
-            assert values[0] == together[name][m], name
-        for name, values in score.curves(only(logits, m), only(labels, m), posterior[m : m + 1]).items():
-            np.testing.assert_array_equal(values[0], drawn[name][m])
+        for name, values in alone.scores.items():
+            assert values[0] == together.scores[name][m], name
+        for name, values in alone.curves.items():
+            np.testing.assert_array_equal(values[0], together.curves[name][m])
 
 
 def test_scores_are_those_of_the_public_functions(rng, uniforms):
     logits, labels, posterior = stack(rng)
-    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     temperature = fit_temperature(logits["validation"], labels["validation"])
     same = Temperature(np.ones(4), temperature.accepted, temperature.at_bound)
     y = labels["test"]
     for stage, fit in (("test", same), ("test_ts", temperature)):
-        probs = np.minimum(np.exp(metrics.log_softmax(scale_logits(logits["test"], fit))), 1.0)
+        probs = np.minimum(np.exp(log_softmax(scale_logits(logits["test"], fit))), 1.0)
         corp, excess = metrics.corp_decomposition(probs, y), metrics.excess_risk(probs, posterior)
         expected = {
             "nll": metrics.negative_log_likelihood(probs, y),
@@ -113,7 +113,7 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
 
 def test_gaps_are_test_minus_train(rng, uniforms):
     logits, labels, _ = stack(rng)
-    scores = score.score_members(logits, labels, None, uniforms=uniforms)
+    scores = score.score_members(logits, labels, None, uniforms=uniforms).scores
     for stage in ("", "_ts"):
         for name in score.GAPS:
             expected = scores[f"test{stage}/{name}"] - scores[f"train{stage}/{name}"]
@@ -122,7 +122,7 @@ def test_gaps_are_test_minus_train(rng, uniforms):
 
 def test_scaling_repairs_sharpened_truth(rng, uniforms):
     logits, labels, posterior = stack(rng, members=20, sharpness=3.0)
-    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     assert scores["temperature/beta"].mean() == pytest.approx(1 / 3, rel=0.15)
     assert np.all(scores["temperature/accepted"] == 1)
     for name in ("nll", "exact_ce", "excess_kl", "excess_brier_calibration", "calibration"):
@@ -134,7 +134,7 @@ def test_scaling_repairs_sharpened_truth(rng, uniforms):
 def test_separable_validation_is_reported(rng, uniforms):
     logits, labels, posterior = stack(rng)
     logits["validation"][1] = 5 * np.eye(3, dtype=np.float32)[labels["validation"][1]]
-    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     assert scores["temperature/at_bound"].tolist() == [0, 1, 0, 0]
     assert np.isfinite(scores["test_ts/nll"]).all()
     assert np.isfinite(scores["test_ts/excess_kl"]).all()
@@ -143,24 +143,24 @@ def test_separable_validation_is_reported(rng, uniforms):
 def test_huge_logits_score_finitely(rng, uniforms):
     logits, labels, posterior = stack(rng)
     logits = {split: values * np.float32(1e4) for split, values in logits.items()}
-    scores = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     assert all(np.isfinite(values).all() for values in scores.values())
 
 
 def test_a_diverged_member_scores_nan_and_spares_the_others(rng, uniforms):
     logits, labels, posterior = stack(rng)
-    expected = score.score_members(logits, labels, posterior, uniforms=uniforms)
+    expected = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     logits["train"][2, 5] = np.nan
     found = score.score_members(logits, labels, posterior, uniforms=uniforms)
-    for name, values in found.items():
+    for name, values in found.scores.items():
         assert np.isnan(values[2])
         np.testing.assert_array_equal(values[[0, 1, 3]], expected[name][[0, 1, 3]])
-    assert np.isnan(score.curves(logits, labels, posterior)["test/confidence"][2]).all()
+    assert np.isnan(found.curves["test/confidence"][2]).all()
 
 
-def test_curves(rng):
+def test_curves(rng, uniforms):
     logits, labels, posterior = stack(rng)
-    points = score.curves(logits, labels, posterior)
+    points = score.score_members(logits, labels, posterior, uniforms=uniforms).curves
     shapes = {"confidence": 15, "accuracy": 15, "count": 15, "exact": 15, "isotonic": score.GRID_POINTS}
     assert set(points) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in shapes}
     for name, values in points.items():
@@ -170,7 +170,8 @@ def test_curves(rng):
         seen = line[~np.isnan(line)]
         assert np.all(np.diff(seen) >= 0)
         assert np.isnan(line[:30]).all()
-    assert np.isnan(score.curves(logits, labels, None)["test/exact"]).all()
+    unknown = score.score_members(logits, labels, None, uniforms=uniforms).curves
+    assert np.isnan(unknown["test/exact"]).all()
 
 
 def test_a_missing_split_is_named(rng, uniforms):

@@ -244,7 +244,14 @@ class TestFingerprint:
 class TestKeepOnly:
     def test_deletes_what_is_not_wanted_and_empty_folders(self):
         wanted = [Path("out/a"), Path("out/deep/b")]
-        for path in [*wanted, Path("out/x"), Path("out/deep/y"), Path("out/old/older/z"), Path("beside")]:
+        for path in [
+            *wanted,
+            Path("out/x"),
+            Path("out/deep/y"),
+            Path("out/old/older/z"),
+            Path("out/old/a"),
+            Path("beside"),
+        ]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(str(path)))
         store.keep_only(Path("out"), wanted)

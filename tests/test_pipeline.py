@@ -1,0 +1,340 @@
+"""The whole pipeline as a user runs it: a small study in an empty folder, through DVC and the command line."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import store
+
+ROOT = Path(__file__).parents[1]
+STUDY = {
+    "datasets": {
+        "mixture": {
+            "kind": "mixture", "features": 4, "classes": 3, "components": 1, "separation": 3.0, "label_noise": 0.1,
+            "train": 40, "validation": 40, "test": 500,
+        },
+        "wine": {"kind": "bundled", "name": "wine", "train": 60, "validation": 50},
+    },
+    "network": {"hidden": [16, 16]},
+    "train": {
+        "epochs": 4, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.01,
+        "schedule": "constant", "momentum": 0.9,
+    },
+    "variants": {
+        "none": {"replicate": [0, 1]},
+        "dropout": {"dropout": [0.0, 0.5]},
+        "early_stopping": {"early_stopping": ["nll", "nll_ts"]},
+    },
+    "study": {"datasets": ["mixture", "wine"], "seeds": 3},
+}  # fmt: skip
+
+
+def write_params(folder: Path, study: dict) -> None:
+    with (folder / "params.yaml").open("w") as file:
+        YAML().dump(study, file)
+
+
+def make_project(folder: Path, study: dict = STUDY) -> Path:
+    """An empty folder with what a clone of the project has."""
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.csv"))
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    write_params(folder, study)
+    run(folder, "git", "init", "-q")
+    run(folder, "dvc", "init", "-q", "--force")
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    return folder
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This environment without what would steer MLflow or DVC elsewhere, the interpreter's folder first on PATH."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "DVC", "GIT_"))}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **extra}
+
+
+def run(folder: Path, *command: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert not check or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+    return done
+
+
+def stage(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
+    return run(folder, sys.executable, "-m", "pipeline", *arguments, check=False, **extra)
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Every output of every stage and its hash, from dvc.lock; `track` has none."""
+    lock = YAML(typ="safe").load((folder / "dvc.lock").read_text())
+    found = {out["path"]: out["md5"] for entry in lock["stages"].values() for out in entry.get("outs", [])}
+    assert len(found) > 10
+    return found
+
+
+def executed(repro: subprocess.CompletedProcess) -> set[str]:
+    return {line.split("'")[1] for line in repro.stdout.splitlines() if line.startswith("Running stage")}
+
+
+def runs_in(folder: Path) -> list[tuple[str, str, str]]:
+    """(experiment, name, id) of every active run."""
+    query = """SELECT e.name, r.name, r.run_uuid FROM runs r JOIN experiments e USING (experiment_id)
+               WHERE r.lifecycle_stage = 'active' ORDER BY 1, 2"""
+    connection = sqlite3.connect(folder / "mlflow.db")
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose study has run once, with one OpenMP thread. Tests that change it work on a copy."""
+    folder = make_project(tmp_path_factory.mktemp("finished"))
+    done = run(folder, "dvc", "repro", OMP_NUM_THREADS="1")
+    (folder / "printed.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy", symlinks=True))
+
+
+@pytest.mark.slow
+class TestStudy:
+    def test_prints_the_answer_last(self, finished: Path) -> None:
+        printed = (finished / "printed.txt").read_text()
+        assert "P(better)" in printed
+        for dataset in STUDY["study"]["datasets"]:
+            results = json.loads((finished / f"reports/{dataset}/results.json").read_text())
+            assert results["answer"]["sentence"] in printed
+            assert len(results["points"]) == 6
+
+    def test_off_is_exactly_the_unregularized_point(self, finished: Path) -> None:
+        none, _ = store.read_arrays(finished / "members/wine/none/none.safetensors")
+        off, _ = store.read_arrays(finished / "members/wine/dropout/dropout=0.safetensors")
+        assert all(np.array_equal(none[name], off[name]) for name in none)
+
+    def test_two_threads_in_another_folder_give_the_same_hashes(self, finished: Path, tmp_path: Path) -> None:
+        again = make_project(tmp_path)
+        run(again, "dvc", "repro", OMP_NUM_THREADS="2")
+        assert outputs(again) == outputs(finished)
+
+    def test_processes_give_the_same_bytes(self, project: Path) -> None:
+        before = (project / "members/wine/dropout/dropout=0.5.safetensors").read_bytes()
+        shutil.rmtree(project / "members/wine/dropout")
+        done = stage(project, "train", "wine", "dropout", "--backend", "loky", "--jobs", "2")
+        assert done.returncode == 0, done.stderr
+        assert (project / "members/wine/dropout/dropout=0.5.safetensors").read_bytes() == before
+
+    def test_nothing_changed_runs_nothing_but_track(self, project: Path) -> None:
+        before = runs_in(project)
+        assert executed(run(project, "dvc", "repro")) == {"track"}
+        assert runs_in(project) == before
+
+    def test_editing_one_strength_trains_that_point_alone(self, project: Path) -> None:
+        kept = project / "members/wine/dropout/dropout=0.safetensors"
+        age = kept.stat().st_mtime_ns
+        write_params(project, {**STUDY, "variants": {**STUDY["variants"], "dropout": {"dropout": [0.0, 0.25]}}})
+        done = run(project, "dvc", "repro")
+        both = STUDY["study"]["datasets"]
+        assert executed(done) == {f"train@{d}-dropout" for d in both} | {f"evaluate@{d}" for d in both} | {"track"}
+        assert done.stdout.count("3 members trained, 3 kept") == 2
+        assert kept.stat().st_mtime_ns == age
+        assert sorted(path.name for path in kept.parent.iterdir()) == ["dropout=0.25.safetensors", kept.name]
+
+    def test_a_removed_variant_leaves_nothing_behind(self, project: Path, tmp_path: Path) -> None:
+        variants = {name: rows for name, rows in STUDY["variants"].items() if name != "dropout"}
+        write_params(project, {**STUDY, "variants": variants})
+        run(project, "dvc", "repro")
+        fresh = make_project(tmp_path / "fresh", {**STUDY, "variants": variants})
+        run(fresh, "dvc", "repro")
+        evaluated = {path: md5 for path, md5 in outputs(fresh).items() if not path.startswith("members")}
+        assert {path: outputs(project)[path] for path in evaluated} == evaluated
+        assert not (project / "members/wine/dropout").exists()
+
+    def test_metrics_and_plots_are_declared(self, finished: Path) -> None:
+        shown = json.loads(run(finished, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+        assert set(shown["reports/wine/metrics/dropout=0.5.json"]["data"]) >= {"nll", "ece", "accuracy", "gap"}
+        plots = json.loads(run(finished, "dvc", "plots", "show", "--json").stdout)["data"]
+        assert {Path(name).name for name in plots} >= {"history.csv", "sweeps.csv", "reliability.csv"}
+
+
+@pytest.mark.slow
+class TestTracking:
+    def test_deleted_runs_come_back_without_training(self, project: Path) -> None:
+        before = [run[:2] for run in runs_in(project)]
+        assert len(before) == 2 * (3 + 6)
+        (project / "mlflow.db").unlink()
+        shutil.rmtree(project / "mlruns")
+        assert executed(run(project, "dvc", "repro")) == {"track"}
+        assert [run[:2] for run in runs_in(project)] == before
+
+    def test_a_killed_track_leaves_no_half_runs_after_the_next(self, project: Path) -> None:
+        before = [run[:2] for run in runs_in(project)]
+        for path in project.glob("mlflow.db*"):
+            path.unlink()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "track"], cwd=project, env=environment(), stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if (project / "mlflow.db").exists() and len(runs_in(project)) >= 4:
+                process.kill()
+            time.sleep(0.01)
+        assert process.wait() == -signal.SIGKILL
+        assert 4 <= len(runs_in(project)) < len(before)
+        assert stage(project, "track").returncode == 0
+        assert [run[:2] for run in runs_in(project)] == before
+
+
+def interrupted_repro(folder: Path, seconds: float, kind: signal.Signals) -> int:
+    """Start `dvc repro` in a group of its own and send the group a signal after some seconds."""
+    process = subprocess.Popen(
+        ["dvc", "repro"], cwd=folder, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, kind)
+        return process.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+def test_interrupted_anywhere_it_completes_with_the_same_hashes(
+    finished: Path, tmp_path: Path, kind: signal.Signals
+) -> None:
+    folder = make_project(tmp_path)
+    ended = [interrupted_repro(folder, seconds, kind) for seconds in (1.5, 3.3, 4.7, 6.1)]
+    assert any(code != 0 for code in ended)
+    run(folder, "dvc", "repro")
+    assert outputs(folder) == outputs(finished)
+    assert not list(folder.rglob("*.part"))
+
+
+GOOD = "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 2 else 'no'}\n" for i in range(120))
+FAULTS = {
+    "a zero-byte file": (b"", "0 bytes"),
+    "not UTF-8": ("age,outcome\n1,caf\xe9\n".encode("latin-1"), "UTF-8"),
+    "infinity": (GOOD.replace("\n5,", "\ninf,", 1).encode(), "'age'"),
+    "a missing value": (GOOD.replace("\n5,", "\n,", 1).encode(), "missing: impute"),
+    "no target": (GOOD.replace("outcome", "result", 1).encode(), "'outcome'"),
+    "one class": (GOOD.replace("yes", "no").encode(), "two classes"),
+    "a rare class": ((GOOD + "3,a,maybe\n").encode(), "maybe"),
+    "a duplicate column": (GOOD.replace("city", "age", 1).encode(), "'age'"),
+    "a truncated line": (GOOD[:-5].encode(), "fields"),
+}
+
+
+class TestFaults:
+    """What a user can get wrong ends in one line and exit code 2, and overwrites nothing."""
+
+    @staticmethod
+    def with_file(folder: Path, content: bytes, **fields: object) -> Path:
+        (folder / "inputs").mkdir()
+        (folder / "inputs/mine.csv").write_bytes(content)
+        mine = {"kind": "file", "path": "inputs/mine.csv", "target": "outcome", "train": 60, "validation": 30, **fields}
+        study = {**STUDY, "datasets": {"mine": mine}, "study": {"datasets": ["mine"], "seeds": 2}}
+        write_params(folder, study)
+        return folder
+
+    @pytest.fixture(autouse=True)
+    def importable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_a_file_that_cannot_be_used(self, tmp_path: Path, name: str) -> None:
+        content, said = FAULTS[name]
+        folder = self.with_file(tmp_path, content)
+        (folder / "data").mkdir()
+        (folder / "data/mine.safetensors").write_bytes(b"earlier")
+        self.refuses(folder, said, "generate", "mine")
+        assert (folder / "data/mine.safetensors").read_bytes() == b"earlier"
+
+    @staticmethod
+    def refuses(folder: Path, said: str, *arguments: str) -> None:
+        done = stage(folder, *arguments)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert said in done.stderr
+
+    def test_a_file_outside_inputs(self, tmp_path: Path) -> None:
+        folder = self.with_file(tmp_path, GOOD.encode(), path="../mine.csv")
+        self.refuses(folder, "datasets.mine.path", "generate", "mine")
+
+    def test_a_wrong_parameter(self, tmp_path: Path) -> None:
+        write_params(tmp_path, {**STUDY, "variants": {"none": {}, "dropout": {"dropout": 1.0}}})
+        self.refuses(tmp_path, "variants.dropout.dropout: should be less than 1, got 1.0", "generate", "mixture")
+
+    def test_an_unknown_name(self, tmp_path: Path) -> None:
+        write_params(tmp_path, STUDY)
+        self.refuses(tmp_path, "got 'nosuch'", "generate", "nosuch")
+        self.refuses(tmp_path, "dvc repro", "train", "wine", "none")
+        self.refuses(tmp_path, "dvc repro", "evaluate", "wine")
+        self.refuses(tmp_path, "dvc repro", "track")
+
+    def test_a_damaged_intermediate_file(self, tmp_path: Path) -> None:
+        write_params(tmp_path, STUDY)
+        assert stage(tmp_path, "generate", "mixture").returncode == 0
+        path = tmp_path / "data/mixture.safetensors"
+        path.write_bytes(path.read_bytes()[:-100])
+        self.refuses(tmp_path, "data/mixture.safetensors: damaged", "train", "mixture", "none")
+
+    def test_a_good_file_with_categories_and_missing_values(self, tmp_path: Path) -> None:
+        folder = self.with_file(tmp_path, GOOD.replace("\n5,", "\n,", 1).encode(), missing="impute")
+        assert stage(folder, "generate", "mine").returncode == 0
+        arrays, about = store.read_arrays(folder / "data/mine.safetensors")
+        assert about["classes"] == ["no", "yes"]
+        assert np.isnan(arrays["features"]).sum() == 1
+
+    def test_read_only_and_full_disks(self, tmp_path: Path) -> None:
+        folder = tmp_path / "small"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            pytest.skip("a small file system can be mounted by root only")
+        try:
+            write_params(folder, STUDY)
+            self.refuses(folder, "data/mixture.safetensors: No space left on device", "generate", "mixture")
+            assert [path.name for path in folder.rglob("*") if path.is_file()] == ["params.yaml"]
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+            self.refuses(folder, "Read-only file system", "generate", "mixture")
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+class TestCommandLine:
+    def test_help_lists_every_stage(self) -> None:
+        shown = stage(ROOT, "--help").stdout
+        assert all(name in shown for name in ("generate", "train", "evaluate", "track", "params"))
+        assert "--backend" in stage(ROOT, "train", "--help").stdout
+
+    def test_every_parameter_is_explained(self) -> None:
+        explained = stage(ROOT, "params").stdout
+        for key in ("dropout", "label_smoothing", "batch_size", "separation", "seeds", "hidden"):
+            assert f"\n  {key}" in explained
+
+
+@pytest.mark.parametrize("dataset", ["mixture", "digits"])
+def test_the_committed_study_passes_its_a_a_check(dataset: str) -> None:
+    results = json.loads((ROOT / f"reports/{dataset}/results.json").read_text())
+    (a_a,) = (point for point in results["points"] if point["a_a"])
+    assert a_a["against_reference"]["test/nll"]["verdict"] == "no evidence"
+    assert results["protocol"]["seeds"] == 30
+    assert len(results["points"]) * 30 * 2 >= 1000
