@@ -48,11 +48,11 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
     """An empty folder with what a clone of the project has."""
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.csv"))
-    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     shutil.copy(ROOT / "dvc.yaml", folder)
     write_params(folder, study)
     run(folder, "git", "init", "-q")
-    run(folder, "dvc", "init", "-q", "--force")
+    run(folder, "dvc", "init", "-q")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     return folder
 
