@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pipeline.arithmetic import pin
 from pipeline.errors import InputError
 
+INTERRUPTED = 130
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
     except KeyboardInterrupt:
         print("interrupted: finished files are kept, and the same command goes on from there", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 
@@ -74,4 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == INTERRUPTED:
+        os._exit(code)  # worker threads may still be inside a kernel, and the interpreter must not end around them
+    sys.exit(code)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
+from pipeline.config import Point
 from pipeline.data import SeedData
-from pipeline.stack import Fitted, Member, Stack
+from pipeline.stack import Fitted, Member, Stack, history_epochs
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 Tick = Callable[[int], None]
@@ -50,6 +53,28 @@ def fit(
         Fitted.join([alone[row] for row in range(end - len(group), end)])
         for group, end in zip(groups, ends, strict=True)
     ]
+
+
+def fit_points(
+    points: Sequence[Point], seeds: int, data: Mapping[int, SeedData], *, jobs: int = 1, tick: Tick | None = None
+) -> list[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
+    """Fit every point on its seeds, and give each point's arrays and JSON-ready description, ready to be stored.
+
+    Arrays have the seed first: `logits/<split>`, `history/<measure>`, `epochs` (kept), and `history/epoch` (epoch,).
+    """
+    groups = [[Member(point, seed) for seed in seeds_of(point, seeds)] for point in points]
+    stored = []
+    for point, group, fitted in zip(points, groups, fit(groups, data, jobs=jobs, tick=tick), strict=True):
+        arrays: dict[str, NDArray[Any]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
+        arrays |= {f"history/{measure}": values for measure, values in fitted.history.items()}
+        arrays |= {"history/epoch": history_epochs(point.epochs), "epochs": fitted.epochs}
+        stored.append((arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}))
+    return stored
+
+
+def seeds_of(point: Point, seeds: int) -> list[int]:
+    """The seeds a point is trained with: the first ones, or for a replicate as many that nothing else uses."""
+    return [seed + point.replicate * seeds for seed in range(seeds)]
 
 
 def _shape(member: Member) -> tuple[object, ...]:
