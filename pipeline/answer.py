@@ -118,7 +118,7 @@ def _state(test: Mapping[str, Any]) -> str:
 
 
 def _effect(test: Mapping[str, Any], protocol: Mapping[str, Any]) -> str:
-    widened = ", widened for overlapping splits" if protocol["correction"] != "none" else ""
+    widened = ", widened for the rows that seeds share" if protocol["correction"] != "none" else ""
     return f"{_range(test, 'difference', '{:+.4f}')} ({protocol['confidence']:.0%} interval{widened})"
 
 

@@ -44,15 +44,16 @@ def mean_interval(
 ) -> Interval:
     """Mean over seeds with its Student t interval, widened where seeds share data.
 
-    `inflation` is n_test / n_train for seeds that resplit one data set, 0 for fresh draws (a number, or one per
-    column): the variance of the mean is s^2 (1/S + inflation). Every field is (*columns,). NaN where a seed is not
-    finite; the ends are NaN with a single seed.
+    `inflation` is rho / (1 - rho) for seeds whose results correlate by rho because they resplit one data set, 0 for
+    fresh draws (a number, or one per column): the variance of the mean is s^2 (1/S + inflation). Every field is
+    (*columns,). NaN where a seed is not finite; the ends are NaN with a single seed.
 
     Raises:
         ValueError: `confidence` is not within (0, 1), `inflation` is negative, or there is no seed.
 
     Reference:
-        Nadeau & Bengio 2003, Inference for the Generalization Error: the corrected resampled t test.
+        Nadeau & Bengio 2003, Inference for the Generalization Error: the corrected resampled t test. Their surrogate
+        rho = n_test / (n_test + n_train) is not used: see `shared_covariance` and `pipeline.results`.
     """
     mean, deviations = _centred(values)
     half = _quantile(deviations, confidence) * _standard_error(deviations, inflation)
@@ -94,12 +95,12 @@ def mean_ratio(
     b: Float[np.ndarray, "*#columns seeds"],
     *,
     confidence: float = 0.95,
-    inflation: float | np.ndarray = 0.0,
+    inflation: float | np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray] = 0.0,
 ) -> Interval:
     """mean(a) / mean(b) over paired seeds with Fieller's interval: the share of a gap that is left, for example.
 
     Every field is (*columns,). All NaN where the mean of b cannot be told from zero, since a ratio to it then has
-    no bounded interval.
+    no bounded interval. `inflation` is as in `mean_interval`, one for all or those of a, of b and of a - b.
 
     Raises:
         ValueError: as in `paired_difference`.
@@ -109,16 +110,73 @@ def mean_ratio(
     """
     a, b = np.broadcast_arrays(a, b)
     (top, a_deviations), (bottom, b_deviations) = _centred(a), _centred(b)
-    squared = _quantile(a_deviations, confidence) ** 2 * _variance_factor(a.shape[-1], inflation)
+    each = inflation if isinstance(inflation, tuple) else (inflation, inflation, inflation)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        q_aa, q_ab, q_bb = (
-            squared * _covariance(x, y)
-            for x, y in ((a_deviations, a_deviations), (a_deviations, b_deviations), (b_deviations, b_deviations))
+        q_aa, q_bb, q_difference = (
+            (_quantile(deviations, confidence) * _standard_error(deviations, one)) ** 2
+            for deviations, one in zip((a_deviations, b_deviations, a_deviations - b_deviations), each, strict=True)
         )
+        q_ab = (q_aa + q_bb - q_difference) / 2
         leading, middle, constant = bottom**2 - q_bb, top * bottom - q_ab, top**2 - q_aa
         root = np.sqrt(np.maximum(middle**2 - leading * constant, 0.0))
         ends = np.stack([top / bottom, (middle - root) / leading, (middle + root) / leading])
     return Interval(*np.where(leading > 0, ends, np.nan))
+
+
+def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Float[np.ndarray, "*columns"]:
+    """What test rows that seeds share add to the variance of the mean over seeds, measured; 0 or more.
+
+    `groups` holds each seed's result on each group of the pool's rows, the groups being the same for all seeds. Seeds
+    and groups are crossed random effects: what a group does to all seeds alike has the variance
+    (MS_groups - MS_interaction) / S, and averaged over G groups it is the covariance of two seeds' results,
+    (MS_groups - MS_interaction) / (S G), here not below 0. NaN where a value is not finite or with a single seed.
+
+    Exact for means over rows; a calibration error is treated as if it were the mean of its groups' own.
+
+    Raises:
+        ValueError: there are fewer than two groups, or no seed.
+
+    Reference:
+        Searle, Casella & McCulloch 1992, Variance Components, chapter 4 (two-way crossed random model, ANOVA
+        estimators); the seeds' correlation in the place of the surrogate of Nadeau & Bengio 2003.
+
+    >>> shared_covariance(np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]]))
+    array(1.)
+    """
+    seeds, count = groups.shape[-2:]
+    if seeds < 1 or count < 2:
+        raise ValueError(f"groups must have a seed and two groups or more, got shape {groups.shape}")
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rest = _centred(groups - groups[..., :1, :1])[1]  # seed effects out: lines have mean 0
+        by_group, rest = _centred(np.swapaxes(rest, -1, -2))  # group effects out
+        among_groups = seeds * np.sum(np.square(by_group), axis=-1) / (count - 1)
+        squares = np.sum(np.sum(np.square(rest), axis=-1), axis=-1)
+        interaction = squares / np.float64((seeds - 1) * (count - 1))
+        return np.asarray(np.maximum(among_groups - interaction, 0.0) / (seeds * count))
+
+
+def measured_inflation(
+    values: Float[np.ndarray, "*columns seeds"], groups: Float[np.ndarray, "*columns seeds groups"], *, rho: float
+) -> Float[np.ndarray, "*columns"]:
+    """`inflation` of seeds that resplit one pool: bounded for the rows they fit on, measured for those they test on.
+
+    rho / (1 - rho) + `shared_covariance(groups)` / s^2, the second only where s^2 > 0; NaN where that is not finite.
+    `rho` is the share n / N of the pool that a seed fits on: subsets of n of N rows share n^2 / N on average, and
+    the covariance of any symmetric statistic of two subsets is convex in what they share, so at most n / N of its
+    variance (equal for sums over rows).
+
+    Raises:
+        ValueError: `rho` is not within [0, 1), or as in `shared_covariance`.
+
+    Reference:
+        Hoeffding 1948, A Class of Statistics with Asymptotically Normal Distribution, section 5 (variance components
+        convex in the overlap); Nadeau & Bengio 2003 for the form rho / (1 - rho).
+    """
+    if not 0 <= rho < 1:
+        raise ValueError(f"rho must be 0 or more and below 1, got {rho}")
+    variance, shared = _variance(_centred(values)[1]), shared_covariance(groups)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray(rho / (1 - rho) + np.where(variance == 0, 0.0 * shared, shared / variance))
 
 
 def probability_better(
@@ -287,20 +345,20 @@ def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.where(np.isfinite(mean), mean, np.nan), offsets - shift
 
 
-def _covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _variance(deviations: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(np.sum(x * y, axis=-1) / np.float64(x.shape[-1] - 1))
+        return np.asarray(np.sum(np.square(deviations), axis=-1) / np.float64(deviations.shape[-1] - 1))
 
 
 def _variance_factor(seeds: int, inflation: float | np.ndarray) -> np.ndarray:
     if np.any(np.asarray(inflation) < 0):
-        raise ValueError(f"inflation (n_test / n_train) must be 0 or more, got {inflation}")
+        raise ValueError(f"inflation (rho / (1 - rho)) must be 0 or more, got {inflation}")
     return np.asarray(1 / seeds + inflation)
 
 
 def _standard_error(deviations: np.ndarray, inflation: float | np.ndarray) -> np.ndarray:
     factor = _variance_factor(deviations.shape[-1], inflation)
-    return np.asarray(np.sqrt(_covariance(deviations, deviations) * factor))
+    return np.asarray(np.sqrt(_variance(deviations) * factor))
 
 
 def _quantile(deviations: np.ndarray, confidence: float) -> float:

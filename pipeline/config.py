@@ -192,6 +192,11 @@ class Variant(Strict):
     points: tuple[Point, ...]
     labels: tuple[str, ...] = Field(description="A short name for each point, unique within the variant.")
 
+    @property
+    def pairs(self) -> Iterator[tuple[str, Point]]:
+        """Every point with its label."""
+        return zip(self.labels, self.points, strict=True)
+
 
 class Study(Strict):
     """What is run."""

@@ -280,7 +280,6 @@ def describe(dataset: Dataset) -> dict[str, object]:
     """
     pool, splits = dataset.pool, dataset.splits
     counts = np.bincount(pool.labels, minlength=len(pool.classes))
-    used = np.concatenate([splits.train.ravel(), splits.validation.ravel()])
     return {
         "rows": len(pool.labels),
         "features": len(pool.feature_names),
@@ -289,8 +288,14 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "train": splits.train.shape[1],
         "validation": splits.validation.shape[1],
         "test": splits.test.shape[1],
-        "overlapping": bool(np.unique(used).size < used.size),
+        "overlapping": overlapping(splits),
     }
+
+
+def overlapping(splits: Splits) -> bool:
+    """Whether two seeds train or choose on some of the same rows, so that their results are not independent."""
+    used = np.concatenate([splits.train.ravel(), splits.validation.ravel()])
+    return bool(np.unique(used).size < used.size)
 
 
 def _stream(task_seed: int, part: int, draw: int, seed: int) -> np.random.Generator:

@@ -129,10 +129,12 @@ def _correction(protocol: Mapping[str, Any]) -> str:
     holm = f"p values in the results are also given by Holm's step-down over {protocol['family']} points."
     if protocol["correction"] == "none":
         return f"No correction for shared data: every seed draws its own. {holm}"
-    ratio = protocol["inflation"]["test"]
+    ratio = protocol["inflation"]["surrogate"]
     return (
-        f"Seeds resplit one data set: t intervals are widened by Nadeau & Bengio's n_test/n_train = {ratio:.3g}; "
-        f"P(better) and the verdict are not, they speak of this data set only. {holm}"
+        "Seeds resplit one data set: t intervals are widened (Nadeau & Bengio) for the correlation that shared rows "
+        f"cause, measured for test rows and at most {protocol['rho_train']:.2g} for training rows; their rule "
+        f"of thumb, n_test/n_train = {ratio:.3g}, measures nothing. P(better) and the verdict are not widened: they "
+        f"speak of this data set only. {holm}"
     )
 
 

@@ -18,7 +18,10 @@ from pipeline.compare import Direction
 from pipeline.flips import find_flips, rank
 
 Scores = Mapping[str, Float[np.ndarray, "points seeds"]]
+Groups = Mapping[str, Float[np.ndarray, "points seeds groups"]]
 Points = Sequence[Mapping[str, Any]]
+_CORRECTION = "Nadeau-Bengio 2003, correlation bounded for training rows and measured for test rows"
+_ON_TEST = ("test", "test_ts", "gap", "gap_ts")
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,43 @@ class _Roles:
         return np.asarray(others & ~self.a_a & ~self.duplicate)
 
 
+@dataclass(frozen=True)
+class _Overlap:
+    """How much the seeds' results have in common because they resplit one pool."""
+
+    dataset: Mapping[str, Any]
+    groups: Groups
+
+    def rho(self, *, test: bool) -> float:
+        """Share of the pool that the largest part fills: the two parts that are fitted on, or all three."""
+        if not self.dataset["overlapping"]:
+            return 0.0
+        sizes = [self.dataset[part] for part in ("train", "validation", "test")]
+        return float(max(sizes if test else sizes[:2]) / sum(sizes))
+
+    def bound(self, *, test: bool) -> float:
+        """Inflation without any measurement."""
+        rho = self.rho(test=test)
+        return rho / (1 - rho)
+
+    def groups_of(self, metric: str) -> np.ndarray | None:
+        """(points, seeds, groups) of a metric; a gap's are those of its test part."""
+        return self.groups.get(metric.replace("gap", "test", 1)) if self.dataset["overlapping"] else None
+
+    def inflation(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+        """Inflation of each line of `values` (*columns, seeds), measured where `groups` allow it."""
+        bound = np.full(values.shape[:-1], self.bound(test=metric.split("/", maxsplit=1)[0] in _ON_TEST))
+        if groups is None:
+            return bound
+        measured = compare.measured_inflation(values, groups, rho=self.rho(test=False))
+        return np.where(np.isfinite(measured), measured, bound)
+
+
 def results_table(
     points: Points,
     scores: Scores,
     *,
+    groups: Groups | None = None,
     directions: Mapping[str, Direction],
     reference: int,
     dataset: Mapping[str, Any],
@@ -65,11 +101,16 @@ def results_table(
     `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
 
     Where seeds resplit one data set (`dataset["overlapping"]`) means, differences and p values carry the correction
-    of Nadeau & Bengio (2003); P(better), its interval and the verdict do not: they speak of this data set's splits.
+    of Nadeau & Bengio (2003), metric by metric and point by point: `compare.measured_inflation` where the metric has
+    groups (a gap has those of its test part); elsewhere the correlation is bounded by the largest part of the pool
+    that the metric depends on. Their surrogate n_test / n_train is quoted only: it assumes that nothing depends on
+    the training rows, far too wide where test parts are large. P(better), its interval and the verdict carry no
+    correction: they speak of this data set's splits.
 
     Args:
         points: One mapping a point: `variant`, `name`, `parameters`, and what else is to be kept of it.
         scores: By metric, (points, seeds).
+        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
         directions: Which way is better, for each metric to be compared.
         reference: Index of the unregularized point.
         dataset: JSON-ready description with `overlapping` and the row counts `train`, `validation`, `test`.
@@ -81,9 +122,10 @@ def results_table(
     """
     seeds = _check(points, scores, directions=directions, reference=reference, dataset=dataset)
     roles = _roles(points, scores, directions=directions, reference=reference)
-    metrics = _metrics(scores, dataset, protocol)
+    overlap = _Overlap(dataset, groups or {})
+    metrics = _metrics(scores, overlap, protocol)
     compared = _comparisons(
-        scores, directions=directions, roles=roles, dataset=dataset, protocol=protocol, generator=generator
+        scores, directions=directions, roles=roles, overlap=overlap, protocol=protocol, generator=generator
     )
     keys = _keys(points)
     rows = [
@@ -101,7 +143,7 @@ def results_table(
     ranking = rank(rows, directions)
     return {
         "dataset": dict(dataset),
-        "protocol": _protocol(protocol, seeds=seeds, dataset=dataset, family=int(roles.family.sum())),
+        "protocol": _protocol(protocol, seeds=seeds, overlap=overlap, family=int(roles.family.sum())),
         "reference": {"index": reference, "key": keys[reference], "variant": points[reference]["variant"]},
         "points": rows,
         "ranking": ranking,
@@ -149,18 +191,11 @@ def _roles(points: Points, scores: Scores, *, directions: Mapping[str, Direction
     return _Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
 
 
-def _inflation(metric: str, dataset: Mapping[str, Any]) -> float:
-    """n_evaluated / n_train for resplits of one data set, 0 for fresh draws."""
-    if not dataset["overlapping"]:
-        return 0.0
-    part = "validation" if metric.startswith("validation") else "test"
-    return float(dataset[part] / dataset["train"])
-
-
-def _metrics(scores: Scores, dataset: Mapping[str, Any], protocol: Protocol) -> list[dict[str, Any]]:
+def _metrics(scores: Scores, overlap: _Overlap, protocol: Protocol) -> list[dict[str, Any]]:
     names = sorted(scores)
     stacked = np.stack([scores[name] for name in names], axis=1).astype(np.float64)
-    inflation = np.array([_inflation(name, dataset) for name in names])
+    lines = [overlap.inflation(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
+    inflation = np.stack(lines, axis=1)
     interval = compare.mean_interval(stacked, confidence=protocol.confidence, inflation=inflation)
     broken = np.sum(~np.isfinite(stacked), axis=-1)
     return [
@@ -179,7 +214,7 @@ def _comparisons(
     *,
     directions: Mapping[str, Direction],
     roles: _Roles,
-    dataset: Mapping[str, Any],
+    overlap: _Overlap,
     protocol: Protocol,
     generator: np.random.Generator,
 ) -> list[dict[str, Any]]:
@@ -191,11 +226,8 @@ def _comparisons(
     a = np.where(np.isfinite(a), a, np.nan)
     b = a[:, roles.reference, None]
     sign = np.array([1.0 if directions[name] == "lower" else -1.0 for name in names])[:, None, None]
-    spread = {
-        "confidence": protocol.confidence,
-        "inflation": np.array([_inflation(name, dataset) for name in names])[:, None],
-    }
-    columns = _columns(a, b, sign=sign, spread=spread, roles=roles, protocol=protocol, generator=generator)
+    inflation = _inflations(names, a, b, overlap=overlap, reference=roles.reference)
+    columns = _columns(a, b, sign=sign, inflation=inflation, roles=roles, protocol=protocol, generator=generator)
     reasons = _reasons(a, roles.reference)
     return [
         {
@@ -206,19 +238,36 @@ def _comparisons(
     ]
 
 
+def _inflations(
+    names: Sequence[str], a: np.ndarray, b: np.ndarray, *, overlap: _Overlap, reference: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inflation of every point, of the reference and of their difference, each (metric, point)."""
+
+    def of(name: str, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        groups = overlap.groups_of(name)
+        if groups is None:
+            return [overlap.inflation(name, x, None)] * 3
+        with np.errstate(invalid="ignore", over="ignore"):
+            sides = ((x, groups), (y, groups[reference, None]), (x - y, groups - groups[reference]))
+        return [np.broadcast_to(overlap.inflation(name, *side), len(x)) for side in sides]
+
+    points, references, differences = zip(*(of(*column) for column in zip(names, a, b, strict=True)), strict=True)
+    return np.stack(points), np.stack(references), np.stack(differences)
+
+
 def _columns(
     a: np.ndarray,
     b: np.ndarray,
     *,
     sign: np.ndarray,
-    spread: Mapping[str, Any],
+    inflation: tuple[np.ndarray, np.ndarray, np.ndarray],
     roles: _Roles,
     protocol: Protocol,
     generator: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """The fields of a comparison, each (metric, point); `sign` is -1 where higher is better."""
     rule: dict[str, Any] = {"seeds": a.shape[-1], "gamma": protocol.gamma, "confidence": protocol.confidence}
-    difference = compare.paired_difference(a, b, **spread)
+    difference = compare.paired_difference(a, b, confidence=protocol.confidence, inflation=inflation[2])
     p_better = compare.probability_better(
         sign * a,
         sign * b,
@@ -228,10 +277,11 @@ def _columns(
         confidence=protocol.confidence,
     )
     same = np.broadcast_to(roles.duplicate, difference.p.shape) & ~np.isnan(difference.mean)
-    left = compare.mean_ratio(a, b, **spread)
+    left = compare.mean_ratio(a, b, confidence=protocol.confidence, inflation=inflation)
     is_gap = sign[..., 0] * compare.mean_interval(b).mean > 0
     return {
         **difference._asdict(),
+        "inflation": inflation[2],
         "p_holm": compare.holm(np.where(roles.family, difference.p, np.nan)),
         **{f"p_better_{key}": field for key, field in p_better._asdict().items()},
         "verdict": compare.verdict(p_better, **rule),
@@ -246,7 +296,7 @@ def _comparison(column: Mapping[str, Any], name: str, left_out: str | None) -> d
     more = number(column["more_seeds"])
     entry = {
         "difference": number(column["mean"]),
-        **{key: number(column[key]) for key in ("low", "high", "p", "p_holm")},
+        **{key: number(column[key]) for key in ("low", "high", "p", "p_holm", "inflation")},
         "p_better": {key: number(column[f"p_better_{key}"]) for key in ("estimate", "low", "high")},
         "verdict": str(column["verdict"]),
         "equivalent": bool(column["equivalent"]),
@@ -274,15 +324,19 @@ def _reasons(values: np.ndarray, reference: int) -> list[list[str | None]]:
     return [[reason(j, i) for i in range(values.shape[1])] for j in range(len(values))]
 
 
-def _protocol(protocol: Protocol, *, seeds: int, dataset: Mapping[str, Any], family: int) -> dict[str, Any]:
-    parts = ("validation", "test") if dataset["overlapping"] else ()
+def _protocol(protocol: Protocol, *, seeds: int, overlap: _Overlap, family: int) -> dict[str, Any]:
+    """How it was done; `inflation` is what applies without a measurement, and the textbook's `surrogate` beside it."""
+    dataset = overlap.dataset
+    inflation = {"fitting_rows": overlap.bound(test=False), "all_rows": overlap.bound(test=True)}
+    surrogate = float(dataset["test"] / dataset["train"]) if dataset["overlapping"] else 0.0
     return {
         **asdict(protocol),
         "seeds": seeds,
         "interval": "Student t over seeds",
         "p_better": "percentile bootstrap over paired seeds, ties half",
-        "correction": "Nadeau-Bengio 2003" if dataset["overlapping"] else "none",
-        "inflation": {part: _inflation(part, dataset) for part in parts},
+        "correction": _CORRECTION if dataset["overlapping"] else "none",
+        "rho_train": overlap.rho(test=False),
+        "inflation": {**inflation, "surrogate": surrogate},
         "multiplicity": "Holm 1979",
         "family": family,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,8 @@ Labels = Mapping[str, NDArray[np.integer[Any]]]
 SPLITS = ("train", "validation", "test")
 GAPS = ("nll", "accuracy", "ece")
 GRID_POINTS = 101
+MOST_GROUPS, FEWEST_GROUPS, SMALLEST_GROUP = 10, 5, 15
+GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,14 @@ class Scored:
             `accuracy`, `count`, `exact`: `(S, 15)`, means over equal-width bins (a, b]; NaN in empty bins, `exact` NaN
             without posterior. `<stage>/isotonic`: `(S, 101)`, isotonic regression of correctness on confidence,
             interpolated to confidences 0, .01, ..., 1; NaN outside the range of confidences.
+        groups: `(S, G)` by name, `test/<metric>` and `test_ts/<metric>`: the scores of each group of test rows alone,
+            for the metrics that need no more than those rows; nothing without groups. Groups are cut to the size of
+            the smallest, and `smece` is found on a coarser grid.
     """
 
     scores: dict[str, Floats]
     curves: dict[str, Floats]
+    groups: dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,36 @@ class _Predictions:
     labels: NDArray[np.integer[Any]]
     top: Top
     ranked: Ranked
-    isotonic: Floats
+
+    @cached_property
+    def isotonic(self) -> Floats:
+        return isotonic_fit(self.ranked)
+
+
+def row_groups(rows: NDArray[np.integer[Any]], *, order: NDArray[np.integer[Any]]) -> NDArray[np.int64] | None:
+    """Divide the rows of a pool into groups that are the same for all seeds, given the test rows `(S, n)` of each.
+
+    Row r belongs to group order[r] modulo G, `order` being a random order of the pool: rows as they come may be sorted
+    or repeat themselves (digits were written in turn, so that r modulo 10 would tell the class). G is the largest of
+    10 to 5 for which every seed has 15 test rows or more in every group; None where there is no such G.
+
+    >>> int(row_groups(np.arange(80)[None], order=np.arange(80)).max())
+    4
+    """
+    for count in range(MOST_GROUPS, FEWEST_GROUPS - 1, -1):
+        groups: NDArray[np.int64] = order[rows].astype(np.int64) % count
+        if _group_sizes(groups, count).min() >= SMALLEST_GROUP:
+            return groups
+    return None
 
 
 def score_members(
-    logits: Logits, labels: Labels, posterior: NDArray[np.floating[Any]] | None, *, uniforms: Uniforms
+    logits: Logits,
+    labels: Labels,
+    posterior: NDArray[np.floating[Any]] | None,
+    *,
+    uniforms: Uniforms,
+    groups: NDArray[np.integer[Any]] | None = None,
 ) -> Scored:
     """Score a stack of members trained at one point; a member's numbers are the same to the bit in any stack.
 
@@ -119,6 +151,7 @@ def score_members(
         labels: For the same splits: `(S, n)` integers in [0, K).
         posterior: `(S, n_test, K)` true test probabilities, or None where unknown.
         uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `pipeline.reliability.resampling_uniforms`.
+        groups: `(S, n_test)` integers 0, 1, ..., the group of each test row; see `row_groups`.
 
     Raises:
         ValueError: If a split is missing, or shapes, labels or probabilities are not as above.
@@ -129,6 +162,8 @@ def score_members(
     truth = None if posterior is None else by_class(posterior)
     scores: dict[str, Floats] = {}
     curves: dict[str, Floats] = {}
+    grouped: dict[str, Floats] = {}
+    rows = None if groups is None else _rows_of_groups(groups, labels["test"].shape)
     for split in SPLITS:
         parts = decompose_log_loss(clean[split], labels[split])
         for stage, values in _stages(clean[split], temperature).items():
@@ -138,6 +173,8 @@ def score_members(
                 beside = None if truth is None else rank_truth(seen.top, truth)
                 found |= _test_scores(seen, truth, beside, uniforms=uniforms)
                 points = _curves(seen, beside)
+                partial = {} if rows is None else _partial_scores(_grouped(seen, rows), cells=GROUP_CELLS)
+                grouped |= {f"{split}{stage}/{name}": value for name, value in partial.items()}
             scores |= {f"{split}{stage}/{name}": value for name, value in found.items()}
             curves |= {f"{split}{stage}/{name}": value for name, value in points.items()}
     scores |= _gaps(scores)
@@ -145,6 +182,7 @@ def score_members(
     return Scored(
         {name: np.where(finite, value, np.nan) for name, value in scores.items()},
         {name: np.where(finite[:, None], value, np.nan) for name, value in curves.items()},
+        {name: np.where(finite[:, None], value, np.nan) for name, value in grouped.items()},
     )
 
 
@@ -156,35 +194,73 @@ def _predictions(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[A
     probs, log_probs = softmax(logits)
     top = top_label(probs)
     ranked = rank(top.confidence, top.predicted == labels)
-    return _Predictions(probs, log_probs, labels, top, ranked, isotonic_fit(ranked))
+    return _Predictions(probs, log_probs, labels, top, ranked)
+
+
+def _rows_of_groups(groups: NDArray[np.integer[Any]], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Positions `(S, G, m)` of the first m test rows of each group, m being the size of the smallest."""
+    if groups.shape != shape or groups.min() < 0:
+        raise ValueError(f"groups must be 0 or more, of shape {shape}, got {groups.min()} and {groups.shape}")
+    sizes = _group_sizes(groups, int(groups.max()) + 1)
+    if sizes.min() < 1:
+        raise ValueError(f"groups must each have a test row in every seed, got sizes {sizes.tolist()}")
+    first = np.cumsum(sizes, axis=-1) - sizes
+    order = np.argsort(groups, axis=-1, kind="stable")
+    positions = (first[..., None] + np.arange(sizes.min())).reshape(len(groups), -1)
+    return np.take_along_axis(order, positions, axis=-1).reshape(*sizes.shape, -1)
+
+
+def _group_sizes(groups: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:
+    return np.stack([np.bincount(row, minlength=count) for row in groups])
+
+
+def _grouped(seen: _Predictions, rows: NDArray[np.int64]) -> _Predictions:
+    """The predictions `(S, G, m, K)` of each group's rows."""
+    flat = rows.reshape(len(rows), -1)
+
+    def take(values: NDArray[Any]) -> NDArray[Any]:
+        return np.take_along_axis(values, flat, axis=-1).reshape(rows.shape)
+
+    probs, log_probs = (
+        np.moveaxis(np.stack([take(values[..., k]) for k in range(values.shape[-1])]), 0, -1)
+        for values in (seen.probs, seen.log_probs)
+    )
+    labels, top = take(seen.labels), Top(take(seen.top.confidence), take(seen.top.predicted))
+    return _Predictions(probs, log_probs, labels, top, rank(top.confidence, top.predicted == labels))
 
 
 def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats]:
+    found = _partial_scores(seen)
+    corp = ranked_corp(seen.ranked, isotonic=seen.isotonic)
+    return found | {
+        "ece_floor": noise_floor(seen.ranked.confidence),
+        "refinement": parts.refinement,
+        "calibration": found["nll"] - parts.refinement,
+        "corp_miscalibration": corp.miscalibration,
+        "corp_discrimination": corp.discrimination,
+        "corp_uncertainty": corp.uncertainty,
+    }
+
+
+def _partial_scores(seen: _Predictions, *, cells: int = 1024) -> dict[str, Floats]:
+    """Scores that any part of the rows has; `cells` of the smooth calibration error."""
     probs, labels, ranked = seen.probs, seen.labels, seen.ranked
-    nll = negative_log_likelihood_of_logs(seen.log_probs, labels)
     correct = mean(ranked.correct)
     aurc, augrc = ranked_areas(ranked)
-    corp = ranked_corp(ranked, isotonic=seen.isotonic)
     return {
-        "nll": nll,
+        "nll": negative_log_likelihood_of_logs(seen.log_probs, labels),
         "brier": brier_score(probs, labels),
         "accuracy": correct,
         "ece": binned_error(ranked),
         "ece_mass": binned_error(ranked, binning="mass"),
         "ece_l2": binned_error(ranked, norm="l2"),
         "ece_max": binned_error(ranked, norm="max"),
-        "ece_floor": noise_floor(ranked.confidence),
         "debiased": debiased_error(ranked),
-        "smece": smooth_error(ranked),
+        "smece": smooth_error(ranked, cells=cells),
         "classwise": classwise_calibration_error(probs, labels),
         "bias": mean(ranked.confidence) - correct,
         "aurc": aurc,
         "augrc": augrc,
-        "refinement": parts.refinement,
-        "calibration": nll - parts.refinement,
-        "corp_miscalibration": corp.miscalibration,
-        "corp_discrimination": corp.discrimination,
-        "corp_uncertainty": corp.uncertainty,
     }
 
 

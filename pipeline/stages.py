@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from pipeline.terminal import progress
 
 PARAMS = Path("params.yaml")
 REFERENCE = ("none", "none")
-RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
-TRAINING_CODE = (
-    *("calibrate", "data", "datasets", "networks", "noise"),
-    *("optimizers", "predictions", "regularize", "stack", "train"),
+# what a finished file depends on besides its input: modules of this package, and libraries
+TRAINING = (
+    "calibrate config data datasets networks noise optimizers predictions regularize stack train",
+    "numpy scipy torch",
 )
-SCORING_CODE = ("calibrate", "metrics", "noise", "predictions", "reliability", "score")
+SCORING = (
+    "calibrate data datasets evaluation metrics noise predictions reliability score",
+    "numpy scikit-learn scipy",
+)
 HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
 PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
 Arrays = dict[str, NDArray[Any]]
@@ -58,9 +61,10 @@ def _known(name: str, names: Mapping[str, Any], section: str) -> Any:
     return names[name]
 
 
-def _made_from(modules: tuple[str, ...], packages: tuple[str, ...], *parts: object, files: list[Path]) -> str:
+def _made_from(depends: tuple[str, str], *parts: object, files: list[Path]) -> str:
+    modules, libraries = (names.split() for names in depends)
     code = [Path(__file__).with_name(f"{module}.py") for module in modules]
-    return store.fingerprint({name: version(name) for name in packages}, *parts, files=[*files, *code])
+    return store.fingerprint({name: version(name) for name in libraries}, *parts, files=[*files, *code])
 
 
 def _load(dataset: str) -> Dataset:
@@ -80,21 +84,17 @@ def generate(dataset: str) -> str:
 def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
     """Fit every point of a variant on every seed, except the points whose finished file still holds."""
     params = config.load(PARAMS)
-    rows: config.Variant = _known(variant, params.variants, "variants")
+    variant_: config.Variant = _known(variant, params.variants, "variants")
     seeds, source = params.study.seeds, data_file(dataset)
     pooled = _load(dataset)
-    points = {
-        member_file(dataset, variant, label): point for label, point in zip(rows.labels, rows.points, strict=True)
-    }
+    points = {member_file(dataset, variant, label): point for label, point in variant_.pairs}
     prints = {
-        path: _made_from(
-            TRAINING_CODE, ("torch", "numpy", "scipy"), point.model_dump(mode="json"), seeds, files=[source]
-        )
+        path: _made_from(TRAINING, point.model_dump(mode="json"), seeds, files=[source])
         for path, point in points.items()
     }
     todo = [path for path, made_from in prints.items() if not store.is_current(path, made_from)]
-    results = _fit([points[path] for path in todo], seeds, pooled, jobs=jobs, backend=backend) if todo else iter(())
-    for path, (arrays, about) in zip(todo, results, strict=True):
+    fitted = _fit([points[path] for path in todo], seeds, pooled, jobs=jobs, backend=backend) if todo else []
+    for path, (arrays, about) in zip(todo, fitted, strict=True):
         store.write_arrays(path, arrays, about)
         store.mark_current(path, prints[path])
     folder = member_file(dataset, variant, "").parent
@@ -104,28 +104,23 @@ def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
 
 def _fit(
     points: list[config.Point], seeds: int, pooled: Dataset, *, jobs: int, backend: str
-) -> Iterator[tuple[Arrays, dict[str, Any]]]:
-    """Arrays and description of each point's members."""
+) -> list[tuple[Arrays, dict[str, Any]]]:
+    """Fit points with a progress bar, on the workers of a joblib backend."""
     from joblib import parallel_config  # noqa: PLC0415
 
-    from pipeline.stack import Member, history_epochs  # noqa: PLC0415  (torch takes a second to import)
-    from pipeline.train import fit  # noqa: PLC0415
+    from pipeline.train import fit_points, seeds_of  # noqa: PLC0415  (torch takes a second to import)
 
-    groups = [[Member(point, seed + point.replicate * seeds) for seed in range(seeds)] for point in points]
-    data = {seed: datasets.seed_data(pooled, seed) for seed in sorted({m.seed for group in groups for m in group})}
-    total = sum(member.point.epochs for group in groups for member in group)
-    with parallel_config(backend=backend), progress(f"{sum(map(len, groups))} members", total, "epochs") as tick:
-        fitted = fit(groups, data, jobs=jobs, tick=tick if backend == "threading" else None)
-    for point, group, result in zip(points, groups, fitted, strict=True):
-        arrays: Arrays = {f"logits/{split}": logits for split, logits in result.logits.items()}
-        arrays |= {f"history/{measure}": values for measure, values in result.history.items()}
-        arrays |= {"history/epoch": history_epochs(point.epochs), "epochs": result.epochs}
-        yield arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}
+    used = sorted({seed for point in points for seed in seeds_of(point, seeds)})
+    data = {seed: datasets.seed_data(pooled, seed) for seed in used}
+    total = sum(point.epochs for point in points) * seeds
+    with parallel_config(backend=backend), progress(f"{len(points) * seeds} members", total, "epochs") as tick:
+        return fit_points(points, seeds, data, jobs=jobs, tick=tick if backend == "threading" else None)
 
 
 def evaluate(dataset: str, *, jobs: int) -> str:
     """Score every member, compare every point with the unregularized one, and write the finished tables."""
     from pipeline.answer import answer, metrics_summary, significant  # noqa: PLC0415
+    from pipeline.evaluation import directions  # noqa: PLC0415
     from pipeline.results import Protocol, results_table  # noqa: PLC0415
 
     params = config.load(PARAMS)
@@ -133,13 +128,14 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
     _drop_others(dataset, params)
     _score(dataset, places, jobs=jobs)
-    points, scores = read_scores(dataset, places)
+    points, scores, groups = read_scores(dataset, places)
     _, about = store.read_arrays(data_file(dataset))
     described = {"name": dataset, "feature_names": about["features"], "md5": store.dvc_digest(data_file(dataset))}
     results = results_table(
         points,
         scores,
-        directions=_directions(scores),
+        groups=groups,
+        directions=directions(scores),
         reference=places.index(REFERENCE),
         dataset={**about["summary"], **described},
         protocol=Protocol(confidence=0.95, resamples=10_000, gamma=0.75),
@@ -167,58 +163,41 @@ def _score(dataset: str, places: Sequence[Place], *, jobs: int) -> None:
     from joblib import Parallel, delayed  # noqa: PLC0415
 
     source = data_file(dataset)
-    prints = {
-        place: _made_from(
-            SCORING_CODE, ("numpy", "scipy", "scikit-learn"), files=[source, member_file(dataset, *place)]
-        )
-        for place in places
-    }
+    prints = {place: _made_from(SCORING, files=[source, member_file(dataset, *place)]) for place in places}
     todo = [place for place in places if not store.is_current(score_file(dataset, *place), prints[place])]
-    calls = [delayed(score_point)(dataset, place, prints[place]) for place in todo]
+    calls = [delayed(_score_file)(dataset, place, prints[place]) for place in todo]
     with progress(f"{dataset}: scoring", len(todo), "points") as tick:
         for _ in Parallel(n_jobs=min(jobs, len(todo)) or 1, return_as="generator_unordered")(calls):
             tick(1)
 
 
-def score_point(dataset: str, place: Place, made_from: str) -> None:
-    """Score the members of one point and write `score/*`, `curve/*` and `history/*`, one line a seed."""
-    from pipeline.reliability import resampling_uniforms  # noqa: PLC0415
-    from pipeline.score import score_members  # noqa: PLC0415
+def _score_file(dataset: str, place: Place, made_from: str) -> None:
+    """Score the members of one point: the work of one worker."""
+    from pipeline.evaluation import score_point  # noqa: PLC0415
 
-    arrays, about = store.read_arrays(member_file(dataset, *place))
-    pooled, seeds = _load(dataset), about["seeds"]
-    logits = {split: arrays[f"logits/{split}"] for split in datasets.SPLITS}
-    labels, posterior = datasets.labels_of(pooled, seeds), datasets.test_posterior(pooled, seeds)
-    rows = labels["test"].shape[-1]
-    uniforms = resampling_uniforms(generator(0, Purpose.CALIBRATION), resamples=RESAMPLES, rows=rows)
-    scored = score_members(logits, labels, posterior, uniforms=uniforms)
-    found: Arrays = {f"score/{name}": values for name, values in scored.scores.items()}
-    found |= {f"curve/{name}": values for name, values in scored.curves.items()}
-    found |= {name: values for name, values in arrays.items() if not name.startswith("logits/")}
-    target = score_file(dataset, *place)
-    store.write_arrays(target, found, {**about, "md5": store.dvc_digest(member_file(dataset, *place))})
+    source, target = member_file(dataset, *place), score_file(dataset, *place)
+    arrays, about = store.read_arrays(source)
+    found = score_point(arrays, _load(dataset), about["seeds"])
+    store.write_arrays(target, found, {**about, "md5": store.dvc_digest(source)})
     store.mark_current(target, made_from)
 
 
-def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, Any]], Arrays]:
-    """Every point's description, and every score as (point, seed)."""
+def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, Any]], Arrays, Arrays]:
+    """Every point's description, every score as (point, seed), and those of groups of rows as (point, seed, group)."""
     scored = [store.read_arrays(score_file(dataset, *place)) for place in places]
     points = [
         {"variant": variant, "name": label, "parameters": about["point"], "md5": about["md5"]}
         for (variant, label), (_, about) in zip(places, scored, strict=True)
     ]
-    names = [name for name in scored[0][0] if name.startswith("score/")]
-    scores = {name.removeprefix("score/"): np.stack([arrays[name] for arrays, _ in scored]) for name in names}
-    return points, scores
-
-
-def _directions(scores: Arrays) -> dict[str, Any]:
-    """Which way is better, for every score on test and every gap that has a better way."""
-    from pipeline.score import METRICS  # noqa: PLC0415
-
-    better = {metric.name: metric.direction for metric in METRICS if metric.direction != "none"}
-    compared = [name.split("/") for name in scores if name.split("/")[0] in {"test", "test_ts", "gap", "gap_ts"}]
-    return {f"{part}/{short}": better[short] for part, short in compared if short in better}
+    scores, groups = (
+        {
+            name.removeprefix(kind): np.stack([arrays[name] for arrays, _ in scored])
+            for name in scored[0][0]
+            if name.startswith(kind)
+        }
+        for kind in ("score/", "group/")
+    )
+    return points, scores, groups
 
 
 def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:
@@ -226,15 +205,15 @@ def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, 
     from pipeline.answer import significant  # noqa: PLC0415
     from pipeline.series import history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
 
-    inflation = results["protocol"].get("inflation", {}).get("test", 0.0)
+    inflation = results["protocol"]["inflation"]  # test rows are measured by score, not by bin
     history: list[dict[str, Any]] = []
     bins: list[dict[str, Any]] = []
     for place, point in zip(places, points, strict=True):
         arrays, _ = store.read_arrays(score_file(dataset, *place))
         curves = {name: arrays[f"curve/test/{name}"][None] for name in ("confidence", "accuracy", "count")}
         measured = {name: arrays[f"history/{name}"][None] for name in HISTORY} | {"epoch": arrays["history/epoch"]}
-        history += history_rows([point], measured, inflation=inflation)
-        bins += reliability_rows([point], curves, inflation=inflation)
+        history += history_rows([point], measured, inflation=inflation["fitting_rows"])
+        bins += reliability_rows([point], curves, inflation=inflation["all_rows"])
     sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
     for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
         store.write_csv(report_file(dataset, f"{name}.csv"), significant(rows, 5))

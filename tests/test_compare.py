@@ -174,6 +174,150 @@ def test_ratio_coverage():
     assert np.mean((interval.low <= 0.6) & (interval.high >= 0.6)) == pytest.approx(0.95, abs=0.006)
 
 
+def test_ratio_of_one_is_a_difference_of_zero():
+    """With inflations of a, b and a - b, Fieller's set holds 1 iff the interval of the difference holds 0."""
+    b = rng().normal(4, 1, size=(300, 8))
+    a = b + rng(1).normal(1.0, 1, size=b.shape)
+    three = tuple(rng(2).uniform(0, 0.2, size=(3, 300)))
+    ratio, difference = compare.mean_ratio(a, b, inflation=three), compare.paired_difference(a, b, inflation=three[2])
+    bounded = ~np.isnan(ratio.low)
+    inside = (ratio.low <= 1) & (ratio.high >= 1)
+    assert 20 < inside[bounded].sum() < bounded.sum() - 20
+    np.testing.assert_array_equal(inside[bounded], ((difference.low <= 0) & (difference.high >= 0))[bounded])
+
+
+# shared_covariance, measured_inflation
+
+
+def loop_shared_covariance(table):
+    """The textbook's two-way analysis of variance, one cell at a time."""
+    seeds, groups = len(table), len(table[0])
+    grand = sum(map(sum, table)) / (seeds * groups)
+    by_seed = [sum(row) / groups for row in table]
+    by_group = [sum(row[g] for row in table) / seeds for g in range(groups)]
+    among = seeds * sum((mean - grand) ** 2 for mean in by_group) / (groups - 1)
+    cells = [(table[s][g] - by_seed[s] - by_group[g] + grand) ** 2 for s in range(seeds) for g in range(groups)]
+    return max(among - sum(cells) / ((seeds - 1) * (groups - 1)), 0.0) / (seeds * groups)
+
+
+def test_shared_covariance_by_hand():
+    """Mean squares 9 among groups and 4 of the interaction; and a table without group effects."""
+    assert compare.shared_covariance(np.array([[1.0, 2.0], [3.0, 8.0]])) == (9 - 4) / (2 * 2)
+    assert compare.shared_covariance(np.array([[1.0, 2.0], [2.0, 1.0]])) == 0
+
+
+@given(arrays(np.float64, (2, 5, 4), elements=st.floats(-4, 4).map(lambda x: round(x, 2))))
+def test_shared_covariance_agrees_with_the_loop(tables):
+    expected = [loop_shared_covariance(table.tolist()) for table in tables]
+    np.testing.assert_allclose(compare.shared_covariance(tables), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_without_interaction_it_is_the_variance_of_a_mean_of_groups():
+    rows, seeds = rng().normal(size=(3, 1, 10)), rng(1).normal(size=(3, 6, 1))
+    expected = rows[:, 0].var(axis=-1, ddof=1) / 10
+    np.testing.assert_allclose(compare.shared_covariance(rows + seeds), expected, rtol=1e-12)
+
+
+def test_shared_covariance_ignores_order_and_seed_effects():
+    table = rng().normal(size=(4, 7, 5)) + rng(1).normal(size=(4, 1, 5))
+    expected = compare.shared_covariance(table)
+    for same in (table[:, ::-1], table[..., [3, 0, 4, 2, 1]], table + rng(2).normal(size=(4, 7, 1)), table + 9):
+        np.testing.assert_allclose(compare.shared_covariance(same), expected, rtol=1e-9)
+    np.testing.assert_allclose(compare.shared_covariance(3 * table), 9 * expected, rtol=1e-12)
+
+
+def test_shared_covariance_is_unbiased():
+    table = rng(3).normal(size=(4000, 1, 10)) + rng(4).normal(size=(4000, 8, 10))
+    assert compare.shared_covariance(table).mean() == pytest.approx(1 / 10, rel=0.03)
+
+
+def test_a_table_is_the_same_in_any_company():
+    table, values = rng().normal(size=(300, 30, 10)), rng(1).normal(size=(300, 30))
+    table[7, 3, 2], values[9, 1] = np.inf, np.nan
+    together = compare.measured_inflation(values, table, rho=0.1)
+    alone = [compare.measured_inflation(values[i], table[i], rho=0.1) for i in range(300)]
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(together, compare.measured_inflation(values, np.asfortranarray(table), rho=0.1))
+    assert np.flatnonzero(np.isnan(together)).tolist() == [7, 9]
+
+
+def test_inflation_is_the_bound_and_the_measured_share():
+    table, values = rng().normal(size=(6, 1)) + np.array([0.0, 1.0, 3.0]), rng().normal(size=6)
+    expected = 0.25 / 0.75 + compare.shared_covariance(table) / values.var(ddof=1)
+    assert compare.measured_inflation(values, table, rho=0.25) == pytest.approx(expected)
+    assert compare.measured_inflation(np.full(6, 0.1), table, rho=0.25) == 0.25 / 0.75
+    assert np.isnan(compare.measured_inflation(values[:1], table[:1], rho=0.25))
+    with pytest.raises(ValueError, match="rho must be 0 or more and below 1, got 1"):
+        compare.measured_inflation(values, table, rho=1.0)
+    with pytest.raises(ValueError, match="two groups or more"):
+        compare.measured_inflation(values, table[:, :1], rho=0.0)
+
+
+def resplits(generator, *, rows, train, test, seeds=30):
+    """Which rows each seed trains on and tests on, as (seeds, rows) of 0 and 1, and each row's group."""
+    place = generator.permuted(np.tile(np.arange(rows), (seeds, 1)), axis=1)
+    group = np.arange(rows) % (10 if test > 150 else 5)
+    return (place < train).astype(float), (place >= rows - test).astype(float), np.eye(group.max() + 1)[group]
+
+
+def studies_of_nothing(sizes, *, row, seed, cell, training, studies=600):
+    """Results (study, seed) and (study, seed, group) of true mean 0, on one pool a study.
+
+    Standard deviations: `row` of a test row's difficulty for all seeds, `seed` of a seed's own luck, `cell` of a row's
+    difficulty for one seed, `training` of a training row's mark on the fitted model.
+    """
+    values, tables, generator = [], [], rng(12)
+    for _ in range(studies):
+        trained, tested, group = resplits(generator, **sizes)
+        difficulty = row * generator.normal(size=(1, sizes["rows"])) + cell * generator.normal(size=tested.shape)
+        marks = trained @ generator.normal(0, training, size=(sizes["rows"], 1)) / sizes["train"]
+        luck = marks + generator.normal(0, seed, size=marks.shape)
+        values.append((tested * difficulty).sum(-1) / sizes["test"] + luck[:, 0])
+        tables.append((tested * difficulty) @ group / (tested @ group) + luck)
+    return np.stack(values), np.stack(tables)
+
+
+def coverage(values, inflation):
+    """How often the nominal 95% interval holds the true mean of 0, and its mean width."""
+    _, low, high = compare.mean_interval(values, inflation=inflation)
+    return np.mean((low <= 0) & (high >= 0)), np.mean(high - low)
+
+
+LIKE_DIGITS = {"rows": 1797, "train": 256, "test": 1285}
+SMALL = {"rows": 178, "train": 60, "test": 68}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sizes", "times"), [(LIKE_DIGITS, 3.5), (SMALL, 1.2)])
+def test_intervals_of_shared_test_rows_cover(sizes, times):
+    """Measured alone it is about nominal; with the bound it is safe; uncorrected it is not; the surrogate is wide."""
+    of_test = math.sqrt(sizes["test"])
+    spread = {"row": 0.4 * of_test, "seed": 1.0, "cell": 0.3 * of_test, "training": 0.0}
+    values, tables = studies_of_nothing(sizes, **spread)
+    measured, _ = coverage(values, compare.measured_inflation(values, tables, rho=0.0))
+    safe, width = coverage(values, compare.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
+    plain, _ = coverage(values, 0.0)
+    surrogate, wide = coverage(values, sizes["test"] / sizes["train"])
+    bounded, _ = coverage(values, sizes["test"] / (sizes["rows"] - sizes["test"]))
+    assert 0.91 < measured < 0.975
+    assert min(safe, bounded) > 0.93
+    assert plain < 0.88
+    assert surrogate > 0.995
+    assert wide > times * width
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [LIKE_DIGITS, SMALL])
+def test_intervals_of_shared_training_rows_cover(sizes):
+    """A mean over the training rows is Hoeffding's case of equality: the bound is what it takes, and enough."""
+    of_train, of_test = math.sqrt(sizes["train"]), math.sqrt(sizes["test"])
+    values, tables = studies_of_nothing(sizes, row=0.0, seed=0.0, cell=0.05 * of_test, training=of_train)
+    plain, _ = coverage(values, compare.measured_inflation(values, tables, rho=0.0))
+    safe, _ = coverage(values, compare.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
+    assert plain < 0.75
+    assert 0.93 < safe < 0.975
+
+
 # probability_better
 
 

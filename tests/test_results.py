@@ -52,10 +52,18 @@ def scores_of(nll=NLL, nll_ts=NLL_TS, *, noise=0.01, seeds=SEEDS):
     return scores
 
 
-def made(scores=None, *, points=POINTS, directions=DIRECTIONS, dataset=DATASET, reference=0, protocol=PROTOCOL):
+def groups_of(scores, names=("test/nll", "test/accuracy"), *, groups=10, spread=0.1):
+    """Groups of rows that are hard or easy for all seeds, more so at some points, and a little noise."""
+    rng = np.random.default_rng(1)
+    rows = rng.normal(0, spread, (len(POINTS), 1, groups))
+    return {name: scores[name][..., None] + rows + rng.normal(0, 0.02, (*scores[name].shape, groups)) for name in names}
+
+
+def made(scores=None, *, points=POINTS, directions=DIRECTIONS, dataset=DATASET, reference=0, protocol=PROTOCOL, **more):
     return results_table(
         points,
         scores_of() if scores is None else scores,
+        **more,
         directions=directions,
         reference=reference,
         dataset=dataset,
@@ -184,14 +192,66 @@ def test_few_seeds_are_never_evidence(seeds):
 
 
 def test_overlapping_splits_widen_intervals_but_not_p_better(results):
-    wide = made(dataset={**DATASET, "overlapping": True, "test": 128})
-    ratio = math.sqrt((1 / SEEDS + 0.5) * SEEDS)
+    wide = made(dataset={**DATASET, "overlapping": True, "test": 512})
+    ratio = math.sqrt((1 / SEEDS + 1.0) * SEEDS)
     narrow, widened = against(results, "dropout=0.2"), against(wide, "dropout=0.2")
     assert (widened["high"] - widened["low"]) / (narrow["high"] - narrow["low"]) == pytest.approx(ratio)
     assert widened["p_better"] == narrow["p_better"]
-    assert wide["protocol"]["inflation"] == {"validation": 1.0, "test": 0.5}
+    assert wide["protocol"]["inflation"] == {"fitting_rows": 1 / 3, "all_rows": 1.0, "surrogate": 2.0}
+    assert wide["protocol"]["rho_train"] == 0.25
     assert "Nadeau" in " ".join(footnotes(wide))
-    assert "widened for overlapping splits" in answer(wide)["sentence"]
+    assert "at most 0.25 for training rows" in " ".join(footnotes(wide))
+    assert "widened for the rows that seeds share" in answer(wide)["sentence"]
+
+
+RESPLIT = {**DATASET, "overlapping": True, "test": 512}
+
+
+def test_correlation_is_measured_where_there_are_groups():
+    scores = scores_of()
+    groups = groups_of(scores)
+    results = made(scores, dataset=RESPLIT, groups=groups)
+    for metric in ("nll", "accuracy"):
+        values, lines = scores[f"test/{metric}"], groups[f"test/{metric}"]
+        expected = compare.measured_inflation(values[4] - values[0], lines[4] - lines[0], rho=0.25)
+        got = against(results, "dropout=0.2", f"test/{metric}")
+        assert got["inflation"] == expected
+        assert got["p"] == compare.paired_difference(values[4], values[0], inflation=expected).p
+        own = compare.mean_interval(values[4], inflation=compare.measured_inflation(values[4], lines[4], rho=0.25))
+        assert results["points"][4]["metrics"][f"test/{metric}"]["low"] == own.low
+    assert against(results, "dropout=0.2", "test/debiased")["inflation"] == 1.0
+    values = scores["validation/nll"][4]
+    got = results["points"][4]["metrics"]["validation/nll"]
+    assert (got["low"], got["high"]) == compare.mean_interval(values, inflation=1 / 3)[1:]
+
+
+def test_gaps_have_the_groups_of_their_test_part():
+    scores = scores_of()
+    groups = groups_of(scores)
+    a, b = scores["gap/nll"][[4, 0]]
+    one, two = groups["test/nll"][[4, 0]]
+    three = [compare.measured_inflation(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
+    got = against(made(scores, dataset=RESPLIT, groups=groups), "dropout=0.2", "gap/nll")
+    assert got["inflation"] == three[2]
+    ratio = compare.mean_ratio(a, b, inflation=tuple(three))
+    assert got["closed"]["high"] == pytest.approx(100 * (1 - ratio.low))
+
+
+def test_groups_that_cannot_be_used_leave_the_bound():
+    scores = scores_of()
+    groups = groups_of(scores)
+    groups["test/nll"][4, 3, 2] = np.nan
+    results = made(scores, dataset=RESPLIT, groups=groups)
+    assert against(results, "dropout=0.2")["inflation"] == 1.0
+    assert against(results, "decay=0.1")["inflation"] != 1.0
+    assert against(results, "dropout=0")["inflation"] == 1 / 3  # a copy: nothing varies
+    json.dumps(results, allow_nan=False)
+
+
+def test_fresh_draws_need_no_correction(results):
+    assert against(results, "dropout=0.2")["inflation"] == 0
+    assert made(groups=groups_of(scores_of())) == results
+    assert results["protocol"]["inflation"] == {"fitting_rows": 0.0, "all_rows": 0.0, "surrogate": 0.0}
 
 
 def test_flips_before_and_after_scaling(results):
@@ -320,17 +380,13 @@ def test_page_fits_with_large_numbers_and_long_names():
 
 def test_lines_are_ordered_by_validation_within_variants(results):
     assert [row["Point"] for row in rows(results)] == [
-        *sorted(["none", "none,replicate=1 (A/A)"], key=lambda name: _validation(results, name)),
+        "none",
+        "none, replicate=1 (A/A)",
         "dropout=0.2",
         "dropout=0.8",
         "dropout=0 =",
         "decay=0.1",
     ]
-
-
-def _validation(results, name):
-    key = name.removesuffix(" (A/A)")
-    return next(p["metrics"]["validation_ts/nll"]["mean"] for p in results["points"] if p["key"] == key)
 
 
 # rows for the plots

@@ -158,6 +158,67 @@ def test_a_diverged_member_scores_nan_and_spares_the_others(rng, uniforms):
     assert np.isnan(found.curves["test/confidence"][2]).all()
 
 
+# groups of test rows
+
+GROUPED = (
+    *("nll", "brier", "accuracy", "ece", "ece_mass", "ece_l2", "ece_max"),
+    *("debiased", "smece", "classwise", "bias", "aurc", "augrc"),
+)
+
+
+def test_a_group_scores_what_its_rows_score_alone(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    groups = np.random.default_rng(1).integers(0, 4, size=labels["test"].shape)
+    smallest = min(np.bincount(row, minlength=4).min() for row in groups)
+    found = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
+    assert set(found.groups) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in GROUPED}
+    for g in range(4):
+        rows = np.stack([np.flatnonzero(row == g)[:smallest] for row in groups])
+        part_logits = np.take_along_axis(logits["test"], rows[..., None], axis=1)
+        part = {**labels, "test": np.take_along_axis(labels["test"], rows, axis=1)}
+        alone = score.score_members({**logits, "test": part_logits}, part, None, uniforms=uniforms[:, :smallest])
+        for name, values in found.groups.items():
+            tolerance = 2e-3 if name.endswith("smece") else 1e-12
+            np.testing.assert_allclose(values[:, g], alone.scores[name], atol=tolerance, err_msg=name)
+
+
+def test_groups_change_no_score_and_do_not_depend_on_the_stack(rng, uniforms):
+    logits, labels, _ = stack(rng)
+    groups = np.tile(np.arange(ROWS["test"]) % 5, (4, 1))
+    plain = score.score_members(logits, labels, None, uniforms=uniforms)
+    found = score.score_members(logits, labels, None, uniforms=uniforms, groups=groups)
+    assert plain.groups == {}
+    for name, values in plain.scores.items():
+        np.testing.assert_array_equal(values, found.scores[name])
+    alone = score.score_members(only(logits, 2), only(labels, 2), None, uniforms=uniforms, groups=groups[2:3])
+    for name, values in alone.groups.items():
+        np.testing.assert_array_equal(values[0], found.groups[name][2])
+    logits["train"][2, 5] = np.nan
+    broken = score.score_members(logits, labels, None, uniforms=uniforms, groups=groups).groups
+    assert all(np.isnan(values[2]).all() and np.isfinite(values[[0, 1, 3]]).all() for values in broken.values())
+
+
+def test_groups_must_fit_the_test_rows(rng, uniforms):
+    logits, labels, _ = stack(rng)
+    with pytest.raises(ValueError, match="groups must be 0 or more, of shape"):
+        score.score_members(logits, labels, None, uniforms=uniforms, groups=np.zeros((4, 3), dtype=np.int64))
+    with pytest.raises(ValueError, match="groups must each have a test row"):
+        score.score_members(logits, labels, None, uniforms=uniforms, groups=np.full_like(labels["test"], 1))
+
+
+@pytest.mark.parametrize(("rows", "test", "count"), [(1797, 1285, 10), (569, 313, 10), (240, 150, 6), (178, 68, None)])
+def test_row_groups_are_as_many_as_the_rows_allow(rows, test, count):
+    drawn = np.random.default_rng(2).permuted(np.tile(np.arange(rows), (30, 1)), axis=1)[:, :test]
+    groups = score.row_groups(drawn, order=np.random.default_rng(3).permutation(rows))
+    if count is None:
+        assert groups is None
+        return
+    assert groups.max() + 1 == count
+    assert min(np.bincount(line, minlength=count).min() for line in groups) >= score.SMALLEST_GROUP
+    group_of = dict(zip(drawn.ravel().tolist(), groups.ravel().tolist(), strict=True))
+    assert all(group_of[r] == g for line in zip(drawn, groups, strict=True) for r, g in zip(*line, strict=True))
+
+
 def test_curves(rng, uniforms):
     logits, labels, posterior = stack(rng)
     points = score.score_members(logits, labels, posterior, uniforms=uniforms).curves
