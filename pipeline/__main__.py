@@ -11,6 +11,7 @@ from pipeline.arithmetic import pin
 from pipeline.errors import InputError
 
 INTERRUPTED = 130
+BACKENDS = ("threading", "loky", "dask", "ray")
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
+        return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
     except KeyboardInterrupt:
         print("interrupted: finished files are kept, and the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
@@ -49,6 +50,13 @@ def _fail(message: str) -> int:
     return 2
 
 
+def _count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,12 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
     add("generate", "draw or read a data set and split it for every seed, into data/", "dataset")
     train = add("train", "fit a variant's points on every seed, into members/", "dataset", "variant")
-    train.add_argument(
-        "--backend", default="threading", help="joblib backend: threading, loky, dask or ray (%(default)s)"
-    )
+    train.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
     evaluate = add("evaluate", "score all members and compare the points, into scores/ and reports/", "dataset")
     for command in (train, evaluate):
-        command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)")
+        command.add_argument(
+            "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
+        )
     add("track", "publish what MLflow lacks, and print the results")
     add("params", "explain every key of params.yaml")
     return parser

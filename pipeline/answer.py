@@ -101,8 +101,6 @@ def _sentence(choice: Mapping[str, Any], stage: str, protocol: Mapping[str, Any]
     if choice["recommendation"] == "use":
         parts = [f"Use {name}: test NLL{_WORDS[stage]} changes by {_effect(test, protocol)}, {share}"]
         parts += _closing(choice["gap_closed"]) + _trust(choice["calibration"])
-        if test["high"] is not None and test["low"] <= 0 <= test["high"]:
-            parts.append("the interval of the change includes zero")
         return "; ".join([*parts, seeds]) + "."
     parts = [f"Leave it unregularized: {name}, chosen on validation, is {_state(test)}"]
     parts.append(f"test NLL{_WORDS[stage]} changes by {_effect(test, protocol)}, {share}")
@@ -114,7 +112,10 @@ def _state(test: Mapping[str, Any]) -> str:
         return "worse on test"
     if test["equivalent"]:
         return "not meaningfully different on test"
-    return f"not shown to be better on test, which about {test['more_seeds']} more seeds would settle with even chances"
+    settled = "more rows, not more seeds, would settle"
+    if test["more_seeds"] is not None:
+        settled = f"about {test['more_seeds']} more seeds would settle with even chances"
+    return f"not shown to be better on test, which {settled}"
 
 
 def _effect(test: Mapping[str, Any], protocol: Mapping[str, Any]) -> str:
@@ -135,7 +136,10 @@ def _trust(calibration: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         ends, floor = (before[when], after[when]), after[f"{when}_floor"]
         if None not in (*ends, floor):
             told.append(f"{ends[0]:.3f} to {ends[1]:.3f} {words} temperature scaling (noise floor {floor:.3f})")
-    return [f"ECE goes from {' and from '.join(told)}"] if told else []
+    plain, chosen = before["before"], after["before"]
+    worse = plain is not None and chosen is not None and chosen > plain
+    warning = ["do not trust its probabilities without temperature scaling"] if worse else []
+    return [f"ECE goes from {' and from '.join(told)}", *warning] if told else []
 
 
 def _range(entry: Mapping[str, Any], centre: str, form: str) -> str:

@@ -156,7 +156,10 @@ def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Flo
 
 
 def measured_inflation(
-    values: Float[np.ndarray, "*columns seeds"], groups: Float[np.ndarray, "*columns seeds groups"], *, rho: float
+    values: Float[np.ndarray, "*columns seeds"],
+    groups: Float[np.ndarray, "*columns seeds groups"],
+    *,
+    rho: float | np.ndarray,
 ) -> Float[np.ndarray, "*columns"]:
     """`inflation` of seeds that resplit one pool: bounded for the rows they fit on, measured for those they test on.
 
@@ -172,7 +175,7 @@ def measured_inflation(
         Hoeffding 1948, A Class of Statistics with Asymptotically Normal Distribution, section 5 (variance components
         convex in the overlap); Nadeau & Bengio 2003 for the form rho / (1 - rho).
     """
-    if not 0 <= rho < 1:
+    if not np.all((np.asarray(rho) >= 0) & (np.asarray(rho) < 1)):
         raise ValueError(f"rho must be 0 or more and below 1, got {rho}")
     variance, shared = _variance(_centred(values)[1]), shared_covariance(groups)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
@@ -124,7 +124,7 @@ class Network(Strict):
 class Train(Strict):
     """How a network is fitted."""
 
-    epochs: int = Field(ge=1, description="Passes over the training rows.")
+    epochs: int = Field(ge=1, le=1_000_000, description="Passes over the training rows.")
     batch_size: int = Field(ge=1, description="Rows of a step; the last of an epoch may have fewer.")
     optimizer: Literal["adam", "sgd"] = Field(description="Adam (AdamW where weight_decay > 0) or SGD.")
     learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Step size at the start.")
@@ -169,19 +169,21 @@ class Regularizers(Strict):
 
 
 class Point(Network, Train, Regularizers):
-    """One complete row of hyperparameters; a member is a point trained with one seed."""
+    """One complete row of hyperparameters; in params.yaml a list value is a sweep."""
 
     replicate: int = Field(
         default=0, ge=0, le=1, description="1 trains on the second half of the seeds: the A/A check."
     )
 
     @model_validator(mode="after")
-    def _decay_must_shrink(self) -> Point:
+    def _fields_must_agree(self) -> Point:
         if self.learning_rate * self.weight_decay > 1:
             product_ = self.learning_rate * self.weight_decay
             raise ValueError(
                 f"learning_rate * weight_decay must be at most 1 (weights would change sign), got {product_:g}"
             )
+        if self.patience and self.early_stopping == "none":
+            raise ValueError(f"patience needs early_stopping nll or nll_ts, got patience {self.patience}")
         return self
 
 
@@ -202,7 +204,7 @@ class Study(Strict):
     """What is run."""
 
     datasets: Names = Field(min_length=1, description="Names under `datasets` that the study trains on.")
-    seeds: int = Field(ge=2, description="Paired seeds of every point.")
+    seeds: int = Field(ge=2, le=10_000, description="Paired seeds of every point.")
 
 
 class Params(Strict):
@@ -236,12 +238,6 @@ def load(path: Path) -> Params:
     params = _validate(Params, {**raw, "variants": expanded}, path, "")
     _check_study(params, path)
     return params
-
-
-def load_section(path: Path) -> dict[str, Any]:
-    """The file's content as plain data, unchecked (for showing what the user wrote)."""
-    raw: dict[str, Any] = _read_yaml(path)
-    return raw
 
 
 def _read_yaml(path: Path) -> Any:
@@ -293,12 +289,10 @@ def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:
 
 def _sweep(field: str, value: Any, where: str) -> list[Any]:
     """The values that a row gives a field: widths are a list already, so a sweep over them is a list of lists."""
-    if not isinstance(value, list):
+    if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
         return [value]
     if not value:
         raise InputError(f"{where}.{field}: a sweep needs at least one value, got []")
-    if field == "hidden" and not any(isinstance(item, list) for item in value):
-        return [value]
     return value
 
 
@@ -312,7 +306,9 @@ def _label(variant: str, chosen: dict[str, Any], point: Point) -> str:
 def _word(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(str(item) for item in value)
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        str(value).lower() if isinstance(value, bool) else f"{value:.15g}" if isinstance(value, float) else str(value)
+    )
 
 
 def _check_unique(labels: list[str], where: str) -> None:
@@ -328,8 +324,21 @@ def _check_study(params: Params, path: Path) -> None:
             raise InputError(f"{path}: study.datasets: must name a key of datasets ({known}), got {name!r}")
     if len(set(params.study.datasets)) < len(params.study.datasets):
         raise InputError(f"{path}: study.datasets: names must differ, got {list(params.study.datasets)}")
-    if "none" not in params.variants or params.variants["none"].points[0].replicate:
-        raise InputError(f"{path}: variants.none: must be there, its first point the one all others are compared with")
+    _check_reference(params.variants, path)
+
+
+def _check_reference(variants: dict[str, Variant], path: Path) -> None:
+    """All points are compared with the first of `none`, and a replicate of that one is the A/A check."""
+    if "none" not in variants:
+        raise InputError(f"{path}: variants.none: must be there: all other points are compared with it")
+    reference = variants["none"].points[0]
+    for field, off in {**Regularizers().model_dump(), "replicate": 0}.items():
+        if (value := getattr(reference, field)) != off:
+            raise InputError(f"{path}: variants.none.{field}: must be {off} in the first point, got {value}")
+    for name, variant in variants.items():
+        for point in variant.points:
+            if point.replicate and point.model_copy(update={"replicate": 0}) != reference:
+                raise InputError(f"{path}: variants.{name}.replicate: only the first point of none is repeated, got 1")
 
 
 def _validate(model: type[Model], raw: Any, path: Path, where: str) -> Model:
@@ -348,6 +357,9 @@ def _explain(error: ValidationError, where: str) -> str:
         del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
     place = ".".join([where, *loc] if where else loc)
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if first["type"].startswith("union_tag"):
+        kind = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
+        return f"{place}.kind: must be one of {', '.join(KINDS)}, got {kind!r}"
     if first["type"] == "missing":
         return f"{place}: this key is missing"
     if first["type"] == "extra_forbidden":
@@ -362,12 +374,16 @@ def explain() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         (f"datasets.NAME, kind: {kind}", model) for kind, model in KINDS.items()
     ]
-    sections += [("network", Network), ("train", Train), ("variants.NAME", Regularizers), ("study", Study)]
+    sections += [("network", Network), ("train", Train), ("variants.NAME", Point), ("study", Study)]
     return "\n\n".join("\n".join([f"{title}: {model.__doc__}", *_keys(model)]) for title, model in sections)
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if name != "kind":
-            given = "required" if field.is_required() else f"default {field.default}"
-            yield f"  {name:<16} {field.description} ({given})"
+        if name == "kind":
+            continue
+        given = "required" if field.is_required() else f"default {field.default}"
+        if model is Point and field.is_required():
+            given = f"as in {'network' if name in Network.model_fields else 'train'}"
+        choices = f" One of {', '.join(get_args(field.annotation))}." if get_origin(field.annotation) is Literal else ""
+        yield f"  {name:<16} {field.description}{choices} ({given})"

@@ -123,22 +123,6 @@ def make_mixture(task: MixtureTask, *, seeds: int, train: int, validation: int, 
     return Dataset(pool, splits)
 
 
-def make_noise(
-    *, task_seed: int, classes: int, features: int, seeds: int, train: int, validation: int, test: int, name: str
-) -> Dataset:
-    """Standard normal features and uniformly random labels: there is nothing to learn, the posterior is 1/K.
-
-    It is the mixture whose component means all lie at the origin, drawn and split in the same way.
-
-    Raises:
-        InputError: as `make_mixture`.
-    """
-    task = MixtureTask(
-        seed=task_seed, classes=classes, components=1, features=features, separation=0.0, label_noise=0.0
-    )
-    return make_mixture(task, seeds=seeds, train=train, validation=validation, test=test, name=name)
-
-
 def component_means(task: MixtureTask) -> Float64[np.ndarray, "classes components features"]:
     """Where the components lie: normal, scaled so that two means are `separation` apart (root mean square)."""
     normals = _stream(task.seed, _MEANS, _NORMALS, 0).standard_normal((task.classes, task.components, task.features))
@@ -224,8 +208,8 @@ def split_resampled(
         "test_size": _rows(validation, rows, len(classes), f"{name}: validation"),
     }
     _require(
-        sum(sizes.values()) < rows,
-        f"{name}: train and validation must leave rows to test on; "
+        sum(sizes.values()) < rows - 1,
+        f"{name}: train and validation must leave two rows or more to test on; "
         f"got train={train:g} and validation={validation:g} of {rows} rows",
     )
     placeholder = np.zeros((rows, 1), dtype=np.int8)

@@ -1,61 +1,16 @@
-"""From a data set's parameters to its rows and splits, and from those to what one seed trains on."""
+"""A data set in storage, and what one seed trains, chooses and tests on."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import config, data
+from pipeline import data
 from pipeline.data import Dataset, Pool, SeedData, Splits, standardization, standardize
-from pipeline.errors import InputError
 
 SPLITS = ("train", "validation", "test")
-INPUTS = Path("inputs")  # where users' files lie: DVC watches it
-DOWNLOADS = Path(".cache/openml")
-TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
-
-
-def build(name: str, wanted: config.DatasetParams, *, seeds: int) -> Dataset:
-    """Draw or read a data set and divide it for seeds 0 to `seeds` - 1.
-
-    Raises:
-        InputError: a file, column, row or size cannot be used.
-    """
-    if isinstance(wanted, config.Mixture | config.Noise):
-        return _draw(name, wanted, seeds)
-    pool = _read(name, wanted)
-    sizes = {"train": wanted.train, "validation": wanted.validation}
-    return Dataset(pool, data.split_resampled(pool.labels, classes=pool.classes, seeds=seeds, name=name, **sizes))
-
-
-def _draw(name: str, wanted: config.Mixture | config.Noise, seeds: int) -> Dataset:
-    sizes = {"seeds": seeds, "train": wanted.train, "validation": wanted.validation, "test": wanted.test}
-    mixture = wanted if isinstance(wanted, config.Mixture) else None
-    task = data.MixtureTask(
-        seed=TASK_SEED,
-        classes=wanted.classes,
-        components=mixture.components if mixture else 1,
-        features=wanted.features,
-        separation=mixture.separation if mixture else 0.0,  # random labels: all components lie at the origin
-        label_noise=mixture.label_noise if mixture else 0.0,
-    )
-    return data.make_mixture(task, name=name, **sizes)
-
-
-def _read(name: str, wanted: config.Bundled | config.File | config.OpenML) -> Pool:
-    from pipeline import tables  # noqa: PLC0415
-
-    if isinstance(wanted, config.Bundled):
-        return data.load_bundled(wanted.name)
-    if isinstance(wanted, config.OpenML):
-        return Pool(*tables.load_openml(wanted.id, target=wanted.target, missing=wanted.missing, cache=DOWNLOADS))
-    path = Path(wanted.path)
-    if not path.resolve().is_relative_to(INPUTS.resolve()):
-        raise InputError(f"datasets.{name}.path: must lie in {INPUTS}/, which DVC watches, got {wanted.path!r}")
-    return Pool(*tables.read_file(path, target=wanted.target, ignore=wanted.ignore, missing=wanted.missing))
 
 
 def to_arrays(dataset: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -37,7 +37,10 @@ def _variant_record(dataset: str, variant: str) -> Record:
         key=f"{dataset}/{variant}",
         experiment=experiment(dataset),
         name=variant,
-        description=f"Variant `{variant}` on `{dataset}`: one child run for each of its points.",
+        description=(
+            f"Variant `{variant}` on `{dataset}`: one child run for each of its points. Earlier results are kept as "
+            'history; the filter `tags.superseded = "false"` hides them.'
+        ),
         tags={"dataset": dataset, "variant": variant, "level": "variant"},
     )
 
@@ -57,7 +60,7 @@ def _point_record(results: Mapping[str, Any], row: Row, arrays: Arrays, shown: S
             "dataset": name,
             "variant": row["variant"],
             "level": "point",
-            "verdict": against.get("verdict", "reference"),
+            "verdict": _verdict(against),
             "dvc.md5.data": dataset["md5"],
             "dvc.md5.members": row["md5"],
             **{f"fixed.{field}": str(_value(v)) for field, v in row["parameters"].items() if field not in shown},
@@ -66,6 +69,13 @@ def _point_record(results: Mapping[str, Any], row: Row, arrays: Arrays, shown: S
         artifacts={"results.json": json.dumps(_own(row), indent=1, sort_keys=True).encode()},
         dataset=_dataset(dataset),
     )
+
+
+def _verdict(against: Mapping[str, Any]) -> str:
+    """The verdict on test NLL, where there is one."""
+    if not against:
+        return "reference"
+    return "not compared" if against["left_out"] else str(against["verdict"])
 
 
 def _shown(points: Sequence[Row]) -> list[str]:
@@ -85,7 +95,7 @@ def _value(value: Any) -> str | float | int:
 
 
 def _metrics(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
-    """Means; intervals and each seed's value of the headline metrics; the comparison; training curves by epoch."""
+    """Means; intervals, comparison and each seed's value of the headline metrics; last, training curves by epoch."""
     for name, entry in row["metrics"].items():
         yield name, _number(entry["mean"]), 0
     for name in HEADLINE:
@@ -93,10 +103,12 @@ def _metrics(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
         yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
         if compared := row["against_reference"].get(name):
             yield f"against_none/{name}", _number(compared["difference"]), 0
+            yield from ((f"against_none/{name}/{end}", _number(compared[end]), 0) for end in ("low", "high"))
             yield f"p_better/{name}", _number(compared["p_better"]["estimate"]), 0
     epochs = arrays["history/epoch"].tolist()
     for name in CURVES:
-        means = arrays[f"history/{name}"].mean(0)
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged seed's curve leaves no finite mean
+            means = arrays[f"history/{name}"].mean(0)
         yield from ((f"curves/{name}", float(value), epoch) for epoch, value in zip(epochs, means, strict=True))
 
 
@@ -116,14 +128,27 @@ def _own(row: Row) -> dict[str, Any]:
 def _description(row: Row, dataset: str, reference: str) -> str:
     """A sentence that explains the run."""
     nll, ece = row["metrics"]["test/nll"], row["metrics"]["test/ece"]
-    head = f"`{row['name']}` on `{dataset}`, {row['seeds']} seeds: test NLL {nll['mean']:.4f}, ECE {ece['mean']:.4f}"
+    means = f"test NLL {_mean(nll)}, ECE {_mean(ece)}"
+    head = f"`{row['name']}` on `{dataset}`, {row['seeds']} seeds: {means}"
     against = row["against_reference"].get("test/nll")
     if against is None:
         return f"{head}. All other points are compared with this one."
     if against["left_out"]:
         return f"{head}. Not compared: {against['left_out']}."
-    change = f"{against['difference']:+.4f} [{against['low']:+.4f}, {against['high']:+.4f}]"
+    change = f"{_signed(against['difference'])} [{_signed(against['low'])}, {_signed(against['high'])}]"
     return f"{head}. NLL against `{reference}`: {change}, verdict: **{against['verdict']}**."
+
+
+def _mean(entry: Mapping[str, Any]) -> str:
+    """A mean, or in words that there is none."""
+    if entry["mean"] is not None:
+        return f"{entry['mean']:.4f}"
+    seeds = entry.get("not_finite")
+    return f"not finite (in {seeds} of the seeds)" if seeds else "not finite"
+
+
+def _signed(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:+.4f}"
 
 
 def _dataset(dataset: Mapping[str, Any]) -> DatasetRef:

@@ -87,6 +87,17 @@ def plan(
     return steps
 
 
+def surplus(records: Sequence[Record], stored: Iterable[StoredRun]) -> list[StoredRun]:
+    """List the current runs in the records' experiments that no record stands for any more."""
+    places = {record.place for record in records}
+    experiments = {experiment for experiment, _ in places}
+    return [
+        run
+        for run in stored
+        if run.experiment in experiments and (run.experiment, run.key) not in places and run.superseded != "true"
+    ]
+
+
 def _step(
     record: Record,
     runs: Sequence[StoredRun],

@@ -56,30 +56,41 @@ class _Overlap:
 
     dataset: Mapping[str, Any]
     groups: Groups
+    selecting: np.ndarray
+    """Whether validation rows chose a point's weights, one flag a point."""
 
-    def rho(self, *, test: bool) -> float:
-        """Share of the pool that the largest part fills: the two parts that are fitted on, or all three."""
-        if not self.dataset["overlapping"]:
-            return 0.0
-        sizes = [self.dataset[part] for part in ("train", "validation", "test")]
-        return float(max(sizes if test else sizes[:2]) / sum(sizes))
+    def share(self, *parts: str) -> float:
+        """What share of the pool these parts of a split fill; 0 where seeds draw rows of their own."""
+        total = sum(self.dataset[part] for part in ("train", "validation", "test"))
+        return sum(self.dataset[part] for part in parts) / total if self.dataset["overlapping"] else 0.0
 
-    def bound(self, *, test: bool) -> float:
-        """Inflation without any measurement."""
-        rho = self.rho(test=test)
-        return rho / (1 - rho)
+    def rho(self, metric: str) -> np.ndarray:
+        """Largest correlation that the rows a point was fitted on can cause, (points,).
+
+        Temperature scaling and early stopping fit on validation rows as well: their shares add up, since a row may
+        train one seed and choose in another.
+        """
+        both = self.selecting | metric.split("/", maxsplit=1)[0].endswith("_ts")
+        return np.where(both, self.share("train", "validation"), self.share("train"))
 
     def groups_of(self, metric: str) -> np.ndarray | None:
         """(points, seeds, groups) of a metric; a gap's are those of its test part."""
         return self.groups.get(metric.replace("gap", "test", 1)) if self.dataset["overlapping"] else None
 
     def inflation(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-        """Inflation of each line of `values` (*columns, seeds), measured where `groups` allow it."""
-        bound = np.full(values.shape[:-1], self.bound(test=metric.split("/", maxsplit=1)[0] in _ON_TEST))
+        """Inflation of each point's line of `values` (points, seeds), measured where `groups` allow it."""
+        rho = self.rho(metric)
+        on_test = metric.split("/", maxsplit=1)[0] in _ON_TEST
+        bound = inflation_of(np.maximum(rho, self.share("test")) if on_test else rho)
         if groups is None:
             return bound
-        measured = compare.measured_inflation(values, groups, rho=self.rho(test=False))
+        measured = compare.measured_inflation(values, groups, rho=rho)
         return np.where(np.isfinite(measured), measured, bound)
+
+
+def inflation_of(rho: np.ndarray) -> np.ndarray:
+    """Nadeau & Bengio's rho / (1 - rho)."""
+    return np.asarray(rho / (1 - rho))
 
 
 def results_table(
@@ -100,12 +111,14 @@ def results_table(
     pairs) but not narrowed. A point whose compared scores all equal the reference's to the bit is flagged
     `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
 
+    Where seeds resplit one data set a verdict needs the widened interval of the difference to exclude 0 as well, and
+    where it does not, no number of further seeds would help (`more_seeds` is null): more rows would.
+
     Where seeds resplit one data set (`dataset["overlapping"]`) means, differences and p values carry the correction
     of Nadeau & Bengio (2003), metric by metric and point by point: `compare.measured_inflation` where the metric has
     groups (a gap has those of its test part); elsewhere the correlation is bounded by the largest part of the pool
     that the metric depends on. Their surrogate n_test / n_train is quoted only: it assumes that nothing depends on
-    the training rows, far too wide where test parts are large. P(better), its interval and the verdict carry no
-    correction: they speak of this data set's splits.
+    the training rows, far too wide where test parts are large. P(better) and its interval carry no correction.
 
     Args:
         points: One mapping a point: `variant`, `name`, `parameters`, and what else is to be kept of it.
@@ -122,7 +135,8 @@ def results_table(
     """
     seeds = _check(points, scores, directions=directions, reference=reference, dataset=dataset)
     roles = _roles(points, scores, directions=directions, reference=reference)
-    overlap = _Overlap(dataset, groups or {})
+    selecting = np.array([point["parameters"].get("early_stopping", "none") != "none" for point in points])
+    overlap = _Overlap(dataset, groups or {}, selecting)
     metrics = _metrics(scores, overlap, protocol)
     compared = _comparisons(
         scores, directions=directions, roles=roles, overlap=overlap, protocol=protocol, generator=generator
@@ -181,7 +195,10 @@ def _keys(points: Points) -> list[str]:
 
 
 def _roles(points: Points, scores: Scores, *, directions: Mapping[str, Direction], reference: int) -> _Roles:
-    a_a = np.array([i != reference and point["parameters"].get("replicate", 0) == 1 for i, point in enumerate(points)])
+    own = points[reference]["parameters"]
+    a_a = np.array(
+        [i != reference and point["parameters"] == {**own, "replicate": 1} for i, point in enumerate(points)]
+    )
     same = [
         i != reference
         and bool(directions)
@@ -277,6 +294,8 @@ def _columns(
         confidence=protocol.confidence,
     )
     same = np.broadcast_to(roles.duplicate, difference.p.shape) & ~np.isnan(difference.mean)
+    found = compare.verdict(p_better, **rule)
+    doubtful = (found != "no evidence") & (inflation[2] > 0) & (difference.low <= 0) & (difference.high >= 0)
     left = compare.mean_ratio(a, b, confidence=protocol.confidence, inflation=inflation)
     is_gap = sign[..., 0] * compare.mean_interval(b).mean > 0
     return {
@@ -284,9 +303,9 @@ def _columns(
         "inflation": inflation[2],
         "p_holm": compare.holm(np.where(roles.family, difference.p, np.nan)),
         **{f"p_better_{key}": field for key, field in p_better._asdict().items()},
-        "verdict": compare.verdict(p_better, **rule),
+        "verdict": np.where(doubtful, "no evidence", found),
         "equivalent": compare.equivalent(p_better, **rule) | same,
-        "more_seeds": np.where(same, 0.0, compare.seeds_to_settle(p_better, **rule)),
+        "more_seeds": np.select([same, doubtful], [0.0, np.nan], compare.seeds_to_settle(p_better, **rule)),
         **{f"left_{key}": np.where(is_gap, field, np.nan) for key, field in left._asdict().items()},
     }
 
@@ -327,7 +346,8 @@ def _reasons(values: np.ndarray, reference: int) -> list[list[str | None]]:
 def _protocol(protocol: Protocol, *, seeds: int, overlap: _Overlap, family: int) -> dict[str, Any]:
     """How it was done; `inflation` is what applies without a measurement, and the textbook's `surrogate` beside it."""
     dataset = overlap.dataset
-    inflation = {"fitting_rows": overlap.bound(test=False), "all_rows": overlap.bound(test=True)}
+    train, fit, test = overlap.share("train"), overlap.share("train", "validation"), overlap.share("test")
+    inflation = {"training_rows": train / (1 - train), "all_rows": max(train, test) / (1 - max(train, test))}
     surrogate = float(dataset["test"] / dataset["train"]) if dataset["overlapping"] else 0.0
     return {
         **asdict(protocol),
@@ -335,7 +355,8 @@ def _protocol(protocol: Protocol, *, seeds: int, overlap: _Overlap, family: int)
         "interval": "Student t over seeds",
         "p_better": "percentile bootstrap over paired seeds, ties half",
         "correction": _CORRECTION if dataset["overlapping"] else "none",
-        "rho_train": overlap.rho(test=False),
+        "rho_train": train,
+        "rho_fit": fit,
         "inflation": {**inflation, "surrogate": surrogate},
         "multiplicity": "Holm 1979",
         "family": family,

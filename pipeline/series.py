@@ -10,6 +10,12 @@ from pipeline.compare import Interval, mean_interval
 
 Points = Sequence[Mapping[str, Any]]
 Row = dict[str, Any]
+ENDS = ("mean", "low", "high")
+COLUMNS = {
+    "history": ("variant", "name", "epoch", "metric", *ENDS),
+    "reliability": ("variant", "name", "bin", "confidence", "accuracy", "low", "high", "count", "seeds"),
+    "sweeps": ("variant", "name", "parameter", "value", "metric", *ENDS),
+}
 
 
 def sweep_rows(results: Mapping[str, Any]) -> list[Row]:
@@ -38,7 +44,8 @@ def history_rows(
 ) -> list[Row]:
     """`variant, name, epoch, metric, mean, low, high` over seeds, from the curves of every point and seed.
 
-    `history` has `epoch` (epochs,) and curves (points, seeds, epochs); None where a seed is not finite.
+    `history` has `epoch` (epochs,) and curves (points, seeds, epochs); None where a seed is not finite. Intervals are
+    cut at what a measure can be: NLL from 0, accuracy from 0 to 1.
     """
     epochs = [int(epoch) for epoch in history["epoch"]]
     rows = []
@@ -48,7 +55,7 @@ def history_rows(
         for i, point in enumerate(points):
             for j, epoch in enumerate(epochs):
                 place = {"variant": point["variant"], "name": point["name"], "epoch": epoch, "metric": metric}
-                rows.append({**place, **_ends(interval, (i, j))})
+                rows.append({**place, **_within(_ends(interval, (i, j)), 1.0 if metric.endswith("accuracy") else None)})
     return rows
 
 
@@ -70,7 +77,7 @@ def reliability_rows(
         for j in np.flatnonzero((curves["count"][i] > 0).any(axis=0)).tolist():
             filled = curves["count"][i, :, j] > 0
             accuracy = mean_interval(curves["accuracy"][i, filled, j], confidence=confidence, inflation=inflation)
-            ends = _ends(accuracy, ())
+            ends = _within(_ends(accuracy, ()), 1.0)
             rows.append(
                 {
                     "variant": point["variant"],
@@ -94,6 +101,14 @@ def _swept(points: Points) -> list[str]:
         for name in names
         if len({str(point["parameters"][name]) for point in points if name in point["parameters"]}) > 1
     ]
+
+
+def _within(ends: dict[str, float | None], highest: float | None) -> dict[str, float | None]:
+    """Ends no lower than 0 and no higher than `highest`."""
+    return {
+        key: None if value is None else min(max(value, 0.0), value if highest is None else highest)
+        for key, value in ends.items()
+    }
 
 
 def _flat(value: Any) -> Any:

@@ -87,10 +87,10 @@ class Stack:
         self._load(members, data)
         sizes = (self.features["train"].shape[-1], *first.hidden, self.classes)
         self.architecture = Architecture(sizes, first.batch_norm)
-        if first.batch_norm and self.rows % self.batch == 1:
+        if first.batch_norm and 1 in (self.batch, self.rows % self.batch):
             raise InputError(
                 f"batch_norm needs batches of two rows or more; got batch_size {self.batch}, "
-                f"which leaves one of the {self.rows} training rows alone in the last"
+                f"which leaves one of the {self.rows} training rows alone"
             )
         self.layout = layout(self.architecture)
         rows = [initial(self.architecture, member.seed) for member in members]

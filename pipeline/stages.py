@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from pipeline.noise import Purpose, generator
 from pipeline.terminal import progress
 
 PARAMS = Path("params.yaml")
-REFERENCE = ("none", "none")
+TOGETHER = 4  # points that are fitted and written together: enough to share random numbers and to keep workers busy
 # what a finished file depends on besides its input: modules of this package, and libraries
 TRAINING = (
-    "calibrate config data datasets networks noise optimizers predictions regularize stack train",
+    "arithmetic calibrate config data datasets networks noise optimizers predictions regularize stack train",
     "numpy scipy torch",
 )
 SCORING = (
-    "calibrate data datasets evaluation metrics noise predictions reliability score",
+    "arithmetic calibrate data datasets evaluation metrics noise predictions reliability score",
     "numpy scikit-learn scipy",
 )
 HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
@@ -73,9 +73,11 @@ def _load(dataset: str) -> Dataset:
 
 def generate(dataset: str) -> str:
     """Draw or read a data set and divide it for every seed."""
+    from pipeline import sources  # noqa: PLC0415
+
     params = config.load(PARAMS)
     wanted = _known(dataset, params.datasets, "datasets")
-    made = datasets.build(dataset, wanted, seeds=2 * params.study.seeds)  # the second half is for the A/A check
+    made = sources.build(dataset, wanted, seeds=2 * params.study.seeds)  # the second half is for the A/A check
     store.write_arrays(data_file(dataset), *datasets.to_arrays(made))
     parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in datasets.SPLITS)
     return f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"
@@ -93,7 +95,7 @@ def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
         for path, point in points.items()
     }
     todo = [path for path, made_from in prints.items() if not store.is_current(path, made_from)]
-    fitted = _fit([points[path] for path in todo], seeds, pooled, jobs=jobs, backend=backend) if todo else []
+    fitted = _fit([points[path] for path in todo], seeds, pooled, jobs=jobs, backend=backend) if todo else iter(())
     for path, (arrays, about) in zip(todo, fitted, strict=True):
         store.write_arrays(path, arrays, about)
         store.mark_current(path, prints[path])
@@ -104,17 +106,30 @@ def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
 
 def _fit(
     points: list[config.Point], seeds: int, pooled: Dataset, *, jobs: int, backend: str
-) -> list[tuple[Arrays, dict[str, Any]]]:
-    """Fit points with a progress bar, on the workers of a joblib backend."""
-    from joblib import parallel_config  # noqa: PLC0415
-
+) -> Iterator[tuple[Arrays, dict[str, Any]]]:
+    """Fit a few points at a time, so that an interruption loses no more, with one progress bar for all."""
     from pipeline.train import fit_points, seeds_of  # noqa: PLC0415  (torch takes a second to import)
 
     used = sorted({seed for point in points for seed in seeds_of(point, seeds)})
     data = {seed: datasets.seed_data(pooled, seed) for seed in used}
     total = sum(point.epochs for point in points) * seeds
-    with parallel_config(backend=backend), progress(f"{len(points) * seeds} members", total, "epochs") as tick:
-        return fit_points(points, seeds, data, jobs=jobs, tick=tick if backend == "threading" else None)
+    with _workers(backend), progress(f"{len(points) * seeds} members", total, "epochs") as tick:
+        for start in range(0, len(points), TOGETHER):
+            yield from fit_points(points[start : start + TOGETHER], seeds, data, jobs=jobs, tick=tick)
+
+
+def _workers(backend: str) -> Any:
+    """Joblib's context for a backend; ray and dask have to be installed, and dask needs a running client."""
+    from joblib import parallel_config  # noqa: PLC0415
+
+    try:
+        if backend == "ray":
+            from ray.util.joblib import register_ray  # noqa: PLC0415
+
+            register_ray()
+        return parallel_config(backend=backend)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"--backend {backend}: cannot be used: {' '.join(str(error).split())}") from None
 
 
 def evaluate(dataset: str, *, jobs: int) -> str:
@@ -136,7 +151,7 @@ def evaluate(dataset: str, *, jobs: int) -> str:
         scores,
         groups=groups,
         directions=directions(scores),
-        reference=places.index(REFERENCE),
+        reference=places.index(("none", params.variants["none"].labels[0])),
         dataset={**about["summary"], **described},
         protocol=Protocol(confidence=0.95, resamples=10_000, gamma=0.75),
         generator=generator(0, Purpose.BOOTSTRAP),
@@ -203,7 +218,7 @@ def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, A
 def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:
     """Long tables for `dvc plots`: sweeps, histories and reliability bins."""
     from pipeline.answer import significant  # noqa: PLC0415
-    from pipeline.series import history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
+    from pipeline.series import COLUMNS, history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
 
     inflation = results["protocol"]["inflation"]  # test rows are measured by score, not by bin
     history: list[dict[str, Any]] = []
@@ -212,11 +227,11 @@ def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, 
         arrays, _ = store.read_arrays(score_file(dataset, *place))
         curves = {name: arrays[f"curve/test/{name}"][None] for name in ("confidence", "accuracy", "count")}
         measured = {name: arrays[f"history/{name}"][None] for name in HISTORY} | {"epoch": arrays["history/epoch"]}
-        history += history_rows([point], measured, inflation=inflation["fitting_rows"])
+        history += history_rows([point], measured, inflation=inflation["training_rows"])
         bins += reliability_rows([point], curves, inflation=inflation["all_rows"])
     sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
     for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
-        store.write_csv(report_file(dataset, f"{name}.csv"), significant(rows, 5))
+        store.write_csv(report_file(dataset, f"{name}.csv"), significant(rows, 5), columns=COLUMNS[name])
 
 
 def track() -> str:
@@ -229,10 +244,13 @@ def track() -> str:
     reports = {dataset: store.read_json(report_file(dataset, "results.json")) for dataset in params.study.datasets}
     records = [record for results in reports.values() for record in records_of(results, _arrays_of(results))]
     with progress("MLflow", len(records), "runs") as tick:
-        done = publish(records, uri=tracking_uri(Path.cwd()), provenance=_provenance(), progress=lambda *_: tick(1))
+        done = publish(
+            records, uri=tracking_uri(Path.cwd()), provenance=_provenance(), complete=True, progress=lambda *_: tick(1)
+        )
     for dataset, results in reports.items():
         print(f"\n{dataset}\n{render(results)}\n{results['answer']['sentence']}\n")
-    return f"MLflow: {done.created} runs created, {done.replaced} replaced, {done.unchanged} there already; `make ui`"
+    changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
+    return f"MLflow: {changed}, {done.unchanged} there already; `make ui`"
 
 
 def _arrays_of(results: dict[str, Any]) -> list[Arrays]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +53,15 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
 
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write flat rows of equal keys as CSV."""
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Sequence[str]) -> None:
+    """Write flat rows, whose keys are the columns, as CSV; no rows leave a header line."""
     import csv  # noqa: PLC0415
     import io  # noqa: PLC0415
 
-    table = list(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows(rows)
     write_bytes(path, text.getvalue().encode())
 
 
@@ -118,7 +117,7 @@ def dvc_digest(path: Path) -> str:
 
 def fingerprint(*parts: object, files: Iterable[Path]) -> str:
     """One digest for everything that a result depends on: JSON-ready parts and the content of files."""
-    content = {"parts": parts, "files": {path.name: file_digest(path) for path in files}}
+    content = {"parts": parts, "files": [(*path.parts[-2:], file_digest(path)) for path in files]}
     return digest(json.dumps(content, sort_keys=True).encode())
 
 

@@ -8,6 +8,7 @@ import getpass
 import json
 import logging
 import os
+import re
 import tempfile
 import time
 import warnings
@@ -18,8 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
-from pipeline.ledger import (
+from pipeline.database import (
     ADVICE,
     artifact_root,
     database_of,
@@ -30,7 +30,8 @@ from pipeline.ledger import (
     stored_runs,
     uri_of,
 )
-from pipeline.reconcile import Place, Step, StoredRun, plan
+from pipeline.errors import InputError
+from pipeline.reconcile import Place, Step, StoredRun, plan, surplus
 from pipeline.records import Record, digest, loggable, run_tags
 
 if TYPE_CHECKING:
@@ -54,13 +55,33 @@ ENVIRONMENT = {
 }
 
 
+# How long a server is waited for, unless the user has set it: little until it has answered once, more afterwards,
+# when a retry may save a long publication. MLflow's own settings would wait for minutes.
+AT_FIRST = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+AFTERWARDS = AT_FIRST | {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+
+
 @dataclass(frozen=True)
 class Published:
-    """How many records got a first run, had one already, or had an outdated or damaged one replaced."""
+    """What became of the records, and of runs that none of them stands for any more.
+
+    Attributes:
+        created: records that got a first run.
+        unchanged: records that had one already.
+        replaced: records whose run was outdated or damaged and got a successor.
+        retired: runs of records that are no more, now tagged as superseded.
+    """
 
     created: int
     unchanged: int
     replaced: int
+    retired: int = 0
 
 
 def tracking_uri(root: Path) -> str:
@@ -68,22 +89,22 @@ def tracking_uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or uri_of(root.resolve() / "mlflow.db")
 
 
-def missing(records: Sequence[Record], uri: str) -> list[Record]:
-    """List the records that the store lacks, or holds incompletely, twice or outdated.
+def missing(records: Sequence[Record], uri: str, *, complete: bool = False) -> list[Place]:
+    """List the places, experiment and key, where `publish` would have something to do.
 
-    A local database is asked without importing mlflow.
+    There the store lacks a record, or holds it incompletely, twice or outdated, or, where the records are `complete`,
+    shows a run as current that none of them stands for. A local database is asked without importing mlflow.
 
     Raises:
         InputError: the store cannot be read, or the records contradict each other.
     """
     database = database_of(uri)
     if database is not None:
-        return _unsettled(_plan(records, stored_runs(database), database))
-    with _own_mlflow(uri):
-        client = _client(uri)
+        return _unsettled(*_plan(records, stored_runs(database), database=database, complete=complete))
+    with _connected(uri) as client:
         found = [client.get_experiment_by_name(name) for name in _experiments(records)]
         known = {experiment.experiment_id: experiment.name for experiment in found if experiment is not None}
-        return _unsettled(_plan(records, _searched_runs(client, known), None))
+        return _unsettled(*_plan(records, _searched_runs(client, known), database=None, complete=complete))
 
 
 def publish(
@@ -91,16 +112,20 @@ def publish(
     *,
     uri: str,
     provenance: Mapping[str, str],
+    complete: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Published:
     """Bring the store to say what the records say; publishing again changes nothing.
 
     A record whose content changed gets a new run, and the earlier one stays as history, tagged superseded = "true".
+    So do, where the records are `complete`, the runs of records that are no more; should such a record come back as
+    it was, so does its run.
 
     Args:
         records: what the store should say; parents may come in any order, or have been published earlier.
         uri: MLflow tracking URI.
         provenance: tags that name a publication rather than a content, such as "mlflow.source.git.commit".
+        complete: whether the records are all there is in their experiments, parents included.
         progress: called after each record with how many are done, of how many.
 
     Raises:
@@ -108,46 +133,47 @@ def publish(
         OSError: files cannot be written.
     """
     database = database_of(uri)
-    if database is not None and not missing(records, uri):
+    if database is not None and not missing(records, uri, complete=complete):
         return Published(created=0, unchanged=len(records), replaced=0)
     with locked(uri):
         if database is not None:
             relocate(database, _experiments(records))
-            if database.exists() and not missing(records, uri):
+            if database.exists() and not missing(records, uri, complete=complete):
                 return Published(created=0, unchanged=len(records), replaced=0)
-        with _own_mlflow(uri):
-            return _bring_about(records, uri=uri, provenance=provenance, progress=progress)
+        with _connected(uri) as client:
+            ids = {name: _experiment_id(client, name, database) for name in _experiments(records)}
+            known = {number: name for name, number in ids.items()}
+            stored = _searched_runs(client, known) if database is None else stored_runs(database)
+            steps, stale = _plan(records, stored, database=database, complete=complete)
+            _take_all(client, steps, ids=ids, provenance=provenance, progress=progress)
+            for run in stale:
+                client.set_tag(run.run_id, "superseded", "true")
+    return _summary(steps, stale)
 
 
-def _bring_about(
-    records: Sequence[Record],
+def _take_all(
+    client: "MlflowClient",
+    steps: Sequence[Step],
     *,
-    uri: str,
+    ids: Mapping[str, str],
     provenance: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
-) -> Published:
-    database = database_of(uri)
-    if database is not None:
-        _make_ready(database)
-    client = _client(uri)
-    try:
-        ids = {name: _experiment_id(client, name, database) for name in _experiments(records)}
-        known = {number: name for name, number in ids.items()}
-        stored = _searched_runs(client, known) if database is None else stored_runs(database)
-        steps = _plan(records, stored, database)
-        runs: dict[Place, str] = {}
-        for done, step in enumerate(steps, start=1):
-            parent = runs.get((step.record.experiment, step.record.parent or ""), step.parent)
-            runs[step.record.place] = _take(
-                client, step, experiment_id=ids[step.record.experiment], parent=parent, provenance=provenance
-            )
-            if progress is not None:
-                progress(done, len(steps))
-    finally:
-        _let_go(client)
+) -> None:
+    runs: dict[Place, str] = {}
+    for done, step in enumerate(steps, start=1):
+        parent = runs.get((step.record.experiment, step.record.parent or ""), step.parent)
+        runs[step.record.place] = _take(
+            client, step, experiment_id=ids[step.record.experiment], parent=parent, provenance=provenance
+        )
+        if progress is not None:
+            progress(done, len(steps))
+
+
+def _summary(steps: Sequence[Step], stale: Sequence[StoredRun]) -> Published:
     created = sum(step.keep is None and not (step.delete or step.retire) for step in steps)
     unchanged = sum(step.keep is not None for step in steps)
-    return Published(created=created, unchanged=unchanged, replaced=len(steps) - created - unchanged)
+    replaced = len(steps) - created - unchanged
+    return Published(created=created, unchanged=unchanged, replaced=replaced, retired=len(stale))
 
 
 def _take(
@@ -232,10 +258,15 @@ def _experiments(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record.experiment for record in records))
 
 
-def _plan(records: Sequence[Record], stored: Sequence[StoredRun], database: Path | None) -> list[Step]:
+def _plan(
+    records: Sequence[Record], stored: Sequence[StoredRun], *, database: Path | None, complete: bool
+) -> tuple[list[Step], list[StoredRun]]:
+    """Say what each record needs, and which runs to retire; those cannot be parents any more."""
+    stale = surplus(records, stored) if complete else []
+    gone = {run.run_id for run in stale}
     digests = {record.place: digest(record) for record in records}
     check = partial(intact, database=database) if database is not None else _believed
-    return plan(records, stored, digests=digests, intact=check)
+    return plan(records, [run for run in stored if run.run_id not in gone], digests=digests, intact=check), stale
 
 
 def _believed(_run: StoredRun, _record: Record) -> bool:
@@ -243,8 +274,8 @@ def _believed(_run: StoredRun, _record: Record) -> bool:
     return True
 
 
-def _unsettled(steps: Sequence[Step]) -> list[Record]:
-    return [step.record for step in steps if not step.settled]
+def _unsettled(steps: Sequence[Step], stale: Sequence[StoredRun]) -> list[Place]:
+    return [step.record.place for step in steps if not step.settled] + [(run.experiment, run.key) for run in stale]
 
 
 def _experiment_id(client: "MlflowClient", name: str, database: Path | None) -> str:
@@ -284,10 +315,24 @@ def _searched_runs(client: "MlflowClient", experiments: Mapping[str, str]) -> li
     ]
 
 
-def _client(uri: str) -> "MlflowClient":
-    from mlflow import MlflowClient  # noqa: PLC0415 (seconds)
+@contextmanager
+def _connected(uri: str) -> Iterator["MlflowClient"]:
+    """Hand out a client of a store that is ready: made where it is a local file, and answering where it is not."""
+    with _own_mlflow(uri):
+        from mlflow import MlflowClient  # noqa: PLC0415 (seconds)
 
-    return MlflowClient(uri)
+        database = database_of(uri)
+        if database is not None:
+            _make_ready(database)
+        with _environment(_unless_set(AT_FIRST)):
+            client = MlflowClient(uri)
+            if database is None:
+                client.search_experiments(max_results=1)
+        try:
+            with _environment(_unless_set(AFTERWARDS)):
+                yield client
+        finally:
+            _let_go(client)
 
 
 def _let_go(client: "MlflowClient") -> None:
@@ -336,26 +381,36 @@ def _put_in_place(new: Path, database: Path) -> None:
 @contextmanager
 def _own_mlflow(uri: str) -> Iterator[None]:
     """Import mlflow and use it undisturbed: neither hijacked by the environment nor chatting, errors in one line."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    _set_environment(ENVIRONMENT)
-    try:
+    with _environment(ENVIRONMENT):
         _import_mlflow()
-        import mlflow  # noqa: PLC0415 (seconds)
+        from mlflow import MlflowException  # noqa: PLC0415 (seconds)
+        from requests import RequestException  # noqa: PLC0415
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-        loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3")]
-        levels = [logger.level for logger in loggers]
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
         try:
-            yield
-        except (mlflow.MlflowException, SQLAlchemyError) as error:
-            raise InputError(f"MLflow must be able to use {uri}, got: {' '.join(str(error).split())[:300]}") from error
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            with _silent("mlflow", "alembic", "urllib3"):
+                yield
+        except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
+            said = " ".join(str(error).split())[:400]
+            raise InputError(_without_password(f"MLflow must be able to use {uri}, got: {said}")) from error
+
+
+def _without_password(text: str) -> str:
+    """Hide what a URI has between user and host."""
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
     finally:
-        _set_environment(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _import_mlflow() -> None:
@@ -363,6 +418,21 @@ def _import_mlflow() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401, PLC0415 (seconds)
+
+
+def _unless_set(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name not in os.environ}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set variables, or unset those that are None, for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    _set_environment(values)
+    try:
+        yield
+    finally:
+        _set_environment(before)
 
 
 def _set_environment(values: Mapping[str, str | None]) -> None:

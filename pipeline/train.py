@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
 from pipeline.config import Point
@@ -38,13 +39,22 @@ def fit(
         data: seed -> its data.
         jobs: workers of joblib's current backend (`joblib.parallel_config` chooses it: threads, loky, dask, ray).
         chunk: members fitted at once.
-        tick: told after every epoch how many members finished it; must be picklable for worker processes.
+        tick: told how many member-epochs are done: after every epoch by threads, after every chunk of processes.
     """
     members = [member for group in groups for member in group]
     chunks = list(_chunks(members, chunk))
     stacks = [[members[row] for row in rows] for rows in chunks]
-    calls = (delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=tick) for stack in stacks)
-    results: list[Fitted] = Parallel(n_jobs=jobs)(calls)
+    backend = get_active_backend()[0]
+    threads = getattr(backend, "supports_sharedmem", False)
+    streams = getattr(backend, "supports_return_generator", False)
+    told = tick if threads else None
+    calls = (delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=told) for stack in stacks)
+    finished = Parallel(n_jobs=jobs, return_as="generator" if streams else "list")(calls)
+    results: list[Fitted] = []
+    for stack, result in zip(stacks, finished, strict=True):
+        results.append(result)
+        if tick is not None and not threads:
+            tick(sum(member.point.epochs for member in stack))
     alone = {
         row: result.row(place) for rows, result in zip(chunks, results, strict=True) for place, row in enumerate(rows)
     }
@@ -101,10 +111,11 @@ def fit_stack(
 ) -> Fitted:
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels."""
     torch.set_num_threads(threads)
+    lone = len(members) == 1  # it is fitted twice: a single matrix product may take another kernel than a batch does
     with torch.inference_mode():
-        stack = Stack(members, data, dtype)
+        stack = Stack([*members, *members] if lone else members, data, dtype)
         for epoch in range(stack.epochs):
             stack.run_epoch(epoch)
             if tick is not None:
                 tick(len(members))
-        return stack.finish()
+        return stack.finish().row(0) if lone else stack.finish()

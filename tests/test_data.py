@@ -19,7 +19,6 @@ from pipeline.data import (
     describe,
     load_bundled,
     make_mixture,
-    make_noise,
     mixture_posterior,
     split_resampled,
     standardization,
@@ -162,8 +161,14 @@ def test_a_class_has_all_its_components_with_equal_weight():
     assert abs(nearest.mean() - 0.5) < 0.05
 
 
+def noise(*, classes, features, **sizes):
+    """Components that all lie at the origin."""
+    task = MixtureTask(seed=1, classes=classes, components=1, features=features, separation=0.0, label_noise=0.0)
+    return make_mixture(task, **sizes, name="noise")
+
+
 def test_noise_has_nothing_to_learn():
-    data = make_noise(task_seed=1, classes=2, features=10, seeds=2, train=50, validation=50, test=20_000, name="noise")
+    data = noise(classes=2, features=10, seeds=2, train=50, validation=50, test=20_000)
     assert (data.pool.posterior == 0.5).all()
     assert abs(data.pool.labels.mean() - 0.5) < 0.02
     assert abs(data.pool.features.mean()) < 0.01
@@ -173,7 +178,7 @@ def test_noise_has_nothing_to_learn():
 
 
 def test_three_classes_of_noise_have_equal_probabilities():
-    data = make_noise(task_seed=1, classes=3, features=2, seeds=1, train=50, validation=5, test=10, name="noise")
+    data = noise(classes=3, features=2, seeds=1, train=50, validation=5, test=10)
     np.testing.assert_allclose(data.pool.posterior, 1 / 3, rtol=1e-15)
 
 
@@ -290,11 +295,17 @@ def test_a_class_of_three_rows_is_enough():
     [
         (200, 10, "iris: train must be smaller than the data; got 200 of 150 rows"),
         (10, 150, "iris: validation must be smaller than the data; got 150 of 150 rows"),
-        (100, 50, "iris: train and validation must leave rows to test on; got train=100 and validation=50 of 150 rows"),
+        (
+            100,
+            50,
+            "iris: train and validation must leave two rows or more to test on; "
+            "got train=100 and validation=50 of 150 rows",
+        ),
         (
             0.8,
             0.2,
-            "iris: train and validation must leave rows to test on; got train=0.8 and validation=0.2 of 150 rows",
+            "iris: train and validation must leave two rows or more to test on; "
+            "got train=0.8 and validation=0.2 of 150 rows",
         ),
         (0, 10, "iris: train must be whole rows or a share between 0 and 1; got 0"),
         (-0.5, 10, "iris: train must be whole rows or a share between 0 and 1; got -0.5"),

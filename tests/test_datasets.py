@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import config, datasets, store
+from pipeline import config, datasets, sources, store
 from pipeline.errors import InputError
 
 PARAMS = config.load(Path(__file__).parents[1] / "params.yaml")
@@ -15,7 +15,7 @@ FILE = {"kind": "file", "train": 30, "validation": 10}
 @pytest.fixture(scope="module")
 def built():
     """Every data set of the real parameters, for three seeds."""
-    return {name: datasets.build(name, wanted, seeds=3) for name, wanted in PARAMS.datasets.items()}
+    return {name: sources.build(name, wanted, seeds=3) for name, wanted in PARAMS.datasets.items()}
 
 
 @pytest.fixture(params=list(PARAMS.datasets))
@@ -46,7 +46,7 @@ def test_parts_do_not_overlap(built, name):
 
 
 def test_more_seeds_change_none(built, name):
-    fewer = datasets.build(name, PARAMS.datasets[name], seeds=2)
+    fewer = sources.build(name, PARAMS.datasets[name], seeds=2)
     for seed in range(2):
         one, other = datasets.seed_data(fewer, seed), datasets.seed_data(built[name], seed)
         for split in datasets.SPLITS:
@@ -113,7 +113,7 @@ def test_label_noise_is_the_only_difference_of_the_noisy_mixture(built):
 def test_a_users_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
-    dataset = datasets.build("mine", config.File(**FILE, path="inputs/mine.csv", ignore=["b"]), seeds=2)
+    dataset = sources.build("mine", config.File(**FILE, path="inputs/mine.csv", ignore=["b"]), seeds=2)
     assert dataset.pool.classes == ("no", "yes")
     assert dataset.pool.feature_names == ("a",)
     assert dataset.splits.test.shape == (2, 20)
@@ -126,7 +126,7 @@ def test_a_users_file_lies_where_dvc_watches(tmp_path, monkeypatch, path):
     Path("inputs").mkdir()
     Path("inputs/link.csv").symlink_to(tmp_path / "elsewhere.csv")
     with pytest.raises(InputError, match=r"^datasets\.mine\.path: must lie in inputs/") as caught:
-        datasets.build("mine", config.File(**FILE, path=path), seeds=2)
+        sources.build("mine", config.File(**FILE, path=path), seeds=2)
     assert path in str(caught.value)
 
 
@@ -144,5 +144,5 @@ def test_what_cannot_be_used_is_one_line(tmp_path, monkeypatch, changes, words):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
     with pytest.raises(InputError, match=words) as caught:
-        datasets.build("mine", config.File(**{**FILE, "path": "inputs/mine.csv", **changes}), seeds=2)
+        sources.build("mine", config.File(**{**FILE, "path": "inputs/mine.csv", **changes}), seeds=2)
     assert len(str(caught.value).splitlines()) == 1

@@ -173,6 +173,24 @@ class TestStudy:
 
 
 @pytest.mark.slow
+def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> None:
+    """Every stage by hand: nothing to plot in a sweep, and a point of which no seed is finite."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    variants = {"none": {}, "hot": {"optimizer": "sgd", "learning_rate": 1e30}}
+    write_params(tmp_path, {**STUDY, "variants": variants, "study": {"datasets": ["wine"], "seeds": 2}})
+    for arguments in (("generate", "wine"), ("train", "wine", "none"), ("train", "wine", "hot"), ("evaluate", "wine")):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    tracked = stage(tmp_path, "track")
+    assert tracked.returncode == 0, tracked.stderr
+    assert "left out" in tracked.stdout
+    assert (tmp_path / "reports/wine/sweeps.csv").read_text().startswith("variant,name,parameter")
+    bins = np.genfromtxt(tmp_path / "reports/wine/reliability.csv", delimiter=",", names=True, dtype=None)
+    assert np.nanmin(bins["low"]) >= 0
+    assert np.nanmax(bins["high"]) <= 1
+
+
+@pytest.mark.slow
 class TestTracking:
     def test_deleted_runs_come_back_without_training(self, project: Path) -> None:
         before = [run[:2] for run in runs_in(project)]
@@ -223,7 +241,6 @@ def test_interrupted_anywhere_it_completes_with_the_same_hashes(
     assert any(code != 0 for code in ended)
     run(folder, "dvc", "repro")
     assert outputs(folder) == outputs(finished)
-    assert not list(folder.rglob("*.part"))
 
 
 GOOD = "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 2 else 'no'}\n" for i in range(120))
@@ -296,6 +313,12 @@ class TestFaults:
         path.write_bytes(path.read_bytes()[:-100])
         self.refuses(tmp_path, "data/mixture.safetensors: damaged", "train", "mixture", "none")
 
+    def test_arguments_that_make_no_sense(self, tmp_path: Path) -> None:
+        for arguments in (("--jobs", "0"), ("--jobs", "x"), ("--backend", "nosuch")):
+            done = stage(tmp_path, "train", "wine", "none", *arguments)
+            assert done.returncode == 2
+            assert repr(arguments[1]) in done.stderr
+
     def test_a_good_file_with_categories_and_missing_values(self, tmp_path: Path) -> None:
         folder = self.with_file(tmp_path, GOOD.replace("\n5,", "\n,", 1).encode(), missing="impute")
         assert stage(folder, "generate", "mine").returncode == 0
@@ -335,6 +358,8 @@ class TestCommandLine:
 def test_the_committed_study_passes_its_a_a_check(dataset: str) -> None:
     results = json.loads((ROOT / f"reports/{dataset}/results.json").read_text())
     (a_a,) = (point for point in results["points"] if point["a_a"])
-    assert a_a["against_reference"]["test/nll"]["verdict"] == "no evidence"
+    verdicts = {metric: entry["verdict"] for metric, entry in a_a["against_reference"].items()}
+    assert verdicts["test/nll"] == "no evidence"
+    assert sum(verdict != "no evidence" for verdict in verdicts.values()) <= len(verdicts) * 0.05
     assert results["protocol"]["seeds"] == 30
     assert len(results["points"]) * 30 * 2 >= 1000

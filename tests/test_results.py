@@ -197,10 +197,10 @@ def test_overlapping_splits_widen_intervals_but_not_p_better(results):
     narrow, widened = against(results, "dropout=0.2"), against(wide, "dropout=0.2")
     assert (widened["high"] - widened["low"]) / (narrow["high"] - narrow["low"]) == pytest.approx(ratio)
     assert widened["p_better"] == narrow["p_better"]
-    assert wide["protocol"]["inflation"] == {"fitting_rows": 1 / 3, "all_rows": 1.0, "surrogate": 2.0}
+    assert wide["protocol"]["inflation"] == {"training_rows": 1 / 3, "all_rows": 1.0, "surrogate": 2.0}
     assert wide["protocol"]["rho_train"] == 0.25
     assert "Nadeau" in " ".join(footnotes(wide))
-    assert "at most 0.25 for training rows" in " ".join(footnotes(wide))
+    assert "taken as 0.25 for training rows and 0.5 where" in " ".join(footnotes(wide))
     assert "widened for the rows that seeds share" in answer(wide)["sentence"]
 
 
@@ -251,7 +251,7 @@ def test_groups_that_cannot_be_used_leave_the_bound():
 def test_fresh_draws_need_no_correction(results):
     assert against(results, "dropout=0.2")["inflation"] == 0
     assert made(groups=groups_of(scores_of())) == results
-    assert results["protocol"]["inflation"] == {"fitting_rows": 0.0, "all_rows": 0.0, "surrogate": 0.0}
+    assert results["protocol"]["inflation"] == {"training_rows": 0.0, "all_rows": 0.0, "surrogate": 0.0}
 
 
 def test_flips_before_and_after_scaling(results):

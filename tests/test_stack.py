@@ -308,7 +308,7 @@ class TestWatch:
 
     def test_each_member_keeps_the_epoch_an_obvious_loop_picks(self):
         patiences = (0, 1, 3, 8, 29)
-        points = [point(early_stopping=rule, patience=p) for rule in ("none", "nll", "nll_ts") for p in patiences]
+        points = [point(early_stopping=rule, patience=p) for rule in ("nll", "nll_ts") for p in patiences] + [point()]
         kept, seen, labels = self.look(points)
         for member, one in enumerate(points):
             plain = [cross_entropy(torch.tensor(x).double(), torch.tensor(labels[member])).item() for x in seen[member]]
@@ -379,6 +379,17 @@ def test_dropout_without_hidden_layers_drops_nothing(data):
     linear = [point(hidden=[]), point(hidden=[], dropout=0.5)]
     fitted = fit_stack(members_of(linear, (0,)), data)
     assert np.array_equal(fitted.logits["test"][0], fitted.logits["test"][1])
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"optimizer": "sgd"}], ids=str)
+def test_a_row_alone_in_its_batch_has_the_same_bits_in_every_stack(changes):
+    members = members_of([point(hidden=[128, 128], batch_size=64, epochs=2, **changes)], range(8))
+    wide = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257})
+    stacked = fit([members], wide, chunk=8)[0]
+    for chunk in (1, 3, 7):
+        cut = fit([members], wide, chunk=chunk)[0]
+        for split in stacked.logits:
+            assert np.array_equal(cut.logits[split], stacked.logits[split]), (chunk, split)
 
 
 def test_a_last_batch_of_one_row_has_no_batch_statistics(data):

@@ -126,7 +126,7 @@ class TestJson:
 
 
 def test_csv():
-    store.write_csv(Path("t.csv"), [{"b": 0.1, "a": "x,y"}, {"b": 2, "a": ""}])
+    store.write_csv(Path("t.csv"), [{"b": 0.1, "a": "x,y"}, {"b": 2, "a": ""}], columns=["b", "a"])
     assert Path("t.csv").read_bytes() == b'b,a\n0.1,"x,y"\n2,\n'
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import signal
@@ -10,21 +11,24 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipeline import tracking
+from pipeline.database import artifact_root, database_of, stored_runs, uri_of
 from pipeline.errors import InputError
-from pipeline.ledger import artifact_root, database_of, stored_runs, uri_of
-from pipeline.reconcile import StoredRun, plan
+from pipeline.reconcile import StoredRun, plan, surplus
 from pipeline.records import DatasetRef, Record, digest
-from pipeline.tracking import Published, missing, publish, tracking_uri
+from pipeline.tracking import AT_FIRST, Published, missing, publish, tracking_uri
 
 PROJECT = Path(tracking.__file__).parents[1]
 EXPERIMENT = "regularization-lab/mixture"
@@ -51,8 +55,8 @@ def child(rate: float, nll: float = 0.5) -> Record:
 RECORDS = [child(0.0), child(0.2), PARENT]
 
 
-def publish_in(root: Path, records: list[Record] = RECORDS) -> Published:
-    return publish(records, uri=uri_of(root / "mlflow.db"), provenance=PROVENANCE)
+def publish_in(root: Path, records: list[Record] = RECORDS, *, complete: bool = False) -> Published:
+    return publish(records, uri=uri_of(root / "mlflow.db"), provenance=PROVENANCE, complete=complete)
 
 
 def runs_in(root: Path) -> dict[str, StoredRun]:
@@ -207,6 +211,16 @@ def test_a_parent_may_have_been_published_earlier():
     assert step.parent == "p"
 
 
+def test_a_surplus_run_is_a_current_one_of_the_same_experiment_without_a_record():
+    gone = stored(child(0.2), "gone")
+    kept = [
+        stored(PARENT, "recorded"),
+        stored(child(0.2), "history", superseded="true"),
+        stored(child(0.2), "elsewhere", experiment="other"),
+    ]
+    assert surplus([PARENT], [*kept, gone]) == [gone]
+
+
 # The local database, without mlflow
 
 
@@ -228,7 +242,7 @@ def test_artifact_folders_are_readable_and_never_digits(name, folder):
 
 
 def test_without_a_database_everything_is_missing(tmp_path):
-    assert {record.key for record in missing(RECORDS, uri_of(tmp_path / "mlflow.db"))} == {r.key for r in RECORDS}
+    assert set(missing(RECORDS, uri_of(tmp_path / "mlflow.db"))) == {record.place for record in RECORDS}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -292,7 +306,9 @@ class TestStore:
     def test_a_second_time_nothing_happens_and_mlflow_is_not_imported(self, template):
         before = (template / "mlflow.db").read_bytes()
         found = python("-c", script(template) + "\nimport sys; print('mlflow' in sys.modules)")
-        assert found.stdout.split("\n")[:2] == ["Published(created=0, unchanged=3, replaced=0)", "False"], found.stderr
+        assert found.stdout.split("\n")[:2] == ["Published(created=0, unchanged=3, replaced=0, retired=0)", "False"], (
+            found.stderr
+        )
         assert found.stderr == ""
         assert (template / "mlflow.db").read_bytes() == before
 
@@ -301,7 +317,7 @@ class TestStore:
         check = "\nprint(os.environ['MLFLOW_RUN_ID'][:2], os.environ.get('MLFLOW_DISABLE_TELEMETRY'))"
         found = python("-c", script(tmp_path) + check, **hijack)
         assert found.stderr == ""
-        assert found.stdout.splitlines() == ["Published(created=3, unchanged=0, replaced=0)", "00 None"]
+        assert found.stdout.splitlines() == ["Published(created=3, unchanged=0, replaced=0, retired=0)", "00 None"]
         assert {run.experiment for run in runs_in(tmp_path).values()} == {EXPERIMENT}
         assert sorted(os.listdir(tmp_path)) == ["mlflow.db", "mlruns"]
 
@@ -388,6 +404,38 @@ class TestStore:
         assert [run.run_id for run in history] == [between.run_id]
         assert publish_in(root, first) == Published(created=0, unchanged=2, replaced=0)
 
+    def test_a_removed_record_is_retired_and_comes_back(self, root):
+        publish_in(root)
+        uri, before = uri_of(root / "mlflow.db"), runs_in(root)
+        fewer = [PARENT, child(0.0)]
+        assert missing(fewer, uri) == []
+        assert missing(fewer, uri, complete=True) == [child(0.2).place]
+        assert publish_in(root, fewer, complete=True) == Published(created=0, unchanged=2, replaced=0, retired=1)
+        assert missing(fewer, uri, complete=True) == []
+        assert set(runs_in(root)) == {PARENT.key, child(0.0).key}
+        assert len(stored_runs(root / "mlflow.db")) == 3
+        assert publish_in(root, complete=True) == Published(created=0, unchanged=3, replaced=0)
+        assert runs_in(root) == before
+
+    def test_a_removed_variant_and_its_points_are_retired_and_others_experiments_are_not(self, root):
+        publish_in(root)
+        other, elsewhere = replace(PARENT, key="mixture/none"), replace(PARENT, experiment="elsewhere")
+        publish_in(root, [elsewhere])
+        assert publish_in(root, [other], complete=True) == Published(created=1, unchanged=0, replaced=0, retired=3)
+        assert set(runs_in(root)) == {other.key, elsewhere.key}
+        assert publish_in(root, [other], complete=True) == Published(created=0, unchanged=1, replaced=0)
+
+    def test_a_part_retires_nothing(self, root):
+        publish_in(root)
+        publish_in(root, [PARENT, child(0.7)])
+        assert set(runs_in(root)) == {record.key for record in [*RECORDS, child(0.7)]}
+
+    def test_a_complete_publication_brings_its_parents(self, root):
+        publish_in(root)
+        with pytest.raises(InputError, match="parent of"):
+            publish_in(root, [child(0.0)], complete=True)
+        assert set(runs_in(root)) == {record.key for record in RECORDS}
+
     def test_duplicates_and_half_runs_go(self, root, client):
         publish_in(root)
         number = client.get_experiment_by_name(EXPERIMENT).experiment_id
@@ -405,7 +453,9 @@ class TestStore:
         uri = uri_of(root / "mlflow.db")
         assert len(missing(RECORDS, uri)) == 2
         found = python("-c", script(root) + "\nimport sys; print('mlflow' in sys.modules)")
-        assert found.stdout.split("\n")[:2] == ["Published(created=0, unchanged=3, replaced=0)", "False"], found.stderr
+        assert found.stdout.split("\n")[:2] == ["Published(created=0, unchanged=3, replaced=0, retired=0)", "False"], (
+            found.stderr
+        )
         assert runs_in(root).keys() == runs_in(template).keys()
         for key, run in runs_in(root).items():
             assert run.run_id == runs_in(template)[key].run_id
@@ -489,6 +539,89 @@ class TestStore:
 
 
 @pytest.mark.slow
+class TestUnreachable:
+    @pytest.mark.parametrize("name", [None, 401, 500, 503, 404, "hangs", "a web page"])
+    def test_a_server_that_does_not_serve_is_one_line_within_seconds(self, name, monkeypatch):
+        for setting in AT_FIRST:
+            monkeypatch.delenv(setting, raising=False)
+        before, start = dict(os.environ), time.monotonic()
+        with failing_server(name) as address, pytest.raises(InputError, match=re.escape(address)) as caught:
+            publish(RECORDS, uri=address, provenance={})
+        assert time.monotonic() - start < 15  # two attempts of three seconds and an import of mlflow, on a busy machine
+        assert "\n" not in str(caught.value)
+        assert str(name if isinstance(name, int) else "") in str(caught.value)
+        assert dict(os.environ) == before
+
+    def test_looking_is_as_quick_as_publishing(self):
+        with failing_server(None) as address, pytest.raises(InputError, match=re.escape(address)):
+            missing(RECORDS, address)
+
+    def test_what_the_user_set_is_kept(self, monkeypatch):
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        seen = []
+        with failing_server(500, seen) as address, pytest.raises(InputError):
+            publish(RECORDS, uri=address, provenance={})
+        assert len(seen) == 1
+
+    @pytest.mark.parametrize(
+        "uri", ["nonsense://here", "mysql://user:secret@127.0.0.1:9/x", "http://user:secret@127.0.0.1:9"]
+    )
+    def test_what_cannot_be_used_is_one_line_without_passwords(self, uri):
+        with pytest.raises(InputError, match=uri.split("@")[0].replace("secret", ".*")) as caught:
+            publish(RECORDS, uri=uri, provenance={})
+        assert "\n" not in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+    def test_the_command_ends_in_one_line_naming_the_uri(self):
+        uri = "http://127.0.0.1:9"
+        call = f"publish(RECORDS, uri={uri!r}, provenance={{}})"
+        program = f"from test_tracking import *\ntry:\n    {call}\nexcept InputError as error:\n    print(error)"
+        found = python("-c", program)
+        assert (found.stdout.count("\n"), found.stderr) == (1, "")
+        assert uri in found.stdout
+        assert "refused" in found.stdout
+
+
+@contextmanager
+def failing_server(kind: int | str | None, seen: list[str] | None = None) -> Iterator[str]:
+    """An address where nobody listens (None), or a status, silence or a web page is the only answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            (seen if seen is not None else []).append(self.path)
+            if kind == "hangs":
+                released.wait(30)
+            self.send_response(kind if isinstance(kind, int) else 200)
+            self.send_header("Retry-After", "60")
+            self.send_header("Content-Length", "13")
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(b"<html>\n</html")
+
+        def log_message(self, *_):
+            pass
+
+    Handler.do_POST = Handler.do_GET
+    released = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None
+    address = f"http://127.0.0.1:{server.server_port}"
+    if kind is None:
+        server.server_close()
+        yield address
+        return
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield address
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["--backend-store-uri", "sqlite:///mlflow.db"]], ids=["bare", "explicit"])
 def test_the_user_interface_shows_runs_and_artifacts(root, arguments):
     publish_in(root)
@@ -516,6 +649,11 @@ def check_publishing_to_a_server(address: str) -> None:
     assert publish(records, uri=address, provenance={}) == Published(created=0, unchanged=4, replaced=0)
     changed = [replace(record, description="changed") if record.key == "nan" else record for record in records]
     assert publish(changed, uri=address, provenance={}) == Published(created=0, unchanged=3, replaced=1)
+    gone = replace(records[0], key="gone")
+    publish([*changed, gone], uri=address, provenance={}, complete=True)
+    assert missing(changed, address, complete=True) == [gone.place]
+    assert publish(changed, uri=address, provenance={}, complete=True).retired == 1
+    assert missing(changed, address, complete=True) == []
     found = ask(address, "experiments/get-by-name?experiment_name=elsewhere")["experiment"]
     filters = {"experiment_ids": [found["experiment_id"]], "filter": "tags.superseded = 'false'"}
     runs = ask(address, "runs/search", filters)["runs"]
