@@ -48,12 +48,14 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
     """An empty folder with what a clone of the project has."""
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.csv"))
-    shutil.copy(ROOT / "dvc.yaml", folder)
+    for name in ("dvc.yaml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
     write_params(folder, study)
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copy(ROOT / ".dvcignore", folder)
     return folder
 
 
