@@ -53,9 +53,9 @@ def mean_interval(
 
     Reference:
         Nadeau & Bengio 2003, Inference for the Generalization Error: the corrected resampled t test. Their surrogate
-        rho = n_test / (n_test + n_train) is not used: see `shared_covariance` and `pipeline.results`.
+        rho = n_test / (n_test + n_train) is not used: see `pipeline.overlap`.
     """
-    mean, deviations = _centred(values)
+    mean, deviations = centred(values)
     half = _quantile(deviations, confidence) * _standard_error(deviations, inflation)
     return Interval(mean, np.asarray(mean - half), np.asarray(mean + half))
 
@@ -81,7 +81,7 @@ def paired_difference(
     >>> paired_difference(np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.0, 3.0])).p
     array(0.)
     """
-    mean, deviations = _centred(_paired(a, b))
+    mean, deviations = centred(_paired(a, b))
     error = _standard_error(deviations, inflation)
     half = _quantile(deviations, confidence) * error
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -109,7 +109,7 @@ def mean_ratio(
         Fieller 1954, Some problems in interval estimation; variance factor of Nadeau & Bengio 2003.
     """
     a, b = np.broadcast_arrays(a, b)
-    (top, a_deviations), (bottom, b_deviations) = _centred(a), _centred(b)
+    (top, a_deviations), (bottom, b_deviations) = centred(a), centred(b)
     each = inflation if isinstance(inflation, tuple) else (inflation, inflation, inflation)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         q_aa, q_bb, q_difference = (
@@ -121,65 +121,6 @@ def mean_ratio(
         root = np.sqrt(np.maximum(middle**2 - leading * constant, 0.0))
         ends = np.stack([top / bottom, (middle - root) / leading, (middle + root) / leading])
     return Interval(*np.where(leading > 0, ends, np.nan))
-
-
-def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Float[np.ndarray, "*columns"]:
-    """What test rows that seeds share add to the variance of the mean over seeds, measured; 0 or more.
-
-    `groups` holds each seed's result on each group of the pool's rows, the groups being the same for all seeds. Seeds
-    and groups are crossed random effects: what a group does to all seeds alike has the variance
-    (MS_groups - MS_interaction) / S, and averaged over G groups it is the covariance of two seeds' results,
-    (MS_groups - MS_interaction) / (S G), here not below 0. NaN where a value is not finite or with a single seed.
-
-    Exact for means over rows; a calibration error is treated as if it were the mean of its groups' own.
-
-    Raises:
-        ValueError: there are fewer than two groups, or no seed.
-
-    Reference:
-        Searle, Casella & McCulloch 1992, Variance Components, chapter 4 (two-way crossed random model, ANOVA
-        estimators); the seeds' correlation in the place of the surrogate of Nadeau & Bengio 2003.
-
-    >>> shared_covariance(np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]]))
-    array(1.)
-    """
-    seeds, count = groups.shape[-2:]
-    if seeds < 1 or count < 2:
-        raise ValueError(f"groups must have a seed and two groups or more, got shape {groups.shape}")
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        rest = _centred(groups - groups[..., :1, :1])[1]  # seed effects out: lines have mean 0
-        by_group, rest = _centred(np.swapaxes(rest, -1, -2))  # group effects out
-        among_groups = seeds * np.sum(np.square(by_group), axis=-1) / (count - 1)
-        squares = np.sum(np.sum(np.square(rest), axis=-1), axis=-1)
-        interaction = squares / np.float64((seeds - 1) * (count - 1))
-        return np.asarray(np.maximum(among_groups - interaction, 0.0) / (seeds * count))
-
-
-def measured_inflation(
-    values: Float[np.ndarray, "*columns seeds"],
-    groups: Float[np.ndarray, "*columns seeds groups"],
-    *,
-    rho: float | np.ndarray,
-) -> Float[np.ndarray, "*columns"]:
-    """`inflation` of seeds that resplit one pool: bounded for the rows they fit on, measured for those they test on.
-
-    rho / (1 - rho) + `shared_covariance(groups)` / s^2, the second only where s^2 > 0; NaN where that is not finite.
-    `rho` is the share n / N of the pool that a seed fits on: subsets of n of N rows share n^2 / N on average, and
-    the covariance of any symmetric statistic of two subsets is convex in what they share, so at most n / N of its
-    variance (equal for sums over rows).
-
-    Raises:
-        ValueError: `rho` is not within [0, 1), or as in `shared_covariance`.
-
-    Reference:
-        Hoeffding 1948, A Class of Statistics with Asymptotically Normal Distribution, section 5 (variance components
-        convex in the overlap); Nadeau & Bengio 2003 for the form rho / (1 - rho).
-    """
-    if not np.all((np.asarray(rho) >= 0) & (np.asarray(rho) < 1)):
-        raise ValueError(f"rho must be 0 or more and below 1, got {rho}")
-    variance, shared = _variance(_centred(values)[1]), shared_covariance(groups)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(rho / (1 - rho) + np.where(variance == 0, 0.0 * shared, shared / variance))
 
 
 def probability_better(
@@ -336,7 +277,7 @@ def _paired(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(a - b)
 
 
-def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean over the last axis and the deviations from it: exact where all seeds are equal, NaN where not finite."""
     values = np.ascontiguousarray(values, dtype=np.float64)
     if values.shape[-1] == 0:
@@ -348,7 +289,8 @@ def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.where(np.isfinite(mean), mean, np.nan), offsets - shift
 
 
-def _variance(deviations: np.ndarray) -> np.ndarray:
+def variance(deviations: np.ndarray) -> np.ndarray:
+    """Sample variance (*columns,) from deviations (*columns, seeds); NaN with a single seed."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(np.sum(np.square(deviations), axis=-1) / np.float64(deviations.shape[-1] - 1))
 
@@ -361,7 +303,7 @@ def _variance_factor(seeds: int, inflation: float | np.ndarray) -> np.ndarray:
 
 def _standard_error(deviations: np.ndarray, inflation: float | np.ndarray) -> np.ndarray:
     factor = _variance_factor(deviations.shape[-1], inflation)
-    return np.asarray(np.sqrt(_variance(deviations) * factor))
+    return np.asarray(np.sqrt(variance(deviations) * factor))
 
 
 def _quantile(deviations: np.ndarray, confidence: float) -> float:

@@ -16,12 +16,11 @@ from jaxtyping import Float
 from pipeline import compare
 from pipeline.compare import Direction
 from pipeline.flips import find_flips, rank
+from pipeline.overlap import Groups, Overlap
 
 Scores = Mapping[str, Float[np.ndarray, "points seeds"]]
-Groups = Mapping[str, Float[np.ndarray, "points seeds groups"]]
 Points = Sequence[Mapping[str, Any]]
 _CORRECTION = "Nadeau-Bengio 2003, correlation bounded for training rows and measured for test rows"
-_ON_TEST = ("test", "test_ts", "gap", "gap_ts")
 
 
 @dataclass(frozen=True)
@@ -50,49 +49,6 @@ class _Roles:
         return np.asarray(others & ~self.a_a & ~self.duplicate)
 
 
-@dataclass(frozen=True)
-class _Overlap:
-    """How much the seeds' results have in common because they resplit one pool."""
-
-    dataset: Mapping[str, Any]
-    groups: Groups
-    selecting: np.ndarray
-    """Whether validation rows chose a point's weights, one flag a point."""
-
-    def share(self, *parts: str) -> float:
-        """What share of the pool these parts of a split fill; 0 where seeds draw rows of their own."""
-        total = sum(self.dataset[part] for part in ("train", "validation", "test"))
-        return sum(self.dataset[part] for part in parts) / total if self.dataset["overlapping"] else 0.0
-
-    def rho(self, metric: str) -> np.ndarray:
-        """Largest correlation that the rows a point was fitted on can cause, (points,).
-
-        Temperature scaling and early stopping fit on validation rows as well: their shares add up, since a row may
-        train one seed and choose in another.
-        """
-        both = self.selecting | metric.split("/", maxsplit=1)[0].endswith("_ts")
-        return np.where(both, self.share("train", "validation"), self.share("train"))
-
-    def groups_of(self, metric: str) -> np.ndarray | None:
-        """(points, seeds, groups) of a metric; a gap's are those of its test part."""
-        return self.groups.get(metric.replace("gap", "test", 1)) if self.dataset["overlapping"] else None
-
-    def inflation(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-        """Inflation of each point's line of `values` (points, seeds), measured where `groups` allow it."""
-        rho = self.rho(metric)
-        on_test = metric.split("/", maxsplit=1)[0] in _ON_TEST
-        bound = inflation_of(np.maximum(rho, self.share("test")) if on_test else rho)
-        if groups is None:
-            return bound
-        measured = compare.measured_inflation(values, groups, rho=rho)
-        return np.where(np.isfinite(measured), measured, bound)
-
-
-def inflation_of(rho: np.ndarray) -> np.ndarray:
-    """Nadeau & Bengio's rho / (1 - rho)."""
-    return np.asarray(rho / (1 - rho))
-
-
 def results_table(
     points: Points,
     scores: Scores,
@@ -115,7 +71,7 @@ def results_table(
     where it does not, no number of further seeds would help (`more_seeds` is null): more rows would.
 
     Where seeds resplit one data set (`dataset["overlapping"]`) means, differences and p values carry the correction
-    of Nadeau & Bengio (2003), metric by metric and point by point: `compare.measured_inflation` where the metric has
+    of Nadeau & Bengio (2003), metric by metric and point by point: `overlap.measured_inflation` where the metric has
     groups (a gap has those of its test part); elsewhere the correlation is bounded by the largest part of the pool
     that the metric depends on. Their surrogate n_test / n_train is quoted only: it assumes that nothing depends on
     the training rows, far too wide where test parts are large. P(better) and its interval carry no correction.
@@ -136,7 +92,7 @@ def results_table(
     seeds = _check(points, scores, directions=directions, reference=reference, dataset=dataset)
     roles = _roles(points, scores, directions=directions, reference=reference)
     selecting = np.array([point["parameters"].get("early_stopping", "none") != "none" for point in points])
-    overlap = _Overlap(dataset, groups or {}, selecting)
+    overlap = Overlap(dataset, groups or {}, selecting)
     metrics = _metrics(scores, overlap, protocol)
     compared = _comparisons(
         scores, directions=directions, roles=roles, overlap=overlap, protocol=protocol, generator=generator
@@ -208,7 +164,7 @@ def _roles(points: Points, scores: Scores, *, directions: Mapping[str, Direction
     return _Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
 
 
-def _metrics(scores: Scores, overlap: _Overlap, protocol: Protocol) -> list[dict[str, Any]]:
+def _metrics(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dict[str, Any]]:
     names = sorted(scores)
     stacked = np.stack([scores[name] for name in names], axis=1).astype(np.float64)
     lines = [overlap.inflation(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
@@ -231,7 +187,7 @@ def _comparisons(
     *,
     directions: Mapping[str, Direction],
     roles: _Roles,
-    overlap: _Overlap,
+    overlap: Overlap,
     protocol: Protocol,
     generator: np.random.Generator,
 ) -> list[dict[str, Any]]:
@@ -256,7 +212,7 @@ def _comparisons(
 
 
 def _inflations(
-    names: Sequence[str], a: np.ndarray, b: np.ndarray, *, overlap: _Overlap, reference: int
+    names: Sequence[str], a: np.ndarray, b: np.ndarray, *, overlap: Overlap, reference: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inflation of every point, of the reference and of their difference, each (metric, point)."""
 
@@ -343,7 +299,7 @@ def _reasons(values: np.ndarray, reference: int) -> list[list[str | None]]:
     return [[reason(j, i) for i in range(values.shape[1])] for j in range(len(values))]
 
 
-def _protocol(protocol: Protocol, *, seeds: int, overlap: _Overlap, family: int) -> dict[str, Any]:
+def _protocol(protocol: Protocol, *, seeds: int, overlap: Overlap, family: int) -> dict[str, Any]:
     """How it was done; `inflation` is what applies without a measurement, and the textbook's `surrogate` beside it."""
     dataset = overlap.dataset
     train, fit, test = overlap.share("train"), overlap.share("train", "validation"), overlap.share("test")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from pipeline import compare
+from pipeline import compare, overlap
 from pipeline.compare import Probability
 
 scores = arrays(np.float64, (3, 8), elements=st.floats(-4, 4).map(lambda x: round(x, 1)))
@@ -202,55 +202,55 @@ def loop_shared_covariance(table):
 
 def test_shared_covariance_by_hand():
     """Mean squares 9 among groups and 4 of the interaction; and a table without group effects."""
-    assert compare.shared_covariance(np.array([[1.0, 2.0], [3.0, 8.0]])) == (9 - 4) / (2 * 2)
-    assert compare.shared_covariance(np.array([[1.0, 2.0], [2.0, 1.0]])) == 0
+    assert overlap.shared_covariance(np.array([[1.0, 2.0], [3.0, 8.0]])) == (9 - 4) / (2 * 2)
+    assert overlap.shared_covariance(np.array([[1.0, 2.0], [2.0, 1.0]])) == 0
 
 
 @given(arrays(np.float64, (2, 5, 4), elements=st.floats(-4, 4).map(lambda x: round(x, 2))))
 def test_shared_covariance_agrees_with_the_loop(tables):
     expected = [loop_shared_covariance(table.tolist()) for table in tables]
-    np.testing.assert_allclose(compare.shared_covariance(tables), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(overlap.shared_covariance(tables), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_without_interaction_it_is_the_variance_of_a_mean_of_groups():
     rows, seeds = rng().normal(size=(3, 1, 10)), rng(1).normal(size=(3, 6, 1))
     expected = rows[:, 0].var(axis=-1, ddof=1) / 10
-    np.testing.assert_allclose(compare.shared_covariance(rows + seeds), expected, rtol=1e-12)
+    np.testing.assert_allclose(overlap.shared_covariance(rows + seeds), expected, rtol=1e-12)
 
 
 def test_shared_covariance_ignores_order_and_seed_effects():
     table = rng().normal(size=(4, 7, 5)) + rng(1).normal(size=(4, 1, 5))
-    expected = compare.shared_covariance(table)
+    expected = overlap.shared_covariance(table)
     for same in (table[:, ::-1], table[..., [3, 0, 4, 2, 1]], table + rng(2).normal(size=(4, 7, 1)), table + 9):
-        np.testing.assert_allclose(compare.shared_covariance(same), expected, rtol=1e-9)
-    np.testing.assert_allclose(compare.shared_covariance(3 * table), 9 * expected, rtol=1e-12)
+        np.testing.assert_allclose(overlap.shared_covariance(same), expected, rtol=1e-9)
+    np.testing.assert_allclose(overlap.shared_covariance(3 * table), 9 * expected, rtol=1e-12)
 
 
 def test_shared_covariance_is_unbiased():
     table = rng(3).normal(size=(4000, 1, 10)) + rng(4).normal(size=(4000, 8, 10))
-    assert compare.shared_covariance(table).mean() == pytest.approx(1 / 10, rel=0.03)
+    assert overlap.shared_covariance(table).mean() == pytest.approx(1 / 10, rel=0.03)
 
 
 def test_a_table_is_the_same_in_any_company():
     table, values = rng().normal(size=(300, 30, 10)), rng(1).normal(size=(300, 30))
     table[7, 3, 2], values[9, 1] = np.inf, np.nan
-    together = compare.measured_inflation(values, table, rho=0.1)
-    alone = [compare.measured_inflation(values[i], table[i], rho=0.1) for i in range(300)]
+    together = overlap.measured_inflation(values, table, rho=0.1)
+    alone = [overlap.measured_inflation(values[i], table[i], rho=0.1) for i in range(300)]
     np.testing.assert_array_equal(together, alone)
-    np.testing.assert_array_equal(together, compare.measured_inflation(values, np.asfortranarray(table), rho=0.1))
+    np.testing.assert_array_equal(together, overlap.measured_inflation(values, np.asfortranarray(table), rho=0.1))
     assert np.flatnonzero(np.isnan(together)).tolist() == [7, 9]
 
 
 def test_inflation_is_the_bound_and_the_measured_share():
     table, values = rng().normal(size=(6, 1)) + np.array([0.0, 1.0, 3.0]), rng().normal(size=6)
-    expected = 0.25 / 0.75 + compare.shared_covariance(table) / values.var(ddof=1)
-    assert compare.measured_inflation(values, table, rho=0.25) == pytest.approx(expected)
-    assert compare.measured_inflation(np.full(6, 0.1), table, rho=0.25) == 0.25 / 0.75
-    assert np.isnan(compare.measured_inflation(values[:1], table[:1], rho=0.25))
+    expected = 0.25 / 0.75 + overlap.shared_covariance(table) / values.var(ddof=1)
+    assert overlap.measured_inflation(values, table, rho=0.25) == pytest.approx(expected)
+    assert overlap.measured_inflation(np.full(6, 0.1), table, rho=0.25) == 0.25 / 0.75
+    assert np.isnan(overlap.measured_inflation(values[:1], table[:1], rho=0.25))
     with pytest.raises(ValueError, match="rho must be 0 or more and below 1, got 1"):
-        compare.measured_inflation(values, table, rho=1.0)
+        overlap.measured_inflation(values, table, rho=1.0)
     with pytest.raises(ValueError, match="two groups or more"):
-        compare.measured_inflation(values, table[:, :1], rho=0.0)
+        overlap.measured_inflation(values, table[:, :1], rho=0.0)
 
 
 def resplits(generator, *, rows, train, test, seeds=30):
@@ -294,8 +294,8 @@ def test_intervals_of_shared_test_rows_cover(sizes, times):
     of_test = math.sqrt(sizes["test"])
     spread = {"row": 0.4 * of_test, "seed": 1.0, "cell": 0.3 * of_test, "training": 0.0}
     values, tables = studies_of_nothing(sizes, **spread)
-    measured, _ = coverage(values, compare.measured_inflation(values, tables, rho=0.0))
-    safe, width = coverage(values, compare.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
+    measured, _ = coverage(values, overlap.measured_inflation(values, tables, rho=0.0))
+    safe, width = coverage(values, overlap.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
     plain, _ = coverage(values, 0.0)
     surrogate, wide = coverage(values, sizes["test"] / sizes["train"])
     bounded, _ = coverage(values, sizes["test"] / (sizes["rows"] - sizes["test"]))
@@ -312,8 +312,8 @@ def test_intervals_of_shared_training_rows_cover(sizes):
     """A mean over the training rows is Hoeffding's case of equality: the bound is what it takes, and enough."""
     of_train, of_test = math.sqrt(sizes["train"]), math.sqrt(sizes["test"])
     values, tables = studies_of_nothing(sizes, row=0.0, seed=0.0, cell=0.05 * of_test, training=of_train)
-    plain, _ = coverage(values, compare.measured_inflation(values, tables, rho=0.0))
-    safe, _ = coverage(values, compare.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
+    plain, _ = coverage(values, overlap.measured_inflation(values, tables, rho=0.0))
+    safe, _ = coverage(values, overlap.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
     assert plain < 0.75
     assert 0.93 < safe < 0.975
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline import compare
+from pipeline import compare, overlap
 from pipeline.answer import answer, metrics_summary, significant
 from pipeline.rendering import footnotes, render, rows
 from pipeline.results import Protocol, results_table
@@ -213,11 +213,11 @@ def test_correlation_is_measured_where_there_are_groups():
     results = made(scores, dataset=RESPLIT, groups=groups)
     for metric in ("nll", "accuracy"):
         values, lines = scores[f"test/{metric}"], groups[f"test/{metric}"]
-        expected = compare.measured_inflation(values[4] - values[0], lines[4] - lines[0], rho=0.25)
+        expected = overlap.measured_inflation(values[4] - values[0], lines[4] - lines[0], rho=0.25)
         got = against(results, "dropout=0.2", f"test/{metric}")
         assert got["inflation"] == expected
         assert got["p"] == compare.paired_difference(values[4], values[0], inflation=expected).p
-        own = compare.mean_interval(values[4], inflation=compare.measured_inflation(values[4], lines[4], rho=0.25))
+        own = compare.mean_interval(values[4], inflation=overlap.measured_inflation(values[4], lines[4], rho=0.25))
         assert results["points"][4]["metrics"][f"test/{metric}"]["low"] == own.low
     assert against(results, "dropout=0.2", "test/debiased")["inflation"] == 1.0
     values = scores["validation/nll"][4]
@@ -230,7 +230,7 @@ def test_gaps_have_the_groups_of_their_test_part():
     groups = groups_of(scores)
     a, b = scores["gap/nll"][[4, 0]]
     one, two = groups["test/nll"][[4, 0]]
-    three = [compare.measured_inflation(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
+    three = [overlap.measured_inflation(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
     got = against(made(scores, dataset=RESPLIT, groups=groups), "dropout=0.2", "gap/nll")
     assert got["inflation"] == three[2]
     ratio = compare.mean_ratio(a, b, inflation=tuple(three))

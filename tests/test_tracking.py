@@ -238,7 +238,7 @@ def test_uris(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("name", "folder"), [("lab/a b", "lab-a-b"), ("12", "experiment-12"), ("../..", "experiment")])
 def test_artifact_folders_are_readable_and_never_digits(name, folder):
-    assert artifact_root(Path("/root/mlflow.db"), name) == Path("/root/mlruns") / folder
+    assert artifact_root(Path("/srv/mlflow.db"), name) == Path("/srv/mlruns") / folder
 
 
 def test_without_a_database_everything_is_missing(tmp_path):
