@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 METRICS_A_BATCH = 1000
 
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI's pages for training, not for chat
-
 # Settings of a surrounding run that would lend its identity to these, and chatter nobody asked for.
 ENVIRONMENT = {
     "MLFLOW_RUN_ID": None,
@@ -283,7 +281,7 @@ def _experiment_id(client: "MlflowClient", name: str, database: Path | None) -> 
     found = client.get_experiment_by_name(name)
     if found is None:
         location = None if database is None else artifact_root(database, name).as_uri()
-        return client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
+        return client.create_experiment(name, artifact_location=location)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found.experiment_id
