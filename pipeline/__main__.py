@@ -23,7 +23,11 @@ What is run stands in params.yaml, which `python -m pipeline params` explains.""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage and return the exit code: 2 for what the user can put right, 130 after Ctrl-C."""
     pin()
-    options = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return 2
+    options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     try:
         print(_run(command, options), flush=True)

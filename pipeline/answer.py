@@ -114,7 +114,7 @@ def _state(test: Mapping[str, Any]) -> str:
         return "not meaningfully different on test"
     settled = "more rows, not more seeds, would settle"
     if test["more_seeds"] is not None:
-        settled = f"about {test['more_seeds']} more seeds would settle with even chances"
+        settled = f"{test['more_seeds']} or so more seeds would settle with even chances"
     return f"not shown to be better on test, which {settled}"
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 _STYLES = {"better": "bold green", "worse": "bold red"}
+_NAME = 22  # characters of a name on one line; a longer one has its parts below each other
 _COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NLL - none", "P(better)", "Verdict", "+n")
 
 
@@ -30,8 +31,10 @@ def footnotes(results: Mapping[str, Any]) -> list[str]:
         "NLL - none: paired difference from the unregularized point (negative is better). TS: after temperature "
         "scaling. Floor: the ECE expected of a calibrated model. Debiased: signed squared calibration error.",
         f"P(better): share of paired seeds with the lower NLL, ties half; [ ] {percent} bootstrap of "
-        f"{protocol['resamples']} seed sets. Better: above 1/2 and reaching beyond {protocol['gamma']:g}. "
-        "+n: more seeds that would settle it with even chances; 0: settled; empty: only more rows would.",
+        f"{protocol['resamples']} seed sets. Better: above 1/2 and reaching beyond {protocol['gamma']:g}; same: "
+        "shown to matter less; no evidence: neither. "
+        "+n: more seeds that would settle it with even chances; 0: settled; empty: only more rows would. The points of "
+        "a variant stand from best to worst on validation.",
         _flips(results["flips"]),
         _correction(protocol),
         *(_a_a(point) for point in results["points"] if point["a_a"]),
@@ -43,7 +46,7 @@ def footnotes(results: Mapping[str, Any]) -> list[str]:
 def table(results: Mapping[str, Any]) -> Table:
     """The rich table of `rows`, verdicts highlighted, for a console of any width."""
     made = Table(*_COLUMNS, box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
-    made.columns[0].overflow, made.columns[0].min_width = "fold", 22
+    made.columns[0].overflow, made.columns[0].min_width = "fold", _NAME
     for column in made.columns[1:]:
         column.no_wrap, column.justify = True, "right"
     for row in rows(results):
@@ -79,7 +82,7 @@ def _row(point: Mapping[str, Any]) -> dict[str, str]:
     against = point["against_reference"].get("test/nll")
     mark = " =" if point["duplicate"] else " (A/A)" if point["a_a"] else ""
     cells = [
-        point["key"].replace(",", ", ") + mark,  # a long name is folded between its parts
+        (point["key"] if len(point["key"]) <= _NAME else point["key"].replace(",", ",\n  ")) + mark,
         _short(_mean(point, "test/nll")),
         _short(_mean(point, "test/accuracy")),
         f"{_short(_mean(point, 'test/ece'))}/{_short(_mean(point, 'test/ece_floor'))}",

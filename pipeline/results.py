@@ -251,7 +251,9 @@ def _columns(
     )
     same = np.broadcast_to(roles.duplicate, difference.p.shape) & ~np.isnan(difference.mean)
     found = compare.verdict(p_better, **rule)
-    doubtful = (found != "no evidence") & (inflation[2] > 0) & (difference.low <= 0) & (difference.high >= 0)
+    equivalent = compare.equivalent(p_better, **rule) | same
+    doubtful = (inflation[2] > 0) & (difference.low <= 0) & (difference.high >= 0)  # more rows would help, not seeds
+    more_seeds = compare.seeds_to_settle(p_better, **rule)
     left = compare.mean_ratio(a, b, confidence=protocol.confidence, inflation=inflation)
     is_gap = sign[..., 0] * compare.mean_interval(b).mean > 0
     return {
@@ -260,8 +262,8 @@ def _columns(
         "p_holm": compare.holm(np.where(roles.family, difference.p, np.nan)),
         **{f"p_better_{key}": field for key, field in p_better._asdict().items()},
         "verdict": np.where(doubtful, "no evidence", found),
-        "equivalent": compare.equivalent(p_better, **rule) | same,
-        "more_seeds": np.select([same, doubtful], [0.0, np.nan], compare.seeds_to_settle(p_better, **rule)),
+        "equivalent": equivalent,
+        "more_seeds": np.select([same, doubtful & ~equivalent], [0.0, np.nan], more_seeds),
         **{f"left_{key}": np.where(is_gap, field, np.nan) for key, field in left._asdict().items()},
     }
 

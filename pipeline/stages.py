@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -248,7 +249,7 @@ def track() -> str:
             records, uri=tracking_uri(Path.cwd()), provenance=_provenance(), complete=True, progress=lambda *_: tick(1)
         )
     for dataset, results in reports.items():
-        print(f"\n{dataset}\n{render(results)}\n{results['answer']['sentence']}\n")
+        print(f"\n{dataset}\n{render(results)}\n{fill(results['answer']['sentence'], 120)}\n")
     changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
     return f"MLflow: {changed}, {done.unchanged} there already; `make ui`"
 
