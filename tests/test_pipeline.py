@@ -220,10 +220,16 @@ class TestTracking:
         assert [run[:2] for run in runs_in(project)] == before
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs: an inherited ignored SIGINT would make Ctrl-C do nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted_repro(folder: Path, seconds: float, kind: signal.Signals) -> int:
     """Start `dvc repro` in a group of its own and send the group a signal after some seconds."""
     process = subprocess.Popen(
         ["dvc", "repro"], cwd=folder, env=environment(), start_new_session=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509  (no threads run here)
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
