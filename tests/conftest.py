@@ -1,7 +1,10 @@
-"""Arithmetic is pinned before numpy or torch is imported, as it is in the pipeline."""
+"""Arithmetic is pinned before numpy or torch is imported, as it is in the pipeline; and a browser for pages."""
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,9 +23,28 @@ def pytest_configure(config: pytest.Config) -> None:
         os.execv(sys.executable, sys.orig_argv)
 
 
+if not _TOO_LATE:
+    arithmetic.heed_cbwr()
+
+
 @pytest.fixture(autouse=True)
 def _torch_as_it_was():
     """A test that chooses a number of threads leaves torch's own behind."""
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Playwright driving the system's Chromium; skipped where there is none."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=executable, args=quiet)
+        yield found
+        found.close()
