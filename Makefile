@@ -5,10 +5,10 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test quick check format bench ui lock clean
+.PHONY: help repro test quick check format bench ui readme screenshots lock clean
 
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as '$(PYTHON)'; set PYTHON=... if it has another name"; exit 2; }
@@ -37,13 +37,19 @@ format: $(READY) ## format the code and apply the safe lint fixes
 	@ruff format .
 
 bench: $(READY) ## measure the training engine against the matrix-product bound and an ordinary loop
-	@python -m benchmarks.engine
+	@python -m benchmarks.engine --write benchmarks/engine.json
 
 ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another)
-	@mlflow ui --host 127.0.0.1 --port $(UI_PORT)
+	@python -m pipeline ui --port $(UI_PORT)
+
+readme: $(READY) ## write the README's numbers from the results and the benchmark
+	@python -m pipeline readme
+
+screenshots: $(READY) ## take the README's picture of the MLflow UI anew (needs Chromium)
+	@SCREENSHOTS=docs/images python -m pytest -m "" tests/test_ui.py
 
 lock: $(READY) ## write constraints.txt from the present environment
 	@{ head -n 1 constraints.txt; pip freeze | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
-	@rm -rf .venv .cache data members scores mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf .venv .cache data members scores sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache

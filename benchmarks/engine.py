@@ -6,16 +6,20 @@ so that a machine whose speed drifts slows all of them; the table gives medians 
 
 from __future__ import annotations
 
-from pipeline.arithmetic import pin
+from pipeline.arithmetic import heed_cbwr, pin
 
 pin()
 
 import argparse  # noqa: E402  (numpy and torch must find the environment pinned)
 import itertools  # noqa: E402
+import json  # noqa: E402
 import platform  # noqa: E402
 import statistics  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from datetime import date  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -122,12 +126,35 @@ def rounds(contenders: dict[str, tuple[Callable[[], None], int]], count: int) ->
     return times
 
 
+def summary(times: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """A row a contender: median and range of its times, and medians of the rounds' own ratios."""
+    loop = times["nn.Sequential, DataLoader"]
+    rows = []
+    for name, values in times.items():
+        members = name.removeprefix("stack of ") if name.startswith("stack") else str(max(STACKS))
+        bounds = times[name if name.startswith("bound") else f"bound, {members}"]
+        rows.append(
+            {
+                "name": name,
+                "microseconds": round(statistics.median(values), 1),
+                "range": [round(min(values), 1), round(max(values), 1)],
+                "bound": round(statistics.median(a / b for a, b in zip(values, bounds, strict=True)), 2),
+                "gain": round(statistics.median(b / a for a, b in zip(values, loop, strict=True)), 2),
+            }
+        )
+    return rows
+
+
 def main() -> None:
-    """Measure and print the table."""
+    """Measure, print the table, and keep it where the README finds it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="rounds of all contenders (%(default)s)")
     parser.add_argument("--points", type=int, default=4, help="points that share a seed's random numbers (%(default)s)")
+    parser.add_argument(
+        "--write", type=Path, help="JSON file for the table; `make readme` reads benchmarks/engine.json"
+    )
     options = parser.parse_args()
+    heed_cbwr()
     torch.set_num_threads(1)
     contenders: dict[str, tuple[Callable[[], None], int]] = {}
     for members in STACKS:
@@ -135,21 +162,18 @@ def main() -> None:
         contenders[f"stack of {members}"] = engine(members, min(options.points, members)), members
     contenders["nn.Sequential, sliced tensors"] = ordinary(loader=False), 1
     contenders["nn.Sequential, DataLoader"] = ordinary(loader=True), 1
-    times = rounds(contenders, options.rounds)
-    print(
-        f"{platform.machine()}, torch {torch.__version__}, one thread; "
-        f"network {'-'.join(map(str, WIDTHS))}, batch {BATCH}"
-    )
+    rows = summary(rounds(contenders, options.rounds))
+    machine = f"{platform.machine()}, torch {torch.__version__}, one thread"
+    network = f"network {'-'.join(map(str, WIDTHS))}, batch {BATCH}"
+    print(f"{machine}; {network}")
     print("microseconds per member and step, median [range]; ratios are medians of the rounds' own ratios\n")
     print(f"{'':32}{'time':>22}{'/ bound':>9}{'DataLoader /':>14}")
-    loop = times["nn.Sequential, DataLoader"]
-    for name, values in times.items():
-        members = name.removeprefix("stack of ") if name.startswith("stack") else str(max(STACKS))
-        over = statistics.median(a / b for a, b in zip(values, times[f"bound, {members}"], strict=True))
-        gain = statistics.median(b / a for a, b in zip(values, loop, strict=True))
-        shown = f"{statistics.median(values):,.0f} [{min(values):,.0f}, {max(values):,.0f}]"
-        ratio = "" if name.startswith("bound") else f"{over:.2f}"
-        print(f"{name:32}{shown:>22}{ratio:>9}{gain:>14.1f}")
+    for row in rows:
+        shown = f"{row['microseconds']:,.0f} [{row['range'][0]:,.0f}, {row['range'][1]:,.0f}]"
+        print(f"{row['name']:32}{shown:>22}{row['bound']:>9.2f}{row['gain']:>14.1f}")
+    if options.write:
+        content = {"machine": f"{machine}, {date.today()}", "network": network, "rounds": options.rounds, "rows": rows}
+        options.write.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

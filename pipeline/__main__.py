@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    from pipeline import stages  # noqa: PLC0415  (numpy must find its environment pinned)
+    from pipeline import presentation, stages  # noqa: PLC0415  (numpy must find its environment pinned)
 
-    function = getattr(stages, command)
+    function = getattr(stages if hasattr(stages, command) else presentation, command)
     result: str = function(**options)
     return result
 
@@ -77,11 +77,18 @@ def _parser() -> argparse.ArgumentParser:
     train = add("train", "fit a variant's points on every seed, into members/", "dataset", "variant")
     train.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
     evaluate = add("evaluate", "score all members and compare the points, into scores/ and reports/", "dataset")
-    for command in (train, evaluate):
+    plot = add("plot", "draw the figures and this data set's part of the report, into reports/", "dataset")
+    for command in (train, evaluate, plot):
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
+    add("report", "join all parts of the report, into reports/index.html")
     add("track", "publish what MLflow lacks, and print the results")
+    ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")
+    ui.add_argument("--port", type=_count, default=5000, help="of 127.0.0.1 (%(default)s)")
+    show = add("show", "print the results table again")
+    show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
+    add("readme", "write the README's numbers from the results")
     add("params", "explain every key of params.yaml")
     return parser
 

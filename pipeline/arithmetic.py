@@ -1,6 +1,9 @@
 """Pin floating-point arithmetic, so that the same numbers come out on every x86-64 machine with AVX2."""
 
+import ctypes
+import mmap
 import os
+from threading import Lock
 
 PINNED = {
     "MKL_CBWR": "AVX2,STRICT",  # matrix products of torch: one code path, whatever the alignment and thread count
@@ -9,6 +12,8 @@ PINNED = {
     "NPY_ENABLE_CPU_FEATURES": "X86_V3",  # numpy's dispatched kernels; without AVX-512
     "OPENBLAS_CORETYPE": "Haswell",
 }
+YES = bytes.fromhex("b801000000c3")  # mov eax, 1; ret
+_ONE_AT_A_TIME = Lock()
 
 
 def pin() -> None:
@@ -17,3 +22,39 @@ def pin() -> None:
     Worker processes inherit it. The settings are not the user's to choose: results would depend on them.
     """
     os.environ.update(PINNED)
+
+
+def heed_cbwr() -> None:
+    """Let MKL heed `MKL_CBWR` on every processor; call this before torch first computes, in each thread that does.
+
+    MKL heeds its AVX2 setting on Intel's processors only. On others, which run the same instructions, it takes kernels
+    of its own choice, whose last bit differs in products narrower than 16 columns, in sqrt, exp and log. It asks one
+    function whether the processor is Intel's; that function is made to say yes, in this process's memory. A torch
+    without MKL has no such function and is left alone.
+
+    Raises:
+        OSError: the system does not let a process change its own code.
+    """
+    import torch  # noqa: PLC0415  (seconds)
+
+    library = ctypes.CDLL(os.path.join(torch.__path__[0], "lib", "libtorch_cpu.so"))
+    if not hasattr(library, "mkl_serv_intel_cpu_true"):
+        return
+    address = ctypes.cast(library.mkl_serv_intel_cpu_true, ctypes.c_void_p).value or 0
+    with _ONE_AT_A_TIME:
+        if ctypes.string_at(address, len(YES)) != YES:
+            _overwrite(address, YES)
+
+
+def _overwrite(address: int, code: bytes) -> None:
+    start = address - address % mmap.PAGESIZE
+    size = address + len(code) - start
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    readable = mmap.PROT_READ | mmap.PROT_EXEC
+    for rights in (readable | mmap.PROT_WRITE, readable):
+        if protect(start, size, rights):
+            number = ctypes.get_errno()
+            raise OSError(number, f"{os.strerror(number)} (the system must let a process change its own code)", "MKL")
+        if rights & mmap.PROT_WRITE:
+            ctypes.memmove(address, code, len(code))

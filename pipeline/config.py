@@ -6,7 +6,7 @@ value. A variant expands to points, and a point is one complete row of hyperpara
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -218,6 +218,7 @@ class Params(Strict):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Named = TypeVar("Named")
 
 
 def load(path: Path) -> Params:
@@ -226,7 +227,7 @@ def load(path: Path) -> Params:
     Raises:
         InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
     for section in ("network", "train"):
@@ -240,7 +241,23 @@ def load(path: Path) -> Params:
     return params
 
 
-def _read_yaml(path: Path) -> Any:
+def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:
+    """What a name that the user gave stands for.
+
+    Raises:
+        InputError: there is no such name.
+    """
+    if name not in names:
+        raise InputError(f"{where}: must be one of {', '.join(names)}, got {name!r}")
+    return names[name]
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain values from a YAML 1.2 file.
+
+    Raises:
+        InputError: the file cannot be read, or is not valid YAML.
+    """
     from ruamel.yaml import YAML  # noqa: PLC0415  (YAML 1.2, as DVC reads it: 1e-3 is a number, off is a word)
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Which runs does the local database hold? Read with the standard library, since importing mlflow takes seconds."""
+"""What does the local database hold? Read with the standard library, since importing mlflow takes seconds."""
 
 import fcntl
 import hashlib
@@ -12,23 +12,31 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import InputError
-from pipeline.reconcile import StoredRun
-from pipeline.records import Record, size
+from pipeline.reconcile import StoredExperiment, StoredRun
+from pipeline.records import EXPERIMENT_DIGEST, Record, size
 
 PREFIX = "sqlite:///"
 ADVICE = "; delete it or move it away, and the next run restores everything this project had put there"
 
 RUNS = """
 SELECT run.run_uuid AS run_id, experiment.name AS experiment, key.value AS key, digest.value AS digest,
-       superseded.value AS superseded, parent.value AS parent, run.status AS status,
-       run.artifact_uri AS artifact_uri, run.start_time AS start
+       superseded.value AS superseded, parent.value AS parent, links.value AS links,
+       run.status AS status, run.artifact_uri AS artifact_uri, run.start_time AS start
 FROM runs AS run
 JOIN experiments AS experiment ON experiment.experiment_id = run.experiment_id
 JOIN tags AS key ON key.run_uuid = run.run_uuid AND key.key = 'record.key'
 LEFT JOIN tags AS digest ON digest.run_uuid = run.run_uuid AND digest.key = 'record.digest'
 LEFT JOIN tags AS superseded ON superseded.run_uuid = run.run_uuid AND superseded.key = 'superseded'
 LEFT JOIN tags AS parent ON parent.run_uuid = run.run_uuid AND parent.key = 'mlflow.parentRunId'
+LEFT JOIN tags AS links ON links.run_uuid = run.run_uuid AND links.key = 'record.links'
 WHERE run.lifecycle_stage = 'active' AND experiment.lifecycle_stage = 'active'
+"""
+EXPERIMENTS = f"""
+SELECT CAST(experiment.experiment_id AS TEXT) AS number, experiment.name AS name, digest.value AS digest
+FROM experiments AS experiment
+LEFT JOIN experiment_tags AS digest
+       ON digest.experiment_id = experiment.experiment_id AND digest.key = '{EXPERIMENT_DIGEST}'
+WHERE experiment.lifecycle_stage = 'active'
 """
 
 
@@ -64,6 +72,18 @@ def stored_runs(database: Path) -> list[StoredRun]:
         return []
     with _reading(database) as connection:
         return [StoredRun(**dict(row)) for row in connection.execute(RUNS)]
+
+
+def stored_experiments(database: Path) -> list[StoredExperiment]:
+    """List the active experiments; none when there is no such file.
+
+    Raises:
+        InputError: the file is not a database that MLflow made.
+    """
+    if not database.exists():
+        return []
+    with _reading(database) as connection:
+        return [StoredExperiment(**dict(row)) for row in connection.execute(EXPERIMENTS)]
 
 
 def schema_version(database: Path) -> str:

@@ -5,13 +5,14 @@ from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
 
-_STAGES = {"before": "test", "after": "test_ts"}
+STAGES = {"before": "test", "after": "test_ts"}
 
 
 def rank(rows: Rows, directions: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
     """Points from best to worst mean, `before` and `after`, for every test metric that is compared in both stages.
 
-    The A/A check and points without a mean in both stages are not ranked; ties keep the order of the points.
+    The A/A check, duplicates of the reference and points without a mean in both stages are not ranked; ties keep the
+    order of the points.
     """
     names = [name.removeprefix("test/") for name in sorted(directions) if name.startswith("test/")]
     both = [name for name in names if f"test_ts/{name}" in directions]
@@ -27,7 +28,7 @@ def find_flips(rows: Rows, ranking: Mapping[str, Mapping[str, Sequence[str]]]) -
     flips = []
     for metric, order in ranking.items():
         for row in rows:
-            sides = {when: row["against_reference"].get(f"{stage}/{metric}") for when, stage in _STAGES.items()}
+            sides = {when: row["against_reference"].get(f"{stage}/{metric}") for when, stage in STAGES.items()}
             kinds = [] if row["a_a"] or row["duplicate"] else _kinds(sides["before"], sides["after"])
             if kinds:
                 told = {when: _side(side, order[when].index(row["key"])) for when, side in sides.items()}
@@ -36,9 +37,10 @@ def find_flips(rows: Rows, ranking: Mapping[str, Mapping[str, Sequence[str]]]) -
 
 
 def _orders(rows: Rows, metric: str, *, higher: bool) -> dict[str, list[str]]:
+    contenders = [row for row in rows if not row["a_a"] and not row["duplicate"]]
     columns = {
-        when: {row["key"]: row["metrics"][f"{stage}/{metric}"]["mean"] for row in rows if not row["a_a"]}
-        for when, stage in _STAGES.items()
+        when: {row["key"]: row["metrics"][f"{stage}/{metric}"]["mean"] for row in contenders}
+        for when, stage in STAGES.items()
     }
     ranked = [key for key in columns["before"] if all(column[key] is not None for column in columns.values())]
     sign = -1 if higher else 1

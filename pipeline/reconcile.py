@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from pipeline.errors import InputError
-from pipeline.records import Record
+from pipeline.records import Record, reference_tags
 
 Place = tuple[str, str]
 
@@ -21,9 +21,25 @@ class StoredRun:
     digest: str | None
     superseded: str | None
     parent: str | None
+    links: str | None
     status: str
     artifact_uri: str
     start: int
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Its tags that hold other runs' ids."""
+        tags = {"mlflow.parentRunId": self.parent, "record.links": self.links}
+        return {name: value for name, value in tags.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredExperiment:
+    """An active experiment of the store; `digest` is None until its page was written to its end."""
+
+    number: str
+    name: str
+    digest: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +52,7 @@ class Step:
         keep: the stored run that already says all of it, or None where one must be written.
         delete: half-written, damaged and duplicate runs of the same place.
         retire: complete runs of the same place with earlier content, not yet marked so.
-        parent: run id of the parent, None without one, "" where the parent must be written first.
+        refers: run ids of the records that this one refers to, by key; "" where that run must be written first.
     """
 
     record: Record
@@ -44,14 +60,14 @@ class Step:
     keep: StoredRun | None
     delete: tuple[str, ...]
     retire: tuple[str, ...]
-    parent: str | None
+    refers: Mapping[str, str]
 
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do."""
         if self.keep is None or self.delete or self.retire:
             return False
-        return self.keep.superseded == "false" and self.keep.parent == self.parent
+        return self.keep.superseded == "false" and self.keep.references == reference_tags(self.record, self.refers)
 
 
 def plan(
@@ -70,21 +86,25 @@ def plan(
         intact: whether a stored run still has the artifacts of its record.
 
     Raises:
-        InputError: two records at one place, or a parent that is neither among the records nor in the store.
+        InputError: two records at one place, or a reference to one that is neither among the records nor in the store.
     """
+    ordered = _parents_first(records)
     runs = defaultdict(list)
     for run in sorted(stored, key=lambda run: (run.superseded == "true", run.start, run.run_id)):
         runs[run.experiment, run.key].append(run)
-    parents: dict[Place, str | None] = {
+    current = {
         place: next((run.run_id for run in found if run.digest and run.superseded != "true"), None)
         for place, found in runs.items()
     }
-    steps = []
-    for record in _parents_first(records):
-        step = _step(record, runs[record.place], digest=digests[record.place], intact=intact, parents=parents)
-        parents[record.place] = step.keep.run_id if step.keep else ""
-        steps.append(step)
-    return steps
+    kept = {
+        record.place: _kept(record, runs[record.place], digest=digests[record.place], intact=intact)
+        for record in ordered
+    }
+    current |= {place: run.run_id if run else "" for place, run in kept.items()}
+    return [
+        _step(record, runs[record.place], digest=digests[record.place], keep=kept[record.place], current=current)
+        for record in ordered
+    ]
 
 
 def surplus(records: Sequence[Record], stored: Iterable[StoredRun]) -> list[StoredRun]:
@@ -98,30 +118,37 @@ def surplus(records: Sequence[Record], stored: Iterable[StoredRun]) -> list[Stor
     ]
 
 
+def _kept(
+    record: Record, runs: Sequence[StoredRun], *, digest: str, intact: Callable[[StoredRun, Record], bool]
+) -> StoredRun | None:
+    return next(
+        (run for run in runs if run.digest == digest and run.status == record.status and intact(run, record)), None
+    )
+
+
 def _step(
     record: Record,
     runs: Sequence[StoredRun],
     *,
     digest: str,
-    intact: Callable[[StoredRun, Record], bool],
-    parents: Mapping[Place, str | None],
+    keep: StoredRun | None,
+    current: Mapping[Place, str | None],
 ) -> Step:
-    same = [run for run in runs if run.digest == digest]
-    keep = next((run for run in same if run.status == record.status and intact(run, record)), None)
     return Step(
         record=record,
         digest=digest,
         keep=keep,
         delete=tuple(run.run_id for run in runs if run.digest in (None, digest) and run is not keep),
         retire=tuple(run.run_id for run in runs if run.digest not in (None, digest) and run.superseded != "true"),
-        parent=None if record.parent is None else _parent(record, parents),
+        refers={key: _found(key, record, current) for key in record.refers},
     )
 
 
-def _parent(record: Record, parents: Mapping[Place, str | None]) -> str:
-    found = parents.get((record.experiment, record.parent or ""))
+def _found(key: str, record: Record, current: Mapping[Place, str | None]) -> str:
+    found = current.get((record.experiment, key))
     if found is None:
-        raise InputError(f"the parent of {record.key!r} must be published with it or earlier, got {record.parent!r}")
+        role = "the parent of" if key == record.parent else "what is linked from"
+        raise InputError(f"{role} {record.key!r} must be published with it or earlier, got {key!r}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What does one run of the tracking server say? Pure data, its checks, and the digest that names its content."""
+"""What does a run, or an experiment, of the tracking server say? Pure data, its checks, and digests of the content."""
 
 import hashlib
 import json
@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.pages import cited, resolved
 
 Value = str | float | int | bool
 
 TAG_LIMIT = 8000
+EXPERIMENT_TAG_LIMIT = 20_000
 PARAM_LIMIT = 6000
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 RESERVED = re.compile(r"record\..*|superseded|mlflow\.(parentRunId|runName|note\.content)")
+VIEW = "mlflow.sharedViewState."
+EXPERIMENT_DIGEST = "mlflow.record.digest"  # the UI hides tags of this prefix from its list of experiments
 NAME = re.compile(r"[/\w.\- :]{1,250}")
 
 
@@ -47,10 +51,10 @@ class Record:
 
     Attributes:
         key: its place, such as "mixture/dropout/dropout=0.2"; unique within its experiment.
-        experiment: name of the experiment, such as "regularization-lab/mixture".
+        experiment: name of the experiment, such as "mixture regularization".
         name: name of the run.
         parent: key of the parent record in the same experiment, or None.
-        description: Markdown.
+        description: Markdown; may link to other records of the experiment by key, as `[dropout](record:KEY)`.
         params: hyperparameters, flat.
         tags: texts to filter by.
         metrics: (name, value, step), each name and step once; values that are not finite are allowed.
@@ -99,16 +103,50 @@ class Record:
         return self.experiment, self.key
 
     @property
+    def refers(self) -> list[str]:
+        """The keys of the records that this one names, each once: its parent's, then those in its description."""
+        return list(dict.fromkeys([*([] if self.parent is None else [self.parent]), *cited(self.description)]))
+
+    @property
     def not_finite(self) -> list[str]:
         """The metrics that are NaN or infinite, as "name@step=value"."""
         return [f"{name}@{step}={value}" for name, value, step in self.metrics if not math.isfinite(value)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What the page of an experiment says.
+
+    Attributes:
+        name: its name, the same as in its records.
+        description: Markdown; may link to its views by key, as `[the table](table:KEY)` or `[the charts](charts:KEY)`.
+        views: saved views of its runs by key, as `pipeline.views.saved` writes them.
+
+    Raises:
+        InputError: a text longer than the tracking store takes.
+    """
+
+    name: str
+    description: str = ""
+    views: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for text in (self.description, *self.views.values()):
+            if len(text) > EXPERIMENT_TAG_LIMIT:
+                requirement = f"texts of at most {EXPERIMENT_TAG_LIMIT} characters"
+                raise InputError(f"experiment {self.name!r} must have {requirement}, got {len(text)}: {text[:80]!r}")
+
+    @property
+    def digest(self) -> str:
+        """The name of its content: SHA-256 in hexadecimal digits."""
+        return _fingerprint({"description": self.description, "views": dict(self.views)})
 
 
 def digest(record: Record) -> str:
     """Name the content of a record: SHA-256 in hexadecimal digits.
 
     It covers every field and the bytes of every artifact, and not how an artifact was handed over (bytes or file),
-    nor the order of mappings.
+    nor the order of mappings, nor the ids of runs.
 
     >>> one = Record(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
     >>> two = Record(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})
@@ -123,8 +161,11 @@ def digest(record: Record) -> str:
         "artifacts": {path: hashlib.sha256(_content(source)).hexdigest() for path, source in record.artifacts.items()},
         "dataset": None if record.dataset is None else vars(record.dataset),
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _fingerprint(content)
+
+
+def _fingerprint(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def size(source: bytes | Path) -> int:
@@ -137,12 +178,16 @@ def loggable(value: float) -> float:
     return float(value) if math.isfinite(value) else math.nan
 
 
-def run_tags(record: Record, provenance: Mapping[str, str]) -> dict[str, str]:
-    """Write a record's tags as MLflow shows them, all but those that need run ids and the digest.
+def run_tags(
+    record: Record, provenance: Mapping[str, str], *, experiment: str, runs: Mapping[str, str]
+) -> dict[str, str]:
+    """Write a record's tags as MLflow shows them, all but the digest.
 
     Args:
         record: the record; what it says wins over the provenance.
         provenance: tags that name a publication rather than a content, such as a git commit.
+        experiment: id of the experiment.
+        runs: run ids of the records it refers to, by key.
     """
     not_finite = {"record.not_finite": _cut(", ".join(record.not_finite))} if record.not_finite else {}
     return {
@@ -151,16 +196,47 @@ def run_tags(record: Record, provenance: Mapping[str, str]) -> dict[str, str]:
         **provenance,
         **record.tags,
         **not_finite,
-        "mlflow.note.content": _cut(record.description),
+        **note_tag(record, experiment=experiment, runs=runs),
+        **reference_tags(record, runs),
         "record.key": record.key,
         "superseded": "false",
     }
 
 
+def note_tag(record: Record, *, experiment: str, runs: Mapping[str, str]) -> dict[str, str]:
+    """Write a record's description with the addresses of the runs it links to."""
+    return {"mlflow.note.content": _cut(resolved(record.description, experiment=experiment, runs=runs))}
+
+
+def reference_tags(record: Record, runs: Mapping[str, str]) -> dict[str, str]:
+    """Write the tags that change when a run that the record refers to gets a successor.
+
+    The note changes with them, but is not compared: whoever edits it in the UI keeps the edit for as long as the
+    links hold. "record.links" tells for which runs it was written.
+    """
+    parent = {} if record.parent is None else {"mlflow.parentRunId": runs[record.parent]}
+    linked = [runs[key] for key in cited(record.description)]
+    return parent | ({"record.links": _fingerprint(linked)} if linked else {})
+
+
+def experiment_tags(experiment: Experiment, number: str) -> dict[str, str]:
+    """Write an experiment's tags as MLflow shows them; the digest comes last and says that the others are there.
+
+    Args:
+        experiment: what its page says.
+        number: its id.
+    """
+    return {
+        "mlflow.note.content": resolved(experiment.description, experiment=number, runs={}),
+        **{f"{VIEW}{key}": view for key, view in experiment.views.items()},
+        EXPERIMENT_DIGEST: experiment.digest,
+    }
+
+
 def _cut(text: str) -> str:
-    """Fit a text into a tag, visibly: MLflow would cut it without a word."""
+    """Fit a text into a tag, visibly and between words: MLflow would cut it without a word, and through a link."""
     mark = " ... (cut)"
-    return text if len(text) <= TAG_LIMIT else text[: TAG_LIMIT - len(mark)] + mark
+    return text if len(text) <= TAG_LIMIT else text[: TAG_LIMIT - len(mark)].rsplit(maxsplit=1)[0] + mark
 
 
 def _content(source: bytes | Path) -> bytes:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.wording import short
+
 _STYLES = {"better": "bold green", "worse": "bold red"}
 _NAME = 22  # characters of a name on one line; a longer one has its parts below each other
 _COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NLL - none", "P(better)", "Verdict", "+n")
@@ -18,7 +20,7 @@ def rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     The reference leads its variant.
     """
-    return [_row(point) for point in _ordered(results)]
+    return [_row(point) for point in ordered(results)]
 
 
 def footnotes(results: Mapping[str, Any]) -> list[str]:
@@ -66,7 +68,8 @@ def render(results: Mapping[str, Any], *, width: int = 120, color: bool = False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
-def _ordered(results: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def ordered(results: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The points as tables list them: variant by variant, from best to worst on validation, the reference first."""
     variants = list(dict.fromkeys(point["variant"] for point in results["points"]))
 
     def place(point: Mapping[str, Any]) -> tuple[int, bool, bool, float]:
@@ -83,17 +86,18 @@ def _row(point: Mapping[str, Any]) -> dict[str, str]:
     mark = " =" if point["duplicate"] else " (A/A)" if point["a_a"] else ""
     cells = [
         (point["key"] if len(point["key"]) <= _NAME else point["key"].replace(",", ",\n  ")) + mark,
-        _short(_mean(point, "test/nll")),
-        _short(_mean(point, "test/accuracy")),
-        f"{_short(_mean(point, 'test/ece'))}/{_short(_mean(point, 'test/ece_floor'))}",
-        _short(_mean(point, "test/debiased"), digits=4, sign=True),
-        _short(_mean(point, "gap/nll")),
-        _short(_mean(point, "test_ts/nll")),
+        short(_mean(point, "test/nll")),
+        short(_mean(point, "test/accuracy")),
+        f"{short(_mean(point, 'test/ece'))}/{short(_mean(point, 'test/ece_floor'))}",
+        short(_mean(point, "test/debiased"), digits=4, sign=True),
+        short(_mean(point, "gap/nll")),
+        short(_mean(point, "test_ts/nll")),
     ]
-    return dict(zip(_COLUMNS, [*cells, *_compared(against)], strict=True))
+    return dict(zip(_COLUMNS, [*cells, *compared(against)], strict=True))
 
 
-def _compared(against: Mapping[str, Any] | None) -> list[str]:
+def compared(against: Mapping[str, Any] | None) -> list[str]:
+    """A comparison as four cells: difference, P(better), verdict and how many more seeds would settle it."""
     if against is None:
         return ["", "", "", ""]
     if against["left_out"]:
@@ -109,19 +113,8 @@ def _compared(against: Mapping[str, Any] | None) -> list[str]:
 
 
 def _interval(entry: Mapping[str, Any], centre: str, *, digits: int, sign: bool) -> str:
-    middle, low, high = (_short(entry[key], digits=digits, sign=sign) for key in (centre, "low", "high"))
+    middle, low, high = (short(entry[key], digits=digits, sign=sign) for key in (centre, "low", "high"))
     return f"{middle} [{low},{high}]"
-
-
-def _short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
-    """Fixed digits without the leading zero, fewer of them from 10 on; a dash where there is no value."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    form = f"{size:.{digits}f}" if size < 10 else f"{size:.3g}"
-    form = form[1:] if form.startswith("0.") else form
-    zero = not form.strip("0.")
-    return ("" if zero else "-" if value < 0 else "+" if sign else "") + form
 
 
 def _mean(point: Mapping[str, Any], metric: str) -> float | None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,10 +13,10 @@ from numpy.typing import NDArray
 from pipeline import config, datasets, store
 from pipeline.data import Dataset
 from pipeline.errors import InputError
+from pipeline.layout import PARAMS, data_file, member_file, report_file, score_file
 from pipeline.noise import Purpose, generator
 from pipeline.terminal import progress
 
-PARAMS = Path("params.yaml")
 TOGETHER = 4  # points that are fitted and written together: enough to share random numbers and to keep workers busy
 # what a finished file depends on besides its input: modules of this package, and libraries
 TRAINING = (
@@ -34,32 +31,6 @@ HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for me
 PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
 Arrays = dict[str, NDArray[Any]]
 Place = tuple[str, str]  # variant and label of a point
-
-
-def data_file(dataset: str) -> Path:
-    """Where `generate` puts a data set."""
-    return Path("data") / f"{dataset}.safetensors"
-
-
-def member_file(dataset: str, variant: str, label: str) -> Path:
-    """Where `train` puts what a point's members predict."""
-    return Path("members") / dataset / variant / f"{label}.safetensors"
-
-
-def score_file(dataset: str, variant: str, label: str) -> Path:
-    """Where `evaluate` puts the scores of a point's members."""
-    return Path("scores") / dataset / variant / f"{label}.safetensors"
-
-
-def report_file(dataset: str, name: str) -> Path:
-    """Where `evaluate` puts a finished table."""
-    return Path("reports") / dataset / name
-
-
-def _known(name: str, names: Mapping[str, Any], section: str) -> Any:
-    if name not in names:
-        raise InputError(f"{PARAMS}: {section}: must be one of {', '.join(names)}, got {name!r}")
-    return names[name]
 
 
 def _made_from(depends: tuple[str, str], *parts: object, files: list[Path]) -> str:
@@ -77,7 +48,7 @@ def generate(dataset: str) -> str:
     from pipeline import sources  # noqa: PLC0415
 
     params = config.load(PARAMS)
-    wanted = _known(dataset, params.datasets, "datasets")
+    wanted = config.look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     made = sources.build(dataset, wanted, seeds=2 * params.study.seeds)  # the second half is for the A/A check
     store.write_arrays(data_file(dataset), *datasets.to_arrays(made))
     parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in datasets.SPLITS)
@@ -87,7 +58,7 @@ def generate(dataset: str) -> str:
 def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
     """Fit every point of a variant on every seed, except the points whose finished file still holds."""
     params = config.load(PARAMS)
-    variant_: config.Variant = _known(variant, params.variants, "variants")
+    variant_: config.Variant = config.look_up(variant, params.variants, f"{PARAMS}: variants")
     seeds, source = params.study.seeds, data_file(dataset)
     pooled = _load(dataset)
     points = {member_file(dataset, variant, label): point for label, point in variant_.pairs}
@@ -140,11 +111,11 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     from pipeline.results import Protocol, results_table  # noqa: PLC0415
 
     params = config.load(PARAMS)
-    _known(dataset, params.datasets, "datasets")
+    config.look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
     _drop_others(dataset, params)
     _score(dataset, places, jobs=jobs)
-    points, scores, groups = read_scores(dataset, places)
+    points, scores, groups = _read_scores(dataset, places)
     _, about = store.read_arrays(data_file(dataset))
     described = {"name": dataset, "feature_names": about["features"], "md5": store.dvc_digest(data_file(dataset))}
     results = results_table(
@@ -198,7 +169,7 @@ def _score_file(dataset: str, place: Place, made_from: str) -> None:
     store.mark_current(target, made_from)
 
 
-def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, Any]], Arrays, Arrays]:
+def _read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, Any]], Arrays, Arrays]:
     """Every point's description, every score as (point, seed), and those of groups of rows as (point, seed, group)."""
     scored = [store.read_arrays(score_file(dataset, *place)) for place in places]
     points = [
@@ -217,61 +188,28 @@ def read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, A
 
 
 def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:
-    """Long tables for `dvc plots`: sweeps, histories and reliability bins."""
+    """Tables for figures: sweeps, histories, reliability bins over seeds, and whole reliability diagrams."""
     from pipeline.answer import significant  # noqa: PLC0415
+    from pipeline.diagrams import point_diagrams  # noqa: PLC0415
     from pipeline.series import COLUMNS, history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
 
     inflation = results["protocol"]["inflation"]  # test rows are measured by score, not by bin
     history: list[dict[str, Any]] = []
     bins: list[dict[str, Any]] = []
-    for place, point in zip(places, points, strict=True):
+    diagrams: dict[str, Any] = {}
+    for place, point, row in zip(places, points, results["points"], strict=True):
         arrays, _ = store.read_arrays(score_file(dataset, *place))
-        curves = {name: arrays[f"curve/test/{name}"][None] for name in ("confidence", "accuracy", "count")}
+        curves, scores = _named(arrays, "curve/"), _named(arrays, "score/")
+        shown = {name: curves[f"test/{name}"][None] for name in ("confidence", "accuracy", "count")}
         measured = {name: arrays[f"history/{name}"][None] for name in HISTORY} | {"epoch": arrays["history/epoch"]}
         history += history_rows([point], measured, inflation=inflation["training_rows"])
-        bins += reliability_rows([point], curves, inflation=inflation["all_rows"])
+        bins += reliability_rows([point], shown, inflation=inflation["all_rows"])
+        diagrams[row["key"]] = point_diagrams(curves, scores)
     sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
     for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
         store.write_csv(report_file(dataset, f"{name}.csv"), significant(rows, 5), columns=COLUMNS[name])
+    store.write_json(report_file(dataset, "diagrams.json"), significant(diagrams, 4))
 
 
-def track() -> str:
-    """Publish what the evaluations found to MLflow, where the store lacks it, and print the tables."""
-    from pipeline.publication import records_of  # noqa: PLC0415
-    from pipeline.rendering import render  # noqa: PLC0415
-    from pipeline.tracking import publish, tracking_uri  # noqa: PLC0415
-
-    params = config.load(PARAMS)
-    reports = {dataset: store.read_json(report_file(dataset, "results.json")) for dataset in params.study.datasets}
-    records = [record for results in reports.values() for record in records_of(results, _arrays_of(results))]
-    with progress("MLflow", len(records), "runs") as tick:
-        done = publish(
-            records, uri=tracking_uri(Path.cwd()), provenance=_provenance(), complete=True, progress=lambda *_: tick(1)
-        )
-    for dataset, results in reports.items():
-        print(f"\n{dataset}\n{render(results)}\n{fill(results['answer']['sentence'], 120)}\n")
-    changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
-    return f"MLflow: {changed}, {done.unchanged} there already; `make ui`"
-
-
-def _arrays_of(results: dict[str, Any]) -> list[Arrays]:
-    dataset = results["dataset"]["name"]
-    return [store.read_arrays(score_file(dataset, row["variant"], row["name"]))[0] for row in results["points"]]
-
-
-def _provenance() -> dict[str, str]:
-    """Where a publication comes from: tags that may differ between publications of the same results."""
-    tags = {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
-    return {name: value for name, value in tags.items() if value}
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def params() -> str:
-    """Every key of params.yaml: type, default and meaning."""
-    return config.explain()
+def _named(arrays: Arrays, kind: str) -> Arrays:
+    return {name.removeprefix(kind): values for name, values in arrays.items() if name.startswith(kind)}

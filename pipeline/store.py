@@ -65,6 +65,20 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Sequ
     write_bytes(path, text.getvalue().encode())
 
 
+def read_csv(path: Path, *, numbers: Sequence[str]) -> list[dict[str, Any]]:
+    """Read what `write_csv` wrote; the columns of `numbers` as floats, None where a field is empty."""
+    import csv  # noqa: PLC0415
+
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+        return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
+
+
 def write_arrays(path: Path, arrays: Arrays, about: object) -> None:
     """Write named arrays and a JSON-ready description in the safetensors format, which no code hides in."""
     from safetensors.numpy import save  # noqa: PLC0415

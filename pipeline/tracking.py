@@ -27,12 +27,24 @@ from pipeline.database import (
     locked,
     relocate,
     schema_version,
+    stored_experiments,
     stored_runs,
     uri_of,
 )
 from pipeline.errors import InputError
-from pipeline.reconcile import Place, Step, StoredRun, plan, surplus
-from pipeline.records import Record, digest, loggable, run_tags
+from pipeline.pages import address
+from pipeline.reconcile import Place, Step, StoredExperiment, StoredRun, plan, surplus
+from pipeline.records import (
+    EXPERIMENT_DIGEST,
+    Experiment,
+    Record,
+    digest,
+    experiment_tags,
+    loggable,
+    note_tag,
+    reference_tags,
+    run_tags,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,22 +99,41 @@ def tracking_uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or uri_of(root.resolve() / "mlflow.db")
 
 
-def missing(records: Sequence[Record], uri: str, *, complete: bool = False) -> list[Place]:
+def missing(
+    records: Sequence[Record], uri: str, *, experiments: Sequence[Experiment] = (), complete: bool = False
+) -> list[Place]:
     """List the places, experiment and key, where `publish` would have something to do.
 
     There the store lacks a record, or holds it incompletely, twice or outdated, or, where the records are `complete`,
-    shows a run as current that none of them stands for. A local database is asked without importing mlflow.
+    shows a run as current that none of them stands for; the key is empty where an experiment's own page is outdated.
+    A local database is asked without importing mlflow.
 
     Raises:
         InputError: the store cannot be read, or the records contradict each other.
     """
     database = database_of(uri)
     if database is not None:
-        return _unsettled(*_plan(records, stored_runs(database), database=database, complete=complete))
+        pages = _outdated(experiments, stored_experiments(database))
+        return pages + _unsettled(*_plan(records, stored_runs(database), database=database, complete=complete))
     with _connected(uri) as client:
-        found = [client.get_experiment_by_name(name) for name in _experiments(records)]
-        known = {experiment.experiment_id: experiment.name for experiment in found if experiment is not None}
-        return _unsettled(*_plan(records, _searched_runs(client, known), database=None, complete=complete))
+        found = _found_experiments(client, _names(records, experiments))
+        runs = _searched_runs(client, {experiment.number: experiment.name for experiment in found})
+        return _outdated(experiments, found) + _unsettled(*_plan(records, runs, database=None, complete=complete))
+
+
+def pages(names: Sequence[str], uri: str, *, view: str) -> dict[str, str]:
+    """Say where the UI shows the charts of a view, below its own address, for each experiment that is there.
+
+    Raises:
+        InputError: the store cannot be read.
+    """
+    database = database_of(uri)
+    if database is not None:
+        found = [experiment for experiment in stored_experiments(database) if experiment.name in names]
+    else:
+        with _connected(uri) as client:
+            found = _found_experiments(client, names)
+    return {experiment.name: address("charts", view, experiment=experiment.number) for experiment in found}
 
 
 def publish(
@@ -110,6 +141,7 @@ def publish(
     *,
     uri: str,
     provenance: Mapping[str, str],
+    experiments: Sequence[Experiment] = (),
     complete: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Published:
@@ -117,12 +149,13 @@ def publish(
 
     A record whose content changed gets a new run, and the earlier one stays as history, tagged superseded = "true".
     So do, where the records are `complete`, the runs of records that are no more; should such a record come back as
-    it was, so does its run.
+    it was, so does its run. Whatever names a run that got a successor, as its parent or by a link, names the successor.
 
     Args:
         records: what the store should say; parents may come in any order, or have been published earlier.
         uri: MLflow tracking URI.
         provenance: tags that name a publication rather than a content, such as "mlflow.source.git.commit".
+        experiments: what the experiments' own pages should say.
         complete: whether the records are all there is in their experiments, parents included.
         progress: called after each record with how many are done, of how many.
 
@@ -130,23 +163,44 @@ def publish(
         InputError: the store cannot be read or written, or the records contradict each other.
         OSError: files cannot be written.
     """
-    database = database_of(uri)
-    if database is not None and not missing(records, uri, complete=complete):
+    database, names = database_of(uri), _names(records, experiments)
+    done = partial(_nothing_missing, records, uri, experiments=experiments, complete=complete)
+    if database is not None and done():
         return Published(created=0, unchanged=len(records), replaced=0)
     with locked(uri):
         if database is not None:
-            relocate(database, _experiments(records))
-            if database.exists() and not missing(records, uri, complete=complete):
+            relocate(database, names)
+            if database.exists() and done():
                 return Published(created=0, unchanged=len(records), replaced=0)
         with _connected(uri) as client:
-            ids = {name: _experiment_id(client, name, database) for name in _experiments(records)}
+            ids = {name: _experiment_id(client, name, database) for name in names}
             known = {number: name for name, number in ids.items()}
             stored = _searched_runs(client, known) if database is None else stored_runs(database)
             steps, stale = _plan(records, stored, database=database, complete=complete)
             _take_all(client, steps, ids=ids, provenance=provenance, progress=progress)
             for run in stale:
                 client.set_tag(run.run_id, "superseded", "true")
+            _describe(client, experiments, _found_experiments(client, names))
     return _summary(steps, stale)
+
+
+def _nothing_missing(records: Sequence[Record], uri: str, *, experiments: Sequence[Experiment], complete: bool) -> bool:
+    return not missing(records, uri, experiments=experiments, complete=complete)
+
+
+def _describe(client: "MlflowClient", experiments: Sequence[Experiment], found: Sequence[StoredExperiment]) -> None:
+    """Write the pages that are outdated, each one's digest last."""
+    ids = {experiment.name: experiment.number for experiment in found}
+    outdated = _outdated(experiments, found)
+    for experiment in experiments:
+        if (experiment.name, "") in outdated:
+            for name, value in experiment_tags(experiment, ids[experiment.name]).items():
+                client.set_experiment_tag(ids[experiment.name], name, value)
+
+
+def _outdated(experiments: Sequence[Experiment], stored: Sequence[StoredExperiment]) -> list[Place]:
+    digests = {experiment.name: experiment.digest for experiment in stored}
+    return [(wanted.name, "") for wanted in experiments if digests.get(wanted.name) != wanted.digest]
 
 
 def _take_all(
@@ -157,14 +211,40 @@ def _take_all(
     provenance: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    runs: dict[Place, str] = {}
+    """Carry out every step, then tell runs about runs that were written after them."""
+    current: dict[Place, str] = {}
+    told: list[Mapping[str, str]] = []
     for done, step in enumerate(steps, start=1):
-        parent = runs.get((step.record.experiment, step.record.parent or ""), step.parent)
-        runs[step.record.place] = _take(
-            client, step, experiment_id=ids[step.record.experiment], parent=parent, provenance=provenance
-        )
+        experiment, runs = ids[step.record.experiment], _runs(step, current)
+        current[step.record.place] = _take(client, step, experiment=experiment, runs=runs, provenance=provenance)
+        told.append(step.keep.references if step.keep else reference_tags(step.record, runs))
         if progress is not None:
             progress(done, len(steps))
+    for step, before in zip(steps, told, strict=True):
+        place, runs = step.record.place, _runs(step, current)
+        _tell(client, current[place], step.record, before, experiment=ids[place[0]], runs=runs)
+
+
+def _runs(step: Step, current: Mapping[Place, str]) -> dict[str, str]:
+    """Run ids of the records a step refers to, by key, as far as they are known by now."""
+    return {key: current.get((step.record.experiment, key), run_id) for key, run_id in step.refers.items()}
+
+
+def _tell(
+    client: "MlflowClient",
+    run_id: str,
+    record: Record,
+    before: Mapping[str, str],
+    *,
+    experiment: str,
+    runs: Mapping[str, str],
+) -> None:
+    """Bring a run's tags that hold other runs' ids up to date, the note before the tag that answers for it."""
+    changed = {name: value for name, value in reference_tags(record, runs).items() if before.get(name) != value}
+    if "record.links" in changed:
+        changed = note_tag(record, experiment=experiment, runs=runs) | changed
+    for name, value in changed.items():
+        client.set_tag(run_id, name, value)
 
 
 def _summary(steps: Sequence[Step], stale: Sequence[StoredRun]) -> Published:
@@ -175,17 +255,15 @@ def _summary(steps: Sequence[Step], stale: Sequence[StoredRun]) -> Published:
 
 
 def _take(
-    client: "MlflowClient", step: Step, *, experiment_id: str, parent: str | None, provenance: Mapping[str, str]
+    client: "MlflowClient", step: Step, *, experiment: str, runs: Mapping[str, str], provenance: Mapping[str, str]
 ) -> str:
     """Carry out one step, the new run first, so that a kill in between loses nothing; return the current run's id."""
     if step.keep is None:
-        run_id = _write(client, step, experiment_id=experiment_id, parent=parent, provenance=provenance)
+        run_id = _write(client, step, experiment=experiment, runs=runs, provenance=provenance)
     else:
         run_id = step.keep.run_id
         if step.keep.superseded != "false":
             client.set_tag(run_id, "superseded", "false")
-        if parent is not None and step.keep.parent != parent:
-            client.set_tag(run_id, "mlflow.parentRunId", parent)
     for outdated in step.retire:
         client.set_tag(outdated, "superseded", "true")
     for broken in step.delete:
@@ -194,15 +272,14 @@ def _take(
 
 
 def _write(
-    client: "MlflowClient", step: Step, *, experiment_id: str, parent: str | None, provenance: Mapping[str, str]
+    client: "MlflowClient", step: Step, *, experiment: str, runs: Mapping[str, str], provenance: Mapping[str, str]
 ) -> str:
     """Write one run; its digest comes last and says that all the rest is there."""
     from mlflow.entities import Metric, Param  # noqa: PLC0415 (seconds)
 
     record, now = step.record, int(time.time() * 1000)
-    tags = run_tags(record, {"mlflow.user": _user(), **provenance})
-    tags |= {} if parent is None else {"mlflow.parentRunId": parent}
-    run = client.create_run(experiment_id, start_time=now, tags=tags, run_name=record.name)
+    tags = run_tags(record, {"mlflow.user": _user(), **provenance}, experiment=experiment, runs=runs)
+    run = client.create_run(experiment, start_time=now, tags=tags, run_name=record.name)
     run_id = str(run.info.run_id)
     if record.dataset is not None:
         client.log_inputs(run_id, datasets=[_dataset_input(record)])
@@ -252,8 +329,9 @@ def _log_artifacts(record: Record, artifact_uri: str, uri: str) -> None:
         get_artifact_repository(artifact_uri, tracking_uri=uri).log_artifacts(folder)  # type: ignore[no-untyped-call]
 
 
-def _experiments(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(record.experiment for record in records))
+def _names(records: Sequence[Record], experiments: Sequence[Experiment]) -> list[str]:
+    names = [*(record.experiment for record in records), *(experiment.name for experiment in experiments)]
+    return list(dict.fromkeys(names))
 
 
 def _plan(
@@ -287,6 +365,16 @@ def _experiment_id(client: "MlflowClient", name: str, database: Path | None) -> 
     return found.experiment_id
 
 
+def _found_experiments(client: "MlflowClient", names: Sequence[str]) -> list[StoredExperiment]:
+    """List those of the named experiments that are there, deleted ones excepted."""
+    found = [client.get_experiment_by_name(name) for name in names]
+    return [
+        StoredExperiment(number=one.experiment_id, name=one.name, digest=one.tags.get(EXPERIMENT_DIGEST))
+        for one in found
+        if one is not None and one.lifecycle_stage == "active"
+    ]
+
+
 def _searched_runs(client: "MlflowClient", experiments: Mapping[str, str]) -> list[StoredRun]:
     """List the runs of a server's experiments, a mapping from id to name, that carry a key."""
     runs: list[Any] = []
@@ -305,6 +393,7 @@ def _searched_runs(client: "MlflowClient", experiments: Mapping[str, str]) -> li
             digest=run.data.tags.get("record.digest"),
             superseded=run.data.tags.get("superseded"),
             parent=run.data.tags.get("mlflow.parentRunId"),
+            links=run.data.tags.get("record.links"),
             status=run.info.status,
             artifact_uri=run.info.artifact_uri,
             start=run.info.start_time,

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
+from pipeline.arithmetic import heed_cbwr
 from pipeline.config import Point
 from pipeline.data import SeedData
 from pipeline.stack import Fitted, Member, Stack, history_epochs
@@ -110,6 +111,7 @@ def fit_stack(
     tick: Tick | None = None,
 ) -> Fitted:
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels."""
+    heed_cbwr()
     torch.set_num_threads(threads)
     lone = len(members) == 1  # it is fitted twice: a single matrix product may take another kernel than a batch does
     with torch.inference_mode():

@@ -1,6 +1,7 @@
 """Do DVC and the files that are kept know everything that results depend on?"""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,12 @@ STAGES = YAML(typ="safe").load((PACKAGE.parent / "dvc.yaml").read_text())["stage
 
 def imported(module: str) -> set[str]:
     """Modules of the package that a module imports, anywhere in its text."""
+    return imports(ast.parse((PACKAGE / f"{module}.py").read_text()))
+
+
+def imports(tree: ast.AST) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "pipeline":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pipeline."):
@@ -41,33 +46,46 @@ def test_a_finished_file_is_kept_only_while_all_its_code_is_the_same(entry: str,
 ENTRIES = {
     "generate": {"sources", "datasets"},
     "train": {"train", "datasets"},
-    "evaluate": {"evaluation", "answer", "results", "series"},
+    "evaluate": {"evaluation", "answer", "diagrams", "results", "series"},
+    "plot": {"canvas", "figures", "report", "series"},
+    "report": {"across", "answer", "canvas", "figures", "report"},
 }
+HOMES = {stage: "stages" if hasattr(stages, stage) else "presentation" for stage in ENTRIES}
+ALWAYS = {"arithmetic", "config", "layout", "store"}
 
 
 @pytest.mark.parametrize("stage", ENTRIES)
 def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage: str) -> None:
-    deps = {Path(path).stem for path in STAGES[stage]["deps"] if path.startswith("pipeline/")}
-    assert deps == closure(*ENTRIES[stage]) | {"arithmetic", "config", "stages", "store"}
+    deps = {Path(path).stem for path in STAGES[stage]["deps"] if path.startswith("pipeline/") and path.endswith(".py")}
+    assert deps == closure(*ENTRIES[stage]) | ALWAYS | {HOMES[stage]}
     assert "constraints.txt" in STAGES[stage]["deps"]
 
 
 @pytest.mark.parametrize("stage", ENTRIES)
 def test_the_entries_are_what_the_stage_imports(stage: str) -> None:
-    text = (PACKAGE / "stages.py").read_text()
-    functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    top = {"config", "store", "datasets", "data", "noise", "errors", "terminal"}
+    tree = ast.parse((PACKAGE / f"{HOMES[stage]}.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     used, todo = set(), {stage}
     while todo:
         name = todo.pop()
         used.add(name)
         called = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
         todo |= (called & set(functions)) - used
-    found = set()
-    for name in used:
-        for node in ast.walk(functions[name]):
-            if isinstance(node, ast.ImportFrom) and node.module == "pipeline":
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pipeline."):
-                found.add(node.module.split(".")[1])
-    assert found - top <= ENTRIES[stage]
+    found = set().union(*(imports(functions[name]) for name in used))
+    assert found - ALWAYS - {"data", "datasets", "errors", "noise", "terminal"} <= ENTRIES[stage]
+
+
+def test_the_report_depends_on_its_template() -> None:
+    assert "pipeline/report.html.jinja" in STAGES["report"]["deps"]
+
+
+def test_the_readme_maps_every_module_and_in_the_order_of_the_floors() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text()
+    rows = [line.split("|")[2] for line in readme.split("## How it is built")[1].splitlines() if line.startswith("| ")]
+    floors = [re.findall(r"`(\w+)`", row) for row in rows[1:]]
+    mapped = [module for floor in floors for module in floor]
+    assert sorted(mapped) == sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+    above: set[str] = set()
+    for floor in floors:
+        assert not {name for module in floor for name in imported(module)} & above
+        above |= set(floor)

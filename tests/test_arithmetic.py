@@ -1,15 +1,20 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline import arithmetic
 from pipeline.arithmetic import PINNED
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "mlflow", "pandas", "sklearn", "scipy.stats", "matplotlib", "optuna", "dvc"}
+# found with MKL's kernels for Intel processors, on processors of two vendors
+PRODUCTS = "494dac9c6b7f9bd0e34d5f7b9d82d2a767109767dbfbfa35bb910099c496af82"
+TRAINED = "c13010bcafbcb4e9fd59f87dbc11caaea4dd38c2b6c21399f5f6d7e78541f02b"
 DIGEST = """
 from pipeline.arithmetic import pin
 pin()
@@ -77,6 +82,30 @@ class TestPinning:
             shifted = torch.empty(33 * 65 + 3)[3:].view(33, 65).copy_(a[member])
             assert np.array_equal(torch.bmm(shifted[None], b[member : member + 1])[0], whole[member])
 
+    def test_products_and_roots_are_those_of_every_processor(self):
+        """MKL has kernels of its own for narrow products, sqrt, exp and log on processors that are not Intel's."""
+        import torch  # noqa: PLC0415
+
+        a, b = (
+            torch.from_numpy(np.random.default_rng(0).random(shape, np.float32))
+            for shape in ((6, 35, 128), (6, 128, 3))
+        )
+        made = (torch.bmm(a, b), torch.bmm(a.transpose(1, 2), a), *(f(a) for f in (torch.sqrt, torch.exp, torch.log)))
+        assert sha256(b"".join(part.numpy().tobytes() for part in made)).hexdigest() == PRODUCTS
+
+    def test_heeding_again_changes_nothing(self):
+        arithmetic.heed_cbwr()
+        self.test_products_and_roots_are_those_of_every_processor()
+
+    def test_threads_may_heed_at_once(self):
+        heed = (
+            "from pipeline.arithmetic import pin, heed_cbwr\npin()\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        )
+        all_at_once = (
+            "with ThreadPoolExecutor(16) as pool:\n    print(len([*pool.map(lambda _: heed_cbwr(), range(64))]))"
+        )
+        assert python(heed + all_at_once) == ["64"]
+
 
 class TestWhatIsImported:
     def test_lower_modules_import_nothing_slow(self):
@@ -100,5 +129,5 @@ class TestWhatIsImported:
 @pytest.mark.slow
 def test_threads_and_processes_change_no_bit():
     one, two = (python(DIGEST, threads, OMP_NUM_THREADS=threads) for threads in ("1", "2"))
-    assert one[0] == two[0]
+    assert one[0] == two[0] == TRAINED
     assert (one[1:], two[1:]) == (["1"], ["2"])  # and fitting loads none of the heavy packages

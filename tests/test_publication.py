@@ -1,13 +1,18 @@
 """Do the records say what the results say, also where training diverged?"""
 
+import csv
+import io
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.config import Point
-from pipeline.publication import CURVES, HEADLINE, records_of
+from pipeline.pages import cited
+from pipeline.publication import AGAINST, COMPARED, CURVES, HEADLINE, VIEW, experiment_of, records_of
 from pipeline.records import Record, digest
 from pipeline.results import Protocol, results_table
 from pipeline.tracking import METRICS_A_BATCH
@@ -34,8 +39,16 @@ def fields_of(**changes: object) -> dict[str, Any]:
     return plain | {"learning_rate": 0.01, "widths": [64, 64]} | changes
 
 
-def study(scores: np.ndarray, *, history: np.ndarray | None = None) -> list[Record]:
+def study(
+    scores: np.ndarray, *, history: np.ndarray | None = None, figures: dict[str, Path] | None = None
+) -> list[Record]:
     """Records of a reference and dropout points, whose metrics all have these scores (points, seeds)."""
+    results, arrays = finished(scores, history=history)
+    return records_of(results, arrays, figures or {})
+
+
+def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The table and the arrays that `records_of` reads; the last point is the answer."""
     rates = np.arange(len(scores)) / 10
     points = [
         {
@@ -56,6 +69,8 @@ def study(scores: np.ndarray, *, history: np.ndarray | None = None) -> list[Reco
         protocol=Protocol(confidence=0.95, resamples=200, gamma=0.75),
         generator=np.random.default_rng(0),
     )
+    chosen = {field: results["points"][-1][field] for field in ("key", "variant", "name")} | {"recommendation": "use"}
+    results["answer"] = {"after_scaling": chosen, "plain": chosen, "agree": True, "sentence": "Use it."}
     curves = np.ones((scores.shape[1], EPOCHS)) if history is None else history
     arrays = [
         {
@@ -65,7 +80,7 @@ def study(scores: np.ndarray, *, history: np.ndarray | None = None) -> list[Reco
         }
         for values in scores
     ]
-    return records_of(results, arrays)
+    return results, arrays
 
 
 def scores(points: int = 2, seeds: int = SEEDS) -> np.ndarray:
@@ -74,6 +89,10 @@ def scores(points: int = 2, seeds: int = SEEDS) -> np.ndarray:
 
 def find(records: list[Record], name: str) -> Record:
     return next(record for record in records if record.name == name and record.tags["level"] == "point")
+
+
+def table_of(record: Record, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(record.artifacts[path].decode())))
 
 
 def values_of(record: Record) -> dict[str, float]:
@@ -113,6 +132,102 @@ def test_a_variant_says_how_to_hide_history():
     parents = [record for record in study(scores()) if record.tags["level"] == "variant"]
     assert [record.name for record in parents] == ["none", "dropout"]
     assert all('tags.superseded = "false"' in record.description for record in parents)
+
+
+def test_runs_link_to_their_relatives():
+    records = {record.key: record for record in study(scores(3))}
+    assert cited(records["mixture/dropout"].description) == ["mixture", *point_keys("dropout=0.1", "dropout=0.2")]
+    assert cited(records["mixture/dropout/dropout=0.1"].description) == ["mixture/dropout", "mixture/none/none"]
+    assert cited(records["mixture/none/none"].description) == ["mixture/none"]
+    assert set(cited(records["mixture"].description)) == {
+        "mixture/none/none",
+        "mixture/dropout/dropout=0.2",
+        "mixture/none",
+        "mixture/dropout",
+    }
+
+
+def point_keys(*names: str) -> list[str]:
+    return [f"mixture/dropout/{name}" for name in names]
+
+
+def test_the_study_is_last_on_top_and_drawn_among_no_points():
+    records = study(scores(3))
+    answer = records[-1]
+    assert (answer.key, answer.name, answer.parent, answer.params) == ("mixture", "answer", None, {})
+    assert answer.tags == {"dataset": "mixture", "level": "study", "recommendation": "use"}
+    assert answer.description.startswith("Use it.")
+    points = {name for record in records if record.tags["level"] == "point" for name, _, _ in record.metrics}
+    assert not points & {name for name, _, _ in answer.metrics}
+    assert values_of(answer)["chosen/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
+    assert json.loads(answer.artifacts["answer.json"])["agree"]
+
+
+def test_figures_go_where_they_belong_and_may_be_missing():
+    figures = {
+        "headline.png": Path("a"),
+        "headline.svg": Path("b"),
+        "points/dropout/dropout=0.1.png": Path("c"),
+        "points/dropout/dropout=0.1.svg": Path("d"),
+    }
+    records = study(scores(3), figures=figures)
+    drawn = {
+        record.key: {path: file for path, file in record.artifacts.items() if "figures" in path} for record in records
+    }
+    assert {key: found for key, found in drawn.items() if found} == {
+        "mixture": {"figures/headline.png": Path("a")},
+        "mixture/dropout/dropout=0.1": {"figures/reliability.png": Path("c")},
+    }
+    assert "`figures/reliability.png`" in find(records, "dropout=0.1").description
+    assert "figures" not in find(records, "dropout=0.2").description
+
+
+def test_tables_hold_what_was_found():
+    records = study(scores(3))
+    point = find(records, "dropout=0.1")
+    rows = table_of(point, "tables/metrics.csv")
+    assert [row["metric"] for row in rows[: len(HEADLINE)]] == list(HEADLINE)
+    assert len(rows) == len(HEADLINE) + OTHERS
+    values = values_of(point)
+    assert float(rows[0]["mean"]) == values["test/nll"]
+    assert float(rows[0]["difference_low"]) == values["against_none/test/nll/low"]
+    assert rows[0]["verdict"] == point.tags["verdict"]
+    reference = table_of(find(records, "none"), "tables/metrics.csv")[0]
+    assert (reference["difference"], reference["verdict"]) == ("", "")
+    by_key = {record.key: record for record in records}
+    assert [row["point"] for row in table_of(by_key["mixture/dropout"], "tables/points.csv")] == [
+        "dropout=0.1",
+        "dropout=0.2",
+    ]
+    assert len(table_of(by_key["mixture"], "tables/points.csv")) == 3
+
+
+def test_a_duplicate_says_that_it_is_the_reference():
+    same = np.repeat(scores(1), 2, axis=0)
+    results, arrays = finished(same)
+    results["points"][1]["duplicate"] = True
+    record = find(records_of(results, arrays, {}), "dropout=0.1")
+    assert record.tags["verdict"] == "duplicate"
+    assert "[none](record:mixture/none/none) itself" in record.description
+
+
+def test_the_experiment_shows_its_points():
+    results, arrays = finished(scores())
+    records = records_of(results, arrays, {})
+    page = experiment_of(results, records)
+    assert page.name == records[0].experiment
+    assert page.description.startswith("Use it.")
+    assert f"(charts:{VIEW})" in page.description
+    assert f"(table:{VIEW})" in page.description
+    state = json.loads(json.loads(page.views[VIEW])["state"])
+    names = {name for record in records for name, _, _ in record.metrics}
+    assert {f"metrics.`{name}`" for name in AGAINST} <= set(state["selectedColumns"]) == set(state["columnOrder"])
+    assert {f"params.`{name}`" for name in COMPARED} <= set(state["selectedColumns"])
+    sections = {section["uuid"] for section in state["compareRunSections"]}
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} <= sections
+    assert {chart["metricKey"] for chart in state["compareRunCharts"] if "metricKey" in chart} <= names
+    assert {name.rpartition("/")[0] for name in names} <= sections
+    assert len({chart["uuid"] for chart in state["compareRunCharts"]}) == len(state["compareRunCharts"])
 
 
 @pytest.mark.parametrize(("broken", "words"), [(1, "not finite (in 1 of the seeds)"), (SEEDS, "not finite (in 30 of")])

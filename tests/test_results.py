@@ -276,11 +276,11 @@ def test_flips_before_and_after_scaling(results):
     flip = flips["dropout=0.8", "nll"]
     assert flip["kinds"] == ["sign", "verdict"]
     assert (flip["before"]["verdict"], flip["after"]["verdict"]) == ("worse", "better")
-    assert flip["before"]["rank"] == 5
+    assert flip["before"]["rank"] == 4  # behind the reference and two others; its duplicate has no place
     assert flip["after"]["rank"] == 2
     assert ("dropout=0.2", "nll") not in flips
     assert results["ranking"]["nll"]["before"][0] == "dropout=0.2"
-    assert "none,replicate=1" not in results["ranking"]["nll"]["before"]
+    assert {"none,replicate=1", "dropout=0"}.isdisjoint(results["ranking"]["nll"]["before"])
 
 
 def test_names_shared_by_variants_get_the_variant():

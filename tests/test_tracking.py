@@ -24,14 +24,14 @@ from pathlib import Path
 import pytest
 
 from pipeline import tracking
-from pipeline.database import artifact_root, database_of, stored_runs, uri_of
+from pipeline.database import artifact_root, database_of, stored_experiments, stored_runs, uri_of
 from pipeline.errors import InputError
 from pipeline.reconcile import StoredRun, plan, surplus
-from pipeline.records import DatasetRef, Record, digest
-from pipeline.tracking import AT_FIRST, Published, missing, publish, tracking_uri
+from pipeline.records import DatasetRef, Experiment, Record, digest, experiment_tags, note_tag, reference_tags
+from pipeline.tracking import AT_FIRST, Published, missing, pages, publish, tracking_uri
 
 PROJECT = Path(tracking.__file__).parents[1]
-EXPERIMENT = "regularization-lab/mixture"
+EXPERIMENT = "mixture regularization"
 PROVENANCE = {"mlflow.source.git.commit": "c0ffee", "mlflow.source.name": "dvc repro track"}
 DATA = DatasetRef(name="mixture", digest="abc123", source="data/mixture.npz", schema='{"x": "float"}', profile="{}")
 PARENT = Record(key="mixture/dropout", experiment=EXPERIMENT, name="dropout", description="# A sweep")
@@ -55,8 +55,20 @@ def child(rate: float, nll: float = 0.5) -> Record:
 RECORDS = [child(0.0), child(0.2), PARENT]
 
 
-def publish_in(root: Path, records: list[Record] = RECORDS, *, complete: bool = False) -> Published:
-    return publish(records, uri=uri_of(root / "mlflow.db"), provenance=PROVENANCE, complete=complete)
+# A family that names each other: the parent its children, a child its parent and its sibling.
+LINKED = [
+    replace(child(0.0), description=f"part of [the sweep](record:{PARENT.key}), see [all](table:points)"),
+    replace(child(0.2), description=f"part of [it](record:{PARENT.key}), unlike [none](record:{child(0.0).key})"),
+    replace(PARENT, description=f"[0](record:{child(0.0).key}) and [0.2](record:{child(0.2).key})"),
+]
+PAGE = Experiment(name=EXPERIMENT, description="All in [charts](charts:points).", views={"points": '{"name": "x"}'})
+
+
+def publish_in(
+    root: Path, records: list[Record] = RECORDS, *, experiments: tuple[Experiment, ...] = (), complete: bool = False
+) -> Published:
+    uri = uri_of(root / "mlflow.db")
+    return publish(records, uri=uri, provenance=PROVENANCE, experiments=experiments, complete=complete)
 
 
 def runs_in(root: Path) -> dict[str, StoredRun]:
@@ -148,6 +160,7 @@ def stored(record: Record, run_id: str, **change: object) -> StoredRun:
         digest=digest(record),
         superseded="false",
         parent=None,
+        links=None,
         status=record.status,
         artifact_uri="file:///x",
         start=0,
@@ -162,7 +175,7 @@ def plan_for(records, runs, intact=lambda *_: True):
 def test_a_parent_is_planned_before_its_children():
     steps = plan_for(RECORDS, [])
     assert steps[0].record == PARENT
-    assert [step.parent for step in steps] == [None, "", ""]
+    assert [step.refers for step in steps] == [{}, {PARENT.key: ""}, {PARENT.key: ""}]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,55 @@ def test_a_child_that_points_elsewhere_is_not_settled():
     assert [step.settled for step in plan_for([PARENT, child(0.0)], runs)] == [True, False]
 
 
+def test_tags_that_hold_run_ids_change_with_them_and_the_digest_does_not():
+    record, runs = LINKED[1], {PARENT.key: "p", child(0.0).key: "a"}
+    assert record.refers == [PARENT.key, child(0.0).key]
+    tags = reference_tags(record, runs)
+    assert tags["mlflow.parentRunId"] == "p"
+    assert note_tag(record, experiment="7", runs=runs) == {
+        "mlflow.note.content": "part of [it](#/experiments/7/runs/p?workflowType=machine_learning), "
+        "unlike [none](#/experiments/7/runs/a?workflowType=machine_learning)"
+    }
+    other = reference_tags(record, runs | {child(0.0).key: "b"})
+    assert {name for name in tags if tags[name] != other[name]} == {"record.links"}
+    assert reference_tags(PARENT, {}) == {}
+
+
+def linked_runs(**changes: dict[str, object]) -> list[StoredRun]:
+    """Stored runs of LINKED, all settled, but for changes by run id."""
+    ids = dict(zip([record.key for record in LINKED], "abp", strict=True))
+    return [
+        stored(
+            record,
+            ids[record.key],
+            **dict(zip(("parent", "links"), map(reference_tags(record, ids).get, NAMES), strict=True))
+            | changes.get(ids[record.key], {}),
+        )
+        for record in LINKED
+    ]
+
+
+NAMES = ("mlflow.parentRunId", "record.links")
+
+
+@pytest.mark.parametrize(
+    ("changes", "unsettled"),
+    [
+        ({}, ""),
+        ({"a": {"links": None}}, "a"),
+        ({"a": {"parent": "b"}}, "a"),
+        ({"p": {"links": "half written"}}, "p"),
+        ({"b": {"digest": "old"}}, "bp"),  # is written again: the parent has to link to its successor
+        ({"p": {"digest": None}}, "abp"),
+    ],
+    ids=str,
+)
+def test_whatever_names_a_run_is_settled_when_it_names_the_current_one(changes, unsettled):
+    steps = plan_for(LINKED, linked_runs(**changes))
+    ids = dict(zip([record.key for record in LINKED], "abp", strict=True))
+    assert {ids[step.record.key] for step in steps if not step.settled} == set(unsettled)
+
+
 def test_contradicting_records_are_refused():
     with pytest.raises(InputError, match="more than once"):
         plan_for([PARENT, PARENT], [])
@@ -204,11 +266,15 @@ def test_contradicting_records_are_refused():
         plan_for([child(0.0)], [])
     with pytest.raises(InputError, match="circle"):
         plan_for([replace(PARENT, parent=PARENT.key)], [])
+    with pytest.raises(InputError, match=r"linked from .* must be published .* got 'nowhere'"):
+        plan_for([replace(PARENT, description="[x](record:nowhere)")], [])
+    with pytest.raises(InputError, match="20000"):
+        Experiment(name=EXPERIMENT, description="x" * 20_001)
 
 
 def test_a_parent_may_have_been_published_earlier():
     (step,) = plan_for([child(0.0)], [stored(PARENT, "p")])
-    assert step.parent == "p"
+    assert step.refers == {PARENT.key: "p"}
 
 
 def test_a_surplus_run_is_a_current_one_of_the_same_experiment_without_a_record():
@@ -356,6 +422,81 @@ class TestStore:
         assert run.data.metrics["big"] == 1e300
         assert run.data.tags["record.not_finite"] == "nan@0=nan, inf@3=inf, low@0=-inf"
         assert run.data.tags["mlflow.note.content"].endswith("é ... (cut)")
+
+    def test_a_long_description_is_not_cut_through_a_link(self, root, client):
+        text = f"[0](record:{PARENT.key}) " * 100
+        publish_in(root, [replace(PARENT, description=text)])
+        run = client.get_run(runs_in(root)[PARENT.key].run_id)
+        note = run.data.tags["mlflow.note.content"]
+        assert 7800 < len(note) <= 8000
+        assert set(note.removesuffix(" ... (cut)").split()) == {
+            f"[0](#/experiments/1/runs/{run.info.run_id}?workflowType=machine_learning)"
+        }
+
+    def test_links_lead_to_the_current_runs(self, root, client):
+        publish_in(root, LINKED)
+        before = runs_in(root)
+        assert links_of(client, before[PARENT.key]) == [before[child(rate).key].run_id for rate in (0.0, 0.2)]
+        assert links_of(client, before[child(0.2).key]) == [before[key].run_id for key in (PARENT.key, child(0.0).key)]
+        content = (root / "mlflow.db").read_bytes()
+        assert publish_in(root, LINKED) == Published(created=0, unchanged=3, replaced=0)
+        assert (root / "mlflow.db").read_bytes() == content
+
+    def test_a_child_that_gets_a_successor_changes_the_links_to_it_and_no_other_run(self, root, client):
+        publish_in(root, LINKED)
+        before, uri = runs_in(root), uri_of(root / "mlflow.db")
+        changed = [replace(LINKED[0], tags={"variant": "other"}), *LINKED[1:]]
+        assert set(missing(changed, uri)) == {record.place for record in LINKED}
+        assert publish_in(root, changed) == Published(created=0, unchanged=2, replaced=1)
+        after = runs_in(root)
+        assert {key for key in after if after[key].run_id != before[key].run_id} == {child(0.0).key}
+        assert links_of(client, after[PARENT.key])[0] == after[child(0.0).key].run_id
+        assert links_of(client, after[child(0.2).key])[1] == after[child(0.0).key].run_id
+        assert missing(changed, uri) == []
+
+    def test_an_edited_note_is_kept_while_its_links_hold(self, root, client):
+        publish_in(root, LINKED)
+        run = runs_in(root)[PARENT.key].run_id
+        client.set_tag(run, "mlflow.note.content", "my own words")
+        publish_in(root, LINKED)
+        assert client.get_run(run).data.tags["mlflow.note.content"] == "my own words"
+        publish_in(root, [LINKED[0], replace(LINKED[1], status="FAILED"), LINKED[2]])
+        assert "(#/experiments/" in client.get_run(run).data.tags["mlflow.note.content"]
+
+    def test_an_experiment_says_what_it_is_once(self, root, client):
+        uri, place = uri_of(root / "mlflow.db"), (EXPERIMENT, "")
+        publish_in(root)
+        assert missing(RECORDS, uri, experiments=[PAGE]) == [place]
+        assert publish_in(root, experiments=(PAGE,)) == Published(created=0, unchanged=3, replaced=0)
+        found = client.get_experiment_by_name(EXPERIMENT)
+        assert found.tags == experiment_tags(PAGE, found.experiment_id)
+        assert f"(#/experiments/{found.experiment_id}/runs?" in found.tags["mlflow.note.content"]
+        assert pages([EXPERIMENT], uri, view="points")[EXPERIMENT] in found.tags["mlflow.note.content"]
+        content = (root / "mlflow.db").read_bytes()
+        publish_in(root, experiments=(PAGE,))
+        assert (root / "mlflow.db").read_bytes() == content
+        assert missing(RECORDS, uri, experiments=[replace(PAGE, description="other")]) == [place]
+
+    def test_an_experiments_page_that_was_half_written_is_written_again(self, tmp_path):
+        kill = "os.kill(os.getpid(), signal.SIGKILL)"
+        before = f"import mlflow\nmlflow.MlflowClient.set_experiment_tag = lambda *_: {kill}"
+        dying = script(tmp_path, before=before).replace("provenance", "experiments=[PAGE], provenance")
+        assert python("-c", dying).returncode == -signal.SIGKILL
+        assert missing(RECORDS, uri_of(tmp_path / "mlflow.db"), experiments=[PAGE]) == [(EXPERIMENT, "")]
+        publish_in(tmp_path, experiments=(PAGE,))
+        (found,) = [one for one in stored_experiments(tmp_path / "mlflow.db") if one.name == EXPERIMENT]
+        assert found.digest == PAGE.digest
+
+    def test_killed_before_the_links_were_told(self, tmp_path):
+        kill = "os.kill(os.getpid(), signal.SIGKILL)"
+        before = "import mlflow\nRECORDS = LINKED\nmlflow.MlflowClient.set_tag = (lambda tag: lambda *a: "
+        before += f"{kill} if a[2] == 'mlflow.note.content' else tag(*a))(mlflow.MlflowClient.set_tag)"
+        assert python("-c", script(tmp_path, before=before)).returncode == -signal.SIGKILL
+        assert missing(LINKED, uri_of(tmp_path / "mlflow.db")) == [PARENT.place]
+        runs = runs_in(tmp_path)
+        assert publish_in(tmp_path, LINKED) == Published(created=0, unchanged=3, replaced=0)
+        assert {run.run_id for run in runs_in(tmp_path).values()} == {run.run_id for run in runs.values()}
+        assert missing(LINKED, uri_of(tmp_path / "mlflow.db")) == []
 
     def test_deleted_files_are_restored(self, root):
         publish_in(root)
@@ -638,6 +779,11 @@ def test_the_user_interface_shows_runs_and_artifacts(root, arguments):
             check_publishing_to_a_server(address)
 
 
+def links_of(client, run: StoredRun) -> list[str]:
+    """The ids of the runs that a run's note links to."""
+    return re.findall(r"/runs/(\w+)\?", client.get_run(run.run_id).data.tags["mlflow.note.content"])
+
+
 def check_publishing_to_a_server(address: str) -> None:
     """The general path, through MLflow's own client."""
     experiment = "elsewhere"
@@ -654,6 +800,13 @@ def check_publishing_to_a_server(address: str) -> None:
     assert missing(changed, address, complete=True) == [gone.place]
     assert publish(changed, uri=address, provenance={}, complete=True).retired == 1
     assert missing(changed, address, complete=True) == []
+    linked = [replace(changed[0], description=f"[other](record:{changed[1].key})"), *changed[1:]]
+    page = replace(PAGE, name=experiment)
+    assert missing(linked, address, experiments=[page])[0] == (experiment, "")
+    assert publish(linked, uri=address, provenance={}, experiments=[page]).replaced == 1
+    assert missing(linked, address, experiments=[page]) == []
+    assert pages([experiment], address, view="points").keys() == {experiment}
+    publish(changed, uri=address, provenance={})
     found = ask(address, "experiments/get-by-name?experiment_name=elsewhere")["experiment"]
     filters = {"experiment_ids": [found["experiment_id"]], "filter": "tags.superseded = 'false'"}
     runs = ask(address, "runs/search", filters)["runs"]

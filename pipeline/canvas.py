@@ -1,0 +1,147 @@
+"""What have all figures in common? Colours, marks, captions, and files that are the same to the byte each time."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from textwrap import fill
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from PIL import Image
+
+# Okabe & Ito 2008, without the yellow that white paper swallows; black is the unregularized network's
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHAPES = ("o", "s", "^", "D", "v", "P", "X")
+BLUE, ORANGE = COLOURS[:2]
+INK, GREY, PALE = "#000000", "#767676", "#DDDDDD"
+VERDICTS = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
+SUFFIX = {"before": "", "after": "_ts"}
+WHEN = {"before": "before temperature scaling", "after": "after temperature scaling"}
+Results = Mapping[str, Any]
+Row = Mapping[str, Any]
+# hundredths of a point are finer than any screen; scales, which have more digits, do not follow a blank
+NUMBER = re.compile(r"(?<=[ \n\"])-?\d+\.\d{3,}(?![\d%])")
+INDENT = re.compile(r"\n\s+")
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 12,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12.5,
+    "axes.titleweight": "bold",
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "grid.color": "#ECECEC",
+    "legend.fontsize": 11,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "regularization-lab",
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+}
+
+
+class Drawing(NamedTuple):
+    """A figure and the words that belong below it: what its marks, intervals and n are."""
+
+    figure: Figure
+    caption: str
+
+
+class Mark(NamedTuple):
+    """How a variant's points are drawn: no two variants share both."""
+
+    shape: str
+    colour: str
+
+
+def marks(variants: Sequence[str]) -> dict[str, Mark]:
+    """A mark for each variant, in their order; the unregularized network is a black star.
+
+    >>> marks(["none", "dropout"])["dropout"]
+    Mark(shape='o', colour='#0072B2')
+    """
+    others = [variant for variant in dict.fromkeys(variants) if variant != "none"]
+    drawn = {name: Mark(*pair) for name, *pair in zip(others, cycle(SHAPES), cycle(COLOURS))}
+    return {"none": Mark("*", INK)} | drawn
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the house style, on no screen, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches, whose parts make room for each other."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def intervals(results: Results) -> str:
+    """What n and the intervals of a data set's figures are."""
+    protocol, data = results["protocol"], results["dataset"]
+    widened = "" if protocol["correction"] == "none" else ", widened for the rows that seeds share"
+    return (
+        f"{data['name']}: n = {protocol['seeds']} paired seeds, {data['train']} training and {data['test']:,} test "
+        f"rows, {protocol['confidence']:.0%} Student t intervals over seeds{widened}."
+    )
+
+
+def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) -> None:
+    """Dotted lines through the unregularized network."""
+    if x is not None:
+        axes.axvline(x, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+    if y is not None:
+        axes.axhline(y, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+
+
+def small_ticks(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis of calibration errors."""
+    axis.set_major_locator(FixedLocator([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def gap_where_missing(value: float | None) -> float:
+    """What is missing leaves a gap in a line."""
+    return float("nan") if value is None else value
+
+
+def with_caption(drawing: Drawing) -> Figure:
+    """The figure with its words below, for where it stands alone."""
+    figure = drawing.figure
+    width = int(figure.get_figwidth() * 12.2)
+    text = fill(drawing.caption, width)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=10, color="#444444", linespacing=1.35)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, in 256 colours of its own: a third of the size, and no time or version in it."""
+    agg, content = FigureCanvasAgg(figure), io.BytesIO()
+    agg.draw()  # type: ignore[no-untyped-call]
+    picture = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(content, "PNG")
+    return content.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG without time or version; letters are outlines, so that it looks the same everywhere."""
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    return INDENT.sub("\n", NUMBER.sub(lambda found: f"{float(found[0]):.2f}", content.getvalue().decode())).encode()

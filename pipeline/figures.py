@@ -1,0 +1,21 @@
+"""Which figures are there? Each is drawn from the finished tables of a data set, or of several."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.canvas import Drawing
+from pipeline.comparison_plots import forest, headline
+from pipeline.line_plots import curves, sweeps
+from pipeline.rank_plots import rankings, temperature
+from pipeline.reliability_plots import point_reliability, reliability
+
+__all__ = ["FIGURES", "headline", "point_reliability", "rankings"]
+
+FIGURES: dict[str, Callable[[Mapping[str, Any]], Drawing | None]] = {
+    "headline": lambda tables: headline([tables["results"]]),
+    "forest": lambda tables: forest(tables["results"]),
+    "temperature": lambda tables: temperature(tables["results"]),
+    "reliability": lambda tables: reliability(tables["results"], tables["diagrams"]),
+    "curves": lambda tables: curves(tables["results"], tables["history"]),
+    "sweeps": lambda tables: sweeps(tables["results"], tables["sweeps"]),
+}

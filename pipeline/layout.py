@@ -1,0 +1,42 @@
+"""Where is what? The files of the project, relative to its folder."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+PAGE = Path("reports/index.html")
+SUMMARY = Path("reports/summary.json")
+
+
+def data_file(dataset: str) -> Path:
+    """Where `generate` puts a data set."""
+    return Path("data") / f"{dataset}.safetensors"
+
+
+def member_file(dataset: str, variant: str, label: str) -> Path:
+    """Where `train` puts what a point's members predict."""
+    return Path("members") / dataset / variant / f"{label}.safetensors"
+
+
+def score_file(dataset: str, variant: str, label: str) -> Path:
+    """Where `evaluate` puts the scores of a point's members."""
+    return Path("scores") / dataset / variant / f"{label}.safetensors"
+
+
+def report_file(dataset: str, name: str) -> Path:
+    """Where `evaluate` puts a finished table."""
+    return Path("reports") / dataset / name
+
+
+def figure_file(dataset: str, name: str) -> Path:
+    """Where `plot` puts a figure of one data set."""
+    return report_file(dataset, "figures") / name
+
+
+def section_file(dataset: str) -> Path:
+    """Where `plot` puts what the report says of a data set."""
+    return Path("sections") / f"{dataset}.json"
+
+
+def shared_figure_file(name: str) -> Path:
+    """Where `report` puts a figure of all data sets."""
+    return Path("reports/figures") / name

@@ -1,0 +1,251 @@
+"""One short function for each way to look at finished results: figures, report, MLflow, terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline import config, store
+from pipeline.errors import InputError
+from pipeline.layout import (
+    PAGE,
+    PARAMS,
+    SUMMARY,
+    figure_file,
+    report_file,
+    score_file,
+    section_file,
+    shared_figure_file,
+)
+from pipeline.terminal import progress
+
+if TYPE_CHECKING:
+    from pipeline.canvas import Drawing
+    from pipeline.report import Picture
+
+POINTS = "points"  # folder of the reliability diagrams of single points
+
+
+class Drawn(NamedTuple):
+    """Files to be written, and pictures for the page."""
+
+    files: Mapping[Path, bytes]
+    pictures: Mapping[str, Picture]
+
+
+def plot(dataset: str, *, jobs: int) -> str:
+    """Draw a data set's figures from its finished tables, and write its section of the report."""
+    from joblib import Parallel, delayed  # noqa: PLC0415
+
+    from pipeline.report import section  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    config.look_up(dataset, params.datasets, f"{PARAMS}: datasets")
+    tables = _tables(dataset)
+    calls = [delayed(call)(*arguments) for call, *arguments in _drawings(dataset, tables)]
+    drawn = []
+    with progress(f"{dataset}: drawing", len(calls), "figures") as tick:
+        for one in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(calls):
+            drawn.append(one)
+            tick(1)
+    folder = figure_file(dataset, "")
+    files, pictures = _written(drawn)
+    store.keep_only(folder, files)
+    store.write_json(section_file(dataset), section(tables["results"], pictures))
+    return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
+
+
+def _tables(dataset: str) -> dict[str, Any]:
+    from pipeline.series import sweep_rows  # noqa: PLC0415
+
+    results = _results(dataset)
+    return {
+        "results": results,
+        "diagrams": store.read_json(report_file(dataset, "diagrams.json")),
+        "history": store.read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
+        "sweeps": sweep_rows(results),
+    }
+
+
+def _drawings(dataset: str, tables: dict[str, Any]) -> Iterator[tuple[Callable[..., Drawn], *tuple[Any, ...]]]:
+    """What is to be drawn, as calls: the long ones first."""
+    from pipeline.canvas import intervals  # noqa: PLC0415
+    from pipeline.figures import FIGURES  # noqa: PLC0415
+
+    yield from ((_draw, name, figure_file(dataset, name), tables) for name in FIGURES)
+    note = intervals(tables["results"])
+    for point in tables["results"]["points"]:
+        if diagram := tables["diagrams"][point["key"]]:
+            path = figure_file(dataset, f"{POINTS}/{point['variant']}/{point['name']}.png")
+            yield _draw_point, path, point["key"], diagram, note
+
+
+def _draw(name: str, path: Path, tables: dict[str, Any]) -> Drawn:
+    """One figure of a data set: the work of one worker."""
+    from pipeline import canvas, figures  # noqa: PLC0415
+
+    with canvas.styled():
+        return _forms(path, figures.FIGURES[name](tables))
+
+
+def _draw_point(path: Path, key: str, diagram: dict[str, Any], note: str) -> Drawn:
+    from pipeline import canvas, figures  # noqa: PLC0415
+
+    with canvas.styled():
+        return Drawn({path: canvas.png(figures.point_reliability(key, diagram, note))}, {})
+
+
+def _forms(path: Path, drawing: Drawing | None) -> Drawn:
+    """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
+    from pipeline import canvas  # noqa: PLC0415
+    from pipeline.report import Picture  # noqa: PLC0415
+
+    if drawing is None:
+        return Drawn({}, {})
+    bare = canvas.svg(drawing.figure).decode()
+    figure = canvas.with_caption(drawing)
+    alone = {path.with_suffix(".png"): canvas.png(figure), path.with_suffix(".svg"): canvas.svg(figure)}
+    return Drawn(alone, {path.name: Picture(bare, drawing.caption)})
+
+
+def _written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
+    """Write the files; give back where they are, and the pictures by name."""
+    files = {path: content for one in drawn for path, content in one.files.items()}
+    for path, content in files.items():
+        store.write_bytes(path, content)
+    return [*files], {name: picture for one in drawn for name, picture in one.pictures.items()}
+
+
+def report() -> str:
+    """Join the data sets' sections to one page, and say what holds across them."""
+    from pipeline import canvas, figures  # noqa: PLC0415
+    from pipeline.across import summary  # noqa: PLC0415
+    from pipeline.answer import significant  # noqa: PLC0415
+    from pipeline.report import page  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    sections = [store.read_json(section_file(dataset)) for dataset in params.study.datasets]
+    studies = [section["results"] for section in sections]
+    found = significant(summary(studies), 6)
+    with canvas.styled():
+        headline = _forms(shared_figure_file("headline"), figures.headline(studies))
+        rankings = _forms(shared_figure_file("rankings"), figures.rankings(found, studies))
+    _, pictures = _written([headline, rankings])
+    text = page(sections, found, pictures).encode()
+    store.write_json(SUMMARY, found)
+    store.write_bytes(PAGE, text)
+    return f"{PAGE}: {len(studies)} data sets on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
+
+
+def track() -> str:
+    """Publish what the evaluations found to MLflow, where the store lacks it, and print the results."""
+    from pipeline.publication import experiment_of, records_of  # noqa: PLC0415
+    from pipeline.tracking import publish, tracking_uri  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    reports = [_results(dataset) for dataset in params.study.datasets]
+    found = [records_of(results, _arrays_of(results), _pictures(results)) for results in reports]
+    records = [record for of_dataset in found for record in of_dataset]
+    with progress("MLflow", len(records), "runs") as tick:
+        done = publish(
+            records,
+            uri=tracking_uri(Path.cwd()),
+            provenance=_provenance(),
+            experiments=[experiment_of(*pair) for pair in zip(reports, found, strict=True)],
+            complete=True,
+            progress=lambda *_: tick(1),
+        )
+    for results in reports:
+        print(_shown(results))
+    changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
+    page = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
+    return f"MLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"
+
+
+def ui(*, port: int) -> str:
+    """Say where the results are in MLflow's UI, and become its server on this machine."""
+    from pipeline.publication import VIEW, experiment  # noqa: PLC0415
+    from pipeline.tracking import ENVIRONMENT, pages, tracking_uri  # noqa: PLC0415
+
+    datasets = config.load(PARAMS).study.datasets
+    uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"
+    shown = pages([experiment(dataset) for dataset in datasets], uri, view=VIEW)
+    if not shown:
+        raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
+    print(f"MLflow's UI starts at {address}; Ctrl-C ends it. Columns and charts are set at")
+    print("\n".join(f"  {name}: {address}/{path}" for name, path in shown.items()), flush=True)
+    kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    settings = kept | {name: value for name, value in ENVIRONMENT.items() if value is not None}
+    server = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    os.execve(sys.executable, [*server, "--backend-store-uri", uri], settings)
+
+
+def show(dataset: str | None) -> str:
+    """The results table of a data set, or of all that the study names."""
+    params = config.load(PARAMS)
+    if dataset is not None:
+        config.look_up(dataset, params.datasets, f"{PARAMS}: datasets")
+    return "\n".join(_shown(_results(name)) for name in ([dataset] if dataset else params.study.datasets)).strip()
+
+
+def readme() -> str:
+    """Write the README's numbers from the results, the benchmark and dvc.yaml."""
+    from pipeline.readme import parts, refresh  # noqa: PLC0415
+
+    params = config.load(PARAMS)
+    made = parts(
+        [_results(dataset) for dataset in params.study.datasets],
+        store.read_json(SUMMARY),
+        store.read_json(Path("benchmarks/engine.json")),
+        config.read_yaml(Path("dvc.yaml"))["stages"],
+    )
+    path = Path("README.md")
+    store.write_bytes(path, refresh(path.read_text(encoding="utf-8"), made).encode())
+    return f"{path}: {', '.join(made)} written from the results"
+
+
+def params() -> str:
+    """Every key of params.yaml: type, default and meaning."""
+    return config.explain()
+
+
+def _results(dataset: str) -> dict[str, Any]:
+    found: dict[str, Any] = store.read_json(report_file(dataset, "results.json"))
+    return found
+
+
+def _shown(results: Mapping[str, Any]) -> str:
+    """The table, in colour for a person, and the sentence that answers."""
+    from pipeline.rendering import render  # noqa: PLC0415
+
+    table = render(results, color=sys.stdout.isatty())
+    return f"\n{results['dataset']['name']}\n{table}\n{fill(results['answer']['sentence'], 120)}\n"
+
+
+def _arrays_of(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    dataset = results["dataset"]["name"]
+    return [store.read_arrays(score_file(dataset, row["variant"], row["name"]))[0] for row in results["points"]]
+
+
+def _pictures(results: Mapping[str, Any]) -> dict[str, Path]:
+    """The PNG files of a data set's figures by their place below its folder."""
+    folder = figure_file(results["dataset"]["name"], "")
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.png"))}
+
+
+def _provenance() -> dict[str, str]:
+    """Where a publication comes from: tags that may differ between publications of the same results."""
+    tags = {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

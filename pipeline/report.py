@@ -1,0 +1,157 @@
+"""The report: one page that needs nothing from outside, readable on a phone and in print. Text from finished tables."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from pipeline.rendering import compared, footnotes, ordered
+from pipeline.wording import interval, short, spoken
+
+Results = Mapping[str, Any]
+Cells = dict[str, str]
+TEMPLATE = "report.html.jinja"
+MADE_WITH = ("torch", "numpy", "scipy", "scikit-learn", "matplotlib")
+TITLES = {
+    "headline": "Calibration error against generalization gap",
+    "rankings": "Who wins where",
+    "forest": "Which regularizers change the test NLL, and by how much?",
+    "temperature": "What does one temperature change?",
+    "reliability": "Can the probabilities be trusted?",
+    "curves": "How do the networks overfit?",
+    "sweeps": "How strong should a regularizer be?",
+}
+SECTION = ("forest", "temperature", "reliability", "curves", "sweeps")  # in this order, below a data set's table
+
+
+class Picture(NamedTuple):
+    """A figure for the page: SVG without its words, and these."""
+
+    svg: str
+    caption: str
+
+
+def section(results: Results, pictures: Mapping[str, Picture]) -> dict[str, Any]:
+    """What the page says of one data set, JSON-ready: its finished table and its pictures."""
+    return {"results": results, "pictures": {name: picture._asdict() for name, picture in sorted(pictures.items())}}
+
+
+def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
+    """The page as HTML, from the sections of all data sets and what holds across them."""
+    shared = {name: picture._asdict() for name, picture in pictures.items()}
+    return _template().render(
+        studies=[_study(entry) for entry in sections],
+        summary=summary,
+        headline=_picture("headline", shared["headline"]),
+        rankings=_picture("rankings", shared["rankings"]),
+        made_with={name: version(name) for name in MADE_WITH},
+        spoken=spoken,
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(TEMPLATE)
+
+
+def _study(entry: Mapping[str, Any]) -> dict[str, Any]:
+    results, pictures = entry["results"], entry["pictures"]
+    return {
+        "name": results["dataset"]["name"],
+        "data": results["dataset"],
+        "protocol": results["protocol"],
+        "sentence": results["answer"]["sentence"],
+        "card": card(results),
+        "points": [_cells(point) for point in ordered(results)],
+        "calibration": [_calibration(point) for point in ordered(results) if not point["duplicate"]],
+        "flips": list(_flips(results)),
+        "notes": footnotes(results),
+        "parameters": results["points"][results["reference"]["index"]]["parameters"],
+        "pictures": [
+            _picture(name, pictures[name], results["dataset"]["name"]) for name in SECTION if name in pictures
+        ],
+    }
+
+
+def card(results: Results) -> dict[str, Any]:
+    """The answer in a few numbers: `use`, `key`, and texts by question; see `pipeline.answer.answer`."""
+    choice = results["answer"]["after_scaling"]
+    test, closed, trust = choice["test"], choice["gap_closed"], choice["calibration"]
+    texts = {}
+    if test and test["difference"] is not None:
+        texts["test NLL after temperature scaling, against none"] = interval(test, "difference", "{:+.3f}")
+        texts["seeds in which it is better"] = interval(test["p_better"], "estimate", "{:.0%}")
+    if closed and closed["percent"] is not None:
+        texts["generalization gap closed, percent"] = interval(closed, "percent", "{:.0f}")
+    for when, words in (("before", "as trained"), ("after", "after temperature scaling")):
+        ece, floor = (trust["chosen"][name] for name in (when, f"{when}_floor"))
+        if ece is not None and floor is not None:
+            chance = f"{100 * floor:.1f} would be chance"
+            texts[f"its confidence {words} is off by"] = f"{100 * ece:.1f} points on average; {chance}"
+    return {
+        "use": choice["recommendation"] == "use",
+        "key": choice["key"],
+        "variant": choice["variant"],
+        "texts": texts,
+    }
+
+
+def _cells(point: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = (point["against_reference"].get(f"test{suffix}/nll") for suffix in ("", "_ts"))
+    means = {name: entry["mean"] for name, entry in point["metrics"].items()}
+    return {
+        "key": point["key"],
+        "note": "identical to none" if point["duplicate"] else "",
+        "nll": short(means["test/nll"]),
+        "accuracy": short(means["test/accuracy"]),
+        "gap": short(means["gap/nll"]),
+        "ece": f"{short(means['test/ece'])} / {short(means['test/ece_floor'])}",
+        "before": compared(before),
+        "nll_ts": short(means["test_ts/nll"]),
+        "ece_ts": f"{short(means['test_ts/ece'])} / {short(means['test_ts/ece_floor'])}",
+        "after": compared(after),
+    }
+
+
+def _calibration(point: Mapping[str, Any]) -> dict[str, Any]:
+    means = {name: entry["mean"] for name, entry in point["metrics"].items()}
+    names = {"debiased": 4, "smece": 3, "classwise": 3, "bias": 3, "brier": 3}
+    return {
+        "key": point["key"],
+        "cells": [
+            short(means[f"test{suffix}/{name}"], digits=digits, sign=name in ("debiased", "bias"))
+            for name, digits in names.items()
+            for suffix in ("", "_ts")
+        ],
+    }
+
+
+def _flips(results: Results) -> Iterator[dict[str, Any]]:
+    """The changes of sign or verdict in NLL, the largest changes of rank first."""
+    told = [flip for flip in results["flips"] if flip["metric"] == "nll"]
+    for flip in sorted(told, key=lambda flip: -abs(flip["after"]["rank"] - flip["before"]["rank"])):
+        sides = {
+            when: {**flip[when], "difference": short(flip[when]["difference"], sign=True)}
+            for when in ("before", "after")
+        }
+        yield {"key": flip["key"], "kinds": flip["kinds"], **sides}
+
+
+def _picture(name: str, picture: Mapping[str, str], dataset: str = "") -> dict[str, str]:
+    title = TITLES[name]
+    return {
+        "name": name,
+        "of": dataset or "all",
+        "title": title,
+        "alt": f"{title}{f' ({dataset})' if dataset else ''}: the text below says how to read it.",
+        "caption": picture["caption"],
+        "data": base64.b64encode(picture["svg"].encode()).decode(),
+    }
