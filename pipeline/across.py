@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.flips import STAGES
+from pipeline.rendering import DOUBT, is_doubtful
 from pipeline.wording import spoken
 
 Results = Mapping[str, Any]
@@ -17,9 +18,11 @@ def summary(studies: Sequence[Results]) -> dict[str, Any]:
 
     A point is in `points` if every data set has it and compares it; the unregularized point, its duplicates and the A/A
     check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` temperature
-    scaling. A point `survives` if it is better after scaling on every data set, and is in `conflict` if it is then
-    better on one and worse on another. `ranking` (best first, after scaling) has the points that every data set ranks,
-    `best` says at which place of it each data set's best point stands elsewhere.
+    scaling; `doubtful` says whether one after scaling does not hold once all points are taken into account (Holm). A
+    point `survives` if it is better after scaling on every data set, and is in `conflict` if it is then better on one
+    and worse on another. `counts` has how many points are better `before`, `after`, and both (`kept`). `ranking` (best
+    first, after scaling) has the points that every data set ranks, `best` says at which place of it each data set's
+    best point stands elsewhere.
 
     Raises:
         ValueError: no data set is given.
@@ -30,12 +33,9 @@ def summary(studies: Sequence[Results]) -> dict[str, Any]:
     keys = [key for key, row in next(iter(by_set.values())).items() if not row["a_a"] and row["against_reference"]]
     rows = [_row(key, by_set) for key in keys if all(_compared(rows.get(key)) for rows in by_set.values())]
     ranking = _ranking(studies)
-    counts = {
-        name: {when: sum(row["verdicts"][name][when] == "better" for row in rows) for when in STAGES} for name in by_set
-    }
     found = {
         "points": rows,
-        "counts": counts,
+        "counts": {name: _counts([row["verdicts"][name] for row in rows]) for name in by_set},
         "ranking": ranking,
         "means": {name: _means(by_set[name], order) for name, order in ranking.items()},
         "best": [
@@ -59,18 +59,24 @@ def _compared(row: Mapping[str, Any] | None) -> bool:
 
 
 def _row(key: str, by_set: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    compared = {name: rows[key]["against_reference"] for name, rows in by_set.items()}
     verdicts = {
-        name: {when: rows[key]["against_reference"][f"{stage}/nll"]["verdict"] for when, stage in STAGES.items()}
-        for name, rows in by_set.items()
-        if key in rows and _compared(rows[key])
+        name: {when: entries[f"{stage}/nll"]["verdict"] for when, stage in STAGES.items()}
+        for name, entries in compared.items()
     }
     after = {verdict["after"] for verdict in verdicts.values()}
     return {
         "key": key,
         "verdicts": verdicts,
+        "doubtful": any(is_doubtful(entries[f"{STAGES['after']}/nll"]) for entries in compared.values()),
         "survives": after == {"better"},
         "conflict": {"better", "worse"} <= after,
     }
+
+
+def _counts(verdicts: Sequence[Mapping[str, str]]) -> dict[str, int]:
+    better = [{when for when in STAGES if verdict[when] == "better"} for verdict in verdicts]
+    return {**{when: sum(when in found for found in better) for when in STAGES}, "kept": better.count(set(STAGES))}
 
 
 def _ranking(studies: Sequence[Results]) -> dict[str, list[str]]:
@@ -86,15 +92,17 @@ def _means(rows: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> dict[
 def _sentence(found: Mapping[str, Any]) -> str:
     rows, several = found["points"], len(found["counts"]) > 1
     told = [
-        f"on {name} {count['before']} of {len(rows)} points beat no regularization before temperature scaling and "
-        f"{count['after']} after it"
+        f"On {name} {count['before']} of {len(rows)} points beat no regularization as trained; {count['kept']} of them "
+        f"and {count['after'] - count['kept']} more do after temperature scaling."
         for name, count in found["counts"].items()
     ]
-    text = f"{'; '.join(told)}. Still better{' on every data set' if several else ''}: {_listed(rows, 'survives')}."
+    told.append(f"Better after it{' on every data set' if several else ''}: {_listed(rows, 'survives')}.")
     if several:
-        text += f" Better on one data set and worse on another: {_listed(rows, 'conflict')}."
-    return text[0].upper() + text[1:]
+        told.append(f"Better on one data set and worse on another: {_listed(rows, 'conflict')}.")
+    if any(row["doubtful"] for row in rows if row["survives"] or row["conflict"]):
+        told.append(f"{DOUBT}: a verdict of it does not hold at 5% once all points are taken into account (Holm).")
+    return " ".join(told)
 
 
 def _listed(rows: Sequence[Mapping[str, Any]], which: str) -> str:
-    return "; ".join(spoken(row["key"]) for row in rows if row[which]) or "none"
+    return "; ".join(spoken(row["key"]) + DOUBT * row["doubtful"] for row in rows if row[which]) or "none"

@@ -4,7 +4,7 @@ Everything is read from the finished table of `pipeline.results.results_table`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SUMMARY = {
@@ -75,6 +75,7 @@ def _choice(results: Mapping[str, Any], stage: str) -> dict[str, Any]:
         "test": test,
         "gap_closed": row["against_reference"].get(f"gap{suffix}/nll", {}).get("closed"),
         "calibration": _calibration(reference, row),
+        "at_edge": _at_edge(row, rows),
     }
     return {**choice, "sentence": _sentence(choice, stage, results["protocol"])}
 
@@ -97,10 +98,11 @@ def _sentence(choice: Mapping[str, Any], stage: str, protocol: Mapping[str, Any]
         return f"Leave it unregularized: {name}, chosen on validation, is the unregularized network itself; {seeds}."
     if test["left_out"]:
         return f"Leave it unregularized: {name}, chosen on validation, cannot be compared: {test['left_out']}."
-    share = f"better in {_range(test['p_better'], 'estimate', '{:.0%}')} of seeds"
+    share = f"better in {test['p_better']['estimate'] * choice['seeds']:g} of {choice['seeds']} seeds"
     if choice["recommendation"] == "use":
         parts = [f"Use {name}: test NLL{_WORDS[stage]} changes by {_effect(test, protocol)}, {share}"]
-        parts += _closing(choice["gap_closed"]) + _trust(choice["calibration"])
+        parts += _closing(choice["gap_closed"], stage) + _trust(choice["calibration"])
+        parts += [f"{field} is the strongest tried, so more may be better still" for field in choice["at_edge"]]
         return "; ".join([*parts, seeds]) + "."
     parts = [f"Leave it unregularized: {name}, chosen on validation, is {_state(test)}"]
     parts.append(f"test NLL{_WORDS[stage]} changes by {_effect(test, protocol)}, {share}")
@@ -123,10 +125,22 @@ def _effect(test: Mapping[str, Any], protocol: Mapping[str, Any]) -> str:
     return f"{_range(test, 'difference', '{:+.4f}')} ({protocol['confidence']:.0%} interval{widened})"
 
 
-def _closing(closed: Mapping[str, float | None] | None) -> list[str]:
+def _closing(closed: Mapping[str, float | None] | None, stage: str) -> list[str]:
+    gap = f"the generalization gap{_WORDS[stage]}"
     if not closed or closed["percent"] is None:
-        return ["the share of the generalization gap that closes cannot be told"]
-    return [f"it closes {_range(closed, 'percent', '{:.0f}')} percent of the generalization gap"]
+        return [f"the share of {gap} that closes cannot be told"]
+    return [f"it closes {_range(closed, 'percent', '{:.0f}')} percent of {gap}"]
+
+
+def _at_edge(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The numeric parameters that have their largest value in the point, of three or more that its variant sweeps."""
+    own = [other["parameters"] for other in rows if other["variant"] == row["variant"] and not other["a_a"]]
+    found = []
+    for field, value in row["parameters"].items():
+        values = {parameters[field] for parameters in own if isinstance(parameters.get(field), int | float)}
+        if len(values) > 2 and value == max(values):
+            found.append(f"{field}={value:g}")
+    return found
 
 
 def _trust(calibration: Mapping[str, Mapping[str, float | None]]) -> list[str]:

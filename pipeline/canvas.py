@@ -22,6 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 BLUE, ORANGE = COLOURS[:2]
 INK, GREY, PALE = "#000000", "#767676", "#DDDDDD"
+DARK = {ORANGE: "#A84600", BLUE: BLUE, GREY: "#555555"}  # the same for text, which needs more contrast than a mark
 VERDICTS = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
 SUFFIX = {"before": "", "after": "_ts"}
 WHEN = {"before": "before temperature scaling", "after": "after temperature scaling"}
@@ -123,20 +124,37 @@ def gap_where_missing(value: float | None) -> float:
 
 
 def with_caption(drawing: Drawing) -> Figure:
-    """The figure with its words below, for where it stands alone."""
+    """The figure with its words below, for where it stands alone; it grows by what they need."""
     figure = drawing.figure
-    width = int(figure.get_figwidth() * 12.2)
-    text = fill(drawing.caption, width)
+    width, height = figure.get_size_inches()
+    text = fill(drawing.caption, int(width * 12.2))
+    _grow(figure, height + 0.19 * (text.count("\n") + 1) + 0.1)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=10, color="#444444", linespacing=1.35)
     return figure
 
 
+def _grow(figure: Figure, height: float) -> None:
+    """Make room at the bottom; what no layout engine arranges keeps its size and its distance from the top."""
+    before = figure.get_figheight()
+    figure.set_figheight(height)
+    if figure.get_layout_engine() is None:
+        ratio = before / height
+        for axes in figure.axes:
+            x, y, wide, tall = axes.get_position(original=True).bounds
+            axes.set_position((x, 1 - (1 - y) * ratio, wide, tall * ratio))
+        for text in figure.texts:
+            text.set_y(1 - (1 - text.get_position()[1]) * ratio)
+
+
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, in 256 colours of its own: a third of the size, and no time or version in it."""
+    """The figure as PNG, in its 256 most frequent colours: a third of the size, and no time or version in it."""
     agg, content = FigureCanvasAgg(figure), io.BytesIO()
     agg.draw()  # type: ignore[no-untyped-call]
     picture = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
-    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(content, "PNG")
+    counted: list[Any] = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in counted for part in colour])
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(content, "PNG")
     return content.getvalue()
 
 

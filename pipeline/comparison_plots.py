@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from pipeline.canvas import (
+    DARK,
     GREY,
     INK,
     SUFFIX,
@@ -33,10 +34,13 @@ def headline(studies: Sequence[Results]) -> Drawing:
         for axes, when in zip(row, SUFFIX, strict=True):
             gap_panel(axes, results, when)
     variants = dict.fromkeys(point["variant"] for results in studies for point in results["points"])
-    looks: dict[Any, str] = {"full": "better NLL than none", "none": "no evidence", "bottom": "worse NLL"}
+    looks: dict[str, Any] = {
+        "better NLL than none": {"marker": "o"},
+        "no evidence": {"marker": "o", "fillstyle": "none"},
+        "worse NLL: crossed": {"marker": "x"},
+    }
     fills = [
-        Line2D([], [], color=GREY, marker="o", linestyle="", fillstyle=style, label=label, markersize=8)
-        for style, label in looks.items()
+        Line2D([], [], color=GREY, linestyle="", label=label, markersize=8, **look) for label, look in looks.items()
     ]
     kinds = [
         Line2D([], [], color=mark.colour, marker=mark.shape, linestyle="", label=spoken(name), markersize=9)
@@ -51,9 +55,10 @@ def headline(studies: Sequence[Results]) -> Drawing:
     chosen = "; ".join(f"{r['dataset']['name']}: {spoken(r['answer']['after_scaling']['key'])}" for r in studies)
     words = (
         "Down and left is better; the dotted lines are the network without regularization, the ring is what "
-        f"validation chooses ({chosen}). Crosses are intervals. Grey: calibration errors that perfectly calibrated "
-        "models would show by chance. Fill: verdict on test NLL, so that a small gap from learning nothing does not "
-        f"pass. {notes}"
+        f"validation chooses ({chosen}), the second star the same network on other seeds (A/A check). Whiskers are "
+        "intervals. Grey: from the smallest to the largest ECE that these points would be expected to show if they "
+        "were calibrated. Filled, hollow, crossed: the verdict on test NLL, so that a small gap from learning nothing "
+        f"does not pass. {notes}"
     )
     return Drawing(figure, words)
 
@@ -65,18 +70,27 @@ def gap_panel(axes: Axes, results: Results, when: str) -> None:
     rows = [point for point in results["points"] if not point["duplicate"] and _known(point, *names)]
     floors = [point["metrics"][names[2]]["mean"] for point in rows]
     axes.axhspan(min(floors), max(floors), color="#EEEEEE", zorder=0)
-    lowest = 0.7 * min(floors)
+    lowest = 0.7 * min(*floors, *(point["metrics"][names[1]]["mean"] for point in rows))
     for point in rows:
         x, y = (point["metrics"][name] for name in names[:2])
-        mark, look = drawn[point["variant"]], _fill(point, f"test{suffix}/nll")
+        mark, look = drawn[point["variant"]], _look(point, f"test{suffix}/nll")
         bars: dict[str, Any] = {"color": mark.colour, "alpha": 0.45, "linewidth": 1.1, "zorder": 2}
         axes.plot([x["low"], x["high"]], [y["mean"]] * 2, **bars)
         axes.plot([x["mean"]] * 2, [max(y["low"], lowest), y["high"]], **bars)
         size, order = (13, 5) if point["variant"] == "none" else (8, 3)
+        filled: Any = "full" if look == "better" else "none"
         axes.plot(
-            x["mean"], y["mean"], mark.shape, color=mark.colour, markersize=size, fillstyle=look, mew=1.3, zorder=order,
-            markerfacecoloralt="white",
-        )  # fmt: skip
+            x["mean"],
+            y["mean"],
+            mark.shape,
+            color=mark.colour,
+            markersize=size,
+            fillstyle=filled,
+            mew=1.3,
+            zorder=order,
+        )
+        if look == "worse":
+            axes.plot(x["mean"], y["mean"], "x", color=INK, markersize=6, mew=1.2, zorder=order + 0.5)
     reference = _reference(results)
     reference_lines(axes, *(reference["metrics"][name]["mean"] for name in names[:2]))
     _ring(axes, next((p for p in rows if p["key"] == results["answer"]["after_scaling"]["key"]), None), names)
@@ -132,6 +146,7 @@ def forest_panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
         axes.plot([entry["low"], entry["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
         axes.plot(middle, y, "o", color=colour, markersize=6, zorder=3)
     axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 
@@ -144,11 +159,10 @@ def _reference(results: Results) -> Row:
     return row
 
 
-def _fill(point: Row, metric: str) -> Any:
-    """Full where better than no regularization, and for that itself; half where worse; hollow without evidence."""
+def _look(point: Row, metric: str) -> str:
+    """The verdict that a mark shows; the unregularized point, which has none, is drawn as a better one."""
     against = point["against_reference"].get(metric)
-    verdict = against["verdict"] if against else "better"
-    return {"better": "full", "worse": "bottom"}.get(verdict, "none")
+    return str(against["verdict"]) if against else "better"
 
 
 def _ring(axes: Axes, point: Row | None, names: Sequence[str]) -> None:
@@ -162,6 +176,6 @@ def _arrow(axes: Axes, value: float, y: float, *, colour: str) -> None:
     left, right = axes.get_xlim()
     end, inner = (right, right - 0.15 * (right - left)) if value > 0 else (left, left + 0.15 * (right - left))
     axes.annotate(
-        f"{value:+.2f}", (end, y), (inner, y), color=colour, fontsize=9.5, va="center",
+        f"{value:+.2f}", (end, y), (inner, y), color=DARK[colour], fontsize=9.5, va="center",
         ha="right" if value > 0 else "left", arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8},
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The finished reliability diagram of a point: one seed's bins with intervals and band, all other seeds beside it.
 
-Seeds are never pooled, which would average their errors away. The seed shown is the one with the median ECE.
+Seeds are never pooled, which would average their errors away. The seed shown is the one with the median ECE as trained.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,10 @@ def consistency_band(confidence: NDArray[Any], count: NDArray[Any], *, coverage:
 def point_diagrams(curves: Curves, scores: Scores) -> dict[str, Any] | None:
     """The diagrams `before` and `after` temperature scaling, JSON-ready; None where no seed is finite.
 
-    Each has `seed`; `n`; the scores `ece`, `ece_floor`, `ece_p`, `accuracy`, `confidence` of that seed; `bins` with
-    `confidence, accuracy, low, high, band_low, band_high, exact, count` of those not empty; `isotonic`, its
-    confidences and values on a grid; and `others`, the confidences and accuracies of the bins of all other seeds.
+    Each has `seed`, the same in both; `n`; the scores `ece`, `ece_floor`, `ece_p`, `accuracy`, `confidence` of that
+    seed and `ece_mean` over all finite seeds; `bins` with `confidence, accuracy, low, high, band_low, band_high, exact,
+    count` of those not empty; `isotonic`, its confidences and values on a grid; and `others`, the confidences and
+    accuracies of the bins of all other seeds.
 
     Args:
         curves: `<stage>/<field>` for the stages test and test_ts: confidence, accuracy, count, exact (seeds, bins),
@@ -75,6 +76,7 @@ def point_diagrams(curves: Curves, scores: Scores) -> dict[str, Any] | None:
 
 def _diagram(stage: str, curves: Curves, scores: Scores, seed: int, others: list[int]) -> dict[str, Any]:
     fields = {name: curves[f"{stage}/{name}"][seed] for name in ("confidence", "accuracy", "count", "exact")}
+    finite = [seed, *others]
     told = {name: float(scores[f"{stage}/{name}"][seed]) for name in ("ece", "ece_floor", "ece_p", "accuracy")}
     bars = wilson(fields["accuracy"], fields["count"])
     band = consistency_band(fields["confidence"], fields["count"])
@@ -83,6 +85,7 @@ def _diagram(stage: str, curves: Curves, scores: Scores, seed: int, others: list
     return {
         **told,
         "confidence": told["accuracy"] + float(scores[f"{stage}/bias"][seed]),
+        "ece_mean": float(np.mean(scores[f"{stage}/ece"][finite])),
         "seed": seed,
         "n": int(fields["count"].sum()),
         "width": 1 / len(fields["count"]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import cycle
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,7 +12,6 @@ from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 from pipeline.canvas import (
     BLUE,
     COLOURS,
-    GREY,
     INK,
     ORANGE,
     Drawing,
@@ -23,17 +23,18 @@ from pipeline.canvas import (
 )
 from pipeline.wording import spoken
 
-SHADES = ("#c6dbef", "#6baed6", "#2171b5", "#08306b", "#000000")  # one hue from weak to strong: order, not kind
+SHADES = ("#9ecae1", "#6baed6", "#2171b5", "#08306b", "#000000")  # one hue from weak to strong: order, not kind
 ENDS = ("mean", "low", "high")
 LINES: dict[str, tuple[str, Any]] = {
     "before temperature scaling": (ORANGE, "-"),
     "after temperature scaling": (BLUE, "-"),
-    "noise floor of the ECE": (GREY, ":"),
+    "noise floor of the ECE, before": (ORANGE, ":"),
+    "noise floor of the ECE, after": (BLUE, ":"),
 }
 MEASURES = {
     "test NLL (nats)": ("test/nll", "test_ts/nll"),
     "gap: test − train NLL": ("gap/nll", "gap_ts/nll"),
-    "ECE": ("test/ece", "test_ts/ece", "test/ece_floor"),
+    "ECE": ("test/ece", "test_ts/ece", "test/ece_floor", "test_ts/ece_floor"),
 }
 
 
@@ -49,7 +50,9 @@ def curves(results: Results, history: Sequence[Row]) -> Drawing:
     for axes, variant in zip(panels, variants, strict=False):
         curves_panel(axes, [row for row in history if row["variant"] == variant], plain)
         axes.set_title(spoken(variant))
-    top = 1.25 * max(row["high"] for row in plain if row["high"] is not None)
+    highest = max(row["high"] for row in plain if row["high"] is not None)
+    room = max(legend.count("\n") for legend in (_legend(axes) for axes in panels))  # lines of text above the curves
+    top = highest * (1.15 + 0.075 * room)
     panels[0].set(ylim=(0, top), xscale="symlog")
     panels[0].set_xlim(0, max(row["epoch"] for row in history))
     panels[0].xaxis.set_major_locator(FixedLocator([0, 1, 3, 10, 30, 100, 300, 1000]))
@@ -57,10 +60,13 @@ def curves(results: Results, history: Sequence[Row]) -> Drawing:
     panels[0].xaxis.set_minor_formatter(NullFormatter())
     for axes in panels[len(variants) :]:
         axes.set_visible(False)
+    for axes in panels[len(variants) - columns : len(variants)]:
+        axes.set_xlabel("epoch (logarithmic from 2)")
     figure.supylabel("NLL (nats)", fontsize=12)
     words = (
         "NLL by epoch; solid: validation, dashed: training, both without dropout or noise and with plain cross-"
-        "entropy, so that variants can be compared; dotted: validation without regularization. Bands are intervals. "
+        "entropy, so that variants can be compared; dotted: validation without regularization. Early stopping and "
+        "averaging keep other weights than these curves end with. Bands are intervals. "
         f"{intervals(results)}"
     )
     return Drawing(figure, words)
@@ -76,7 +82,7 @@ def curves_panel(axes: Axes, rows: Sequence[Row], plain: Sequence[Row]) -> None:
             means, lows, highs = ([gap_where_missing(row[end]) for row in line] for end in ENDS)
             axes.plot(epochs, means, style, color=colour, linewidth=1.6)
             axes.fill_between(epochs, lows, highs, color=colour, alpha=0.18, linewidth=0)
-        axes.plot([], [], color=colour, linewidth=2.5, label=_short(spoken(name), 46))
+        axes.plot([], [], color=colour, linewidth=2.5, label=fill(spoken(name), 40))
     against = [row for row in plain if row["metric"] == "validation/nll"]
     axes.plot([row["epoch"] for row in against], [row["mean"] for row in against], ":", color=INK, linewidth=1.2)
     axes.legend(
@@ -92,14 +98,14 @@ def sweeps(results: Results, rows: Sequence[Row]) -> Drawing | None:
     figure = new_figure(10.5, 2.7 * len(swept) + 1.3)
     panels = figure.subplots(len(swept), len(MEASURES), squeeze=False)
     for line, (parameter, found) in zip(panels, swept.items(), strict=True):
-        for axes, (title, names) in zip(line, MEASURES.items(), strict=True):
+        for axes, (measure, names) in zip(line, MEASURES.items(), strict=True):
             sweep_panel(axes, found, names)
-            axes.set(xlabel=spoken(parameter), title=title if line is panels[0] else "")
+            axes.set(xlabel=spoken(parameter), ylabel=measure)
     handles = [
         Line2D([], [], color=colour, marker="o", linestyle=style, label=label)
         for label, (colour, style) in LINES.items()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     words = f"Strengths are evenly spaced, not to scale; the leftmost is off. Bars are intervals. {intervals(results)}"
     return Drawing(figure, words)
 
@@ -107,7 +113,7 @@ def sweeps(results: Results, rows: Sequence[Row]) -> Drawing | None:
 def sweep_panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     """One measure, before and after scaling, at each strength."""
     values = sorted({row["value"] for row in rows})
-    for dodge, name, (colour, style) in zip((-0.05, 0.05, 0.0), names, LINES.values(), strict=False):
+    for dodge, name, (colour, style) in zip((-0.05, 0.05) * 2, names, LINES.values(), strict=False):
         line = sorted((row for row in rows if row["metric"] == name), key=lambda row: float(row["value"]))
         places = [values.index(row["value"]) + dodge for row in line]
         means, lows, highs = ([gap_where_missing(row[end]) for row in line] for end in ENDS)
@@ -135,5 +141,6 @@ def _colours(names: Sequence[str]) -> list[str]:
     return [SHADES[min(first + place, len(SHADES) - 1)] for place in range(len(names))]
 
 
-def _short(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _legend(axes: Axes) -> str:
+    """All labels of a panel, a line each and more where they are wrapped."""
+    return "\n".join(["", *axes.get_legend_handles_labels()[1]])

@@ -169,8 +169,9 @@ def track() -> str:
 
 def ui(*, port: int) -> str:
     """Say where the results are in MLflow's UI, and become its server on this machine."""
+    from pipeline.connection import ENVIRONMENT  # noqa: PLC0415
     from pipeline.publication import VIEW, experiment  # noqa: PLC0415
-    from pipeline.tracking import ENVIRONMENT, pages, tracking_uri  # noqa: PLC0415
+    from pipeline.tracking import pages, tracking_uri  # noqa: PLC0415
 
     datasets = config.load(PARAMS).study.datasets
     uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"

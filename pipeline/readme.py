@@ -6,11 +6,11 @@ from itertools import groupby
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.rendering import ordered, render
+from pipeline.rendering import compared, ordered, render
 from pipeline.wording import interval, short, spoken
 
 Results = Mapping[str, Any]
-SAMPLE = "dropout=0.5"  # the point whose line the README explains
+SAMPLE = "dropout=0.5"  # the point whose line the README explains, or the first where there is none
 
 
 def refresh(text: str, parts: Mapping[str, str]) -> str:
@@ -20,8 +20,9 @@ def refresh(text: str, parts: Mapping[str, str]) -> str:
         InputError: the text lacks a part, or has one that is not known.
     """
     found = re.findall(r"<!-- begin (\w+) -->", text)
-    if sorted(found) != sorted(parts):
-        raise InputError(f"README.md: must have the generated parts {', '.join(sorted(parts))}, got {', '.join(found)}")
+    if sorted(found) != sorted(parts) or found != re.findall(r"<!-- end (\w+) -->", text):
+        wanted = ", ".join(sorted(parts))
+        raise InputError(f"README.md: must have the parts {wanted}, each with its end, got {', '.join(found)}")
     for name, part in parts.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         before, _, after = text.partition(begin)
@@ -47,19 +48,20 @@ def _answer(results: Results) -> str:
     test, closed, trust = choice["test"], choice["gap_closed"], choice["calibration"]["chosen"]
     if choice["recommendation"] != "use":
         return f"**{name}**: leave it unregularized."
+    known = closed and closed["percent"] is not None
+    closing = f"{interval(closed, 'percent', '{:.0f}')} percent of the gap after scaling closes, and " if known else ""
     return (
         f"**{name}**: use **{spoken(choice['key'])}**. Test NLL after temperature scaling changes by "
         f"{interval(test, 'difference', '{:+.3f}')} against no regularization (n = {choice['seeds']} paired seeds, "
-        f"{results['protocol']['confidence']:.0%} interval), {interval(closed, 'percent', '{:.0f}')} percent of the "
-        f"gap closes, and the ECE is {trust['before']:.3f} as trained and {trust['after']:.3f} after scaling (chance "
-        f"alone: {trust['after_floor']:.3f})."
+        f"{results['protocol']['confidence']:.0%} interval), {closing}the ECE is {trust['before']:.3f} as trained and "
+        f"{trust['after']:.3f} after scaling (chance alone: {trust['after_floor']:.3f})."
     )
 
 
 def _sample(results: Results) -> str:
     """The header of the printed table and one of its lines."""
     lines = render(results).splitlines()
-    line = next(line for line in lines if line.startswith(f"{SAMPLE} "))
+    line = next((line for line in lines if line.startswith(f"{SAMPLE} ")), lines[1])
     return f"```text\n{lines[0]}\n{line}\n```"
 
 
@@ -81,12 +83,11 @@ def _best(results: Results) -> list[Mapping[str, Any]]:
 def _cells(point: Mapping[str, Any]) -> list[str]:
     means = {name: entry["mean"] for name, entry in point["metrics"].items()}
     before, after = (point["against_reference"].get(f"test{suffix}/nll") for suffix in ("", "_ts"))
-    compared = (
-        (interval(after, "difference", "{:+.3f}"), f"{before['verdict']} → {after['verdict']}") if after else ("", "")
-    )
+    verdicts = " → ".join(compared(entry)[2] for entry in (before, after))
+    against = (interval(after, "difference", "{:+.3f}"), verdicts) if after else ("", "")
     eces = [f"{short(means[f'test{s}/ece'])} / {short(means[f'test{s}/ece_floor'])}" for s in ("", "_ts")]
     nll, gap, nll_ts = (short(means[name]) for name in ("test/nll", "gap/nll", "test_ts/nll"))
-    return [spoken(point["key"]), nll, gap, eces[0], nll_ts, eces[1], *compared]
+    return [spoken(point["key"]), nll, gap, eces[0], nll_ts, eces[1], *against]
 
 
 def _graph(stages: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Is a confidence worth what it says? Reliability diagrams, drawn from finished tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -17,46 +17,50 @@ from pipeline.canvas import (
     Drawing,
     Results,
     intervals,
-    new_figure,
+    with_caption,
 )
 from pipeline.wording import spoken
 
 PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5}
+WIDTH, SQUARE, ROW = 9.6, 3.7, 6.0  # inches: figure, panel, a row of two panels with counts below
 
 
 def reliability(results: Results, diagrams: Mapping[str, Any]) -> Drawing | None:
-    """Diagrams of the unregularized and the chosen point, before and after temperature scaling."""
+    """Diagrams of the unregularized and the chosen point, before and after scaling; None where no seed is finite."""
     keys = dict.fromkeys([results["reference"]["key"], results["answer"]["after_scaling"]["key"]])
     shown = [key for key in keys if diagrams[key]]
     if not shown:
         return None
-    figure = new_figure(10, 5.9 * len(shown) + 0.9)
-    grid = figure.subplots(
-        2 * len(shown), 2, squeeze=False, sharex=True, height_ratios=[4.2, 1] * len(shown), gridspec_kw={"hspace": 0.02}
-    )
+    figure = Figure(figsize=(WIDTH, ROW * len(shown)))
     for place, key in enumerate(shown):
-        for column, when in enumerate(SUFFIX):
-            diagram_panel(grid[2 * place][column], diagrams[key][when])
-            counts_panel(grid[2 * place + 1][column], diagrams[key][when])
-            grid[2 * place][column].set_title(f"{fill(spoken(key), 38)}\n{WHEN[when]}", fontsize=11.5)
-    return Drawing(figure, f"{_diagram_words(diagrams[shown[0]]['before'])} {intervals(results)}")
+        _pair(figure, key, diagrams[key], bottom=ROW * (len(shown) - 1 - place))
+    words = _diagram_words([diagrams[key] for key in shown])
+    return Drawing(figure, f"{words} {intervals(results)}")
 
 
 def point_reliability(key: str, diagram: Mapping[str, Any], note: str) -> Figure:
-    """One point's diagrams before and after temperature scaling, laid out by hand: there are many of them."""
-    figure = Figure(figsize=(9.4, 6.8))
+    """One point's diagrams before and after temperature scaling, with its words."""
+    figure = Figure(figsize=(WIDTH, ROW))
+    _pair(figure, key, diagram, bottom=0)
+    return with_caption(Drawing(figure, f"{_diagram_words([diagram])} {note}"))
+
+
+def _pair(figure: Figure, key: str, diagram: Mapping[str, Any], *, bottom: float) -> None:
+    """A row of two diagrams, each with its counts below, laid out by hand so that squares and bars line up; inches."""
+    width, height = figure.get_size_inches()
     for column, when in enumerate(SUFFIX):
-        x = 0.085 + 0.49 * column
-        upper, lower = figure.add_axes((x, 0.335, 0.4, 0.553)), figure.add_axes((x, 0.215, 0.4, 0.105))
+        left = 0.85 + (WIDTH / 2) * column
+        upper, lower = (
+            figure.add_axes((left / width, (bottom + low) / height, SQUARE / width, tall / height))
+            for low, tall in ((1.55, SQUARE), (0.55, 0.85))
+        )
         diagram_panel(upper, diagram[when])
         counts_panel(lower, diagram[when])
         for axes in (upper, lower):
-            axes.yaxis.set_label_coords(-0.13, 0.5)
+            axes.yaxis.set_label_coords(-0.155, 0.5)
         upper.set_title(WHEN[when].capitalize(), fontsize=11.5)
-    figure.suptitle(fill(spoken(key), 80), x=0.02, y=0.985, ha="left", fontweight="bold", fontsize=13)
-    words = fill(f"{_diagram_words(diagram['before'])} {note}", 118)
-    figure.text(0.02, 0.02, words, fontsize=8.8, color="#444444", linespacing=1.3)
-    return figure
+    top = (bottom + ROW - 0.08) / height
+    figure.text(0.02, top, fill(spoken(key), 90), ha="left", va="top", fontweight="bold", fontsize=13)
 
 
 def diagram_panel(axes: Axes, diagram: Mapping[str, Any]) -> None:
@@ -72,8 +76,13 @@ def diagram_panel(axes: Axes, diagram: Mapping[str, Any]) -> None:
         linewidth=0,
         zorder=1,
     )
+    axes.vlines(
+        xs, [entry["band_low"] for entry in bins], [entry["band_high"] for entry in bins], color=PALE, lw=5, zorder=1
+    )
     for line in diagram["others"]:
-        axes.plot([x for x, _ in line], [y for _, y in line], color="#56B4E9", linewidth=0.7, alpha=0.35, zorder=1.5)
+        axes.plot(
+            *zip(*line, strict=True), "-" if len(line) > 1 else ".", color="#56B4E9", lw=0.7, alpha=0.35, zorder=1.5
+        )
     axes.step(*(diagram["isotonic"][name] for name in ("confidence", "accuracy")), where="mid", color=ORANGE, lw=1.6)
     exact = [(x, entry["exact"]) for x, entry in zip(xs, bins, strict=True) if entry["exact"] is not None]
     if exact:
@@ -83,7 +92,11 @@ def diagram_panel(axes: Axes, diagram: Mapping[str, Any]) -> None:
     axes.plot(xs, [entry["accuracy"] for entry in bins], "o", color=BLUE, markersize=5.5, zorder=4)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel="accuracy")
     axes.tick_params(labelbottom=False)
-    told = f"ECE {diagram['ece']:.3f}\nfloor {diagram['ece_floor']:.3f}\np {_p(diagram['ece_p'])}"
+    told = (
+        f"seed {diagram['seed']}: ECE {diagram['ece']:.3f}\n"
+        f"floor {diagram['ece_floor']:.3f}, p {_p(diagram['ece_p'])}\n"
+        f"all seeds: ECE {diagram['ece_mean']:.3f}"
+    )
     axes.text(0.025, 0.975, told, ha="left", va="top", fontsize=10.5, linespacing=1.3, bbox=PLATE, zorder=5)
 
 
@@ -108,13 +121,14 @@ def _p(value: float) -> str:
     return "< .01" if value < 0.01 else f"= {value:.2f}"
 
 
-def _diagram_words(diagram: Mapping[str, Any]) -> str:
-    others = len(diagram["others"])
-    known = any(entry["exact"] is not None for entry in diagram["bins"])
+def _diagram_words(diagrams: Sequence[Mapping[str, Any]]) -> str:
+    first = diagrams[0]["before"]
+    known = any(entry["exact"] is not None for entry in first["bins"])
     exact = " Green dashes: the exact accuracy, from the known posterior." if known else ""
     return (
-        f"Dots: mean confidence and accuracy of {round(1 / diagram['width'])} equal-width bins (a, b], with 95% Wilson "
-        f"intervals, for the seed with the median ECE (seed {diagram['seed']}, n = {diagram['n']:,} test rows); empty "
-        "bins are not drawn. Grey: where 95% of calibrated models' bins lie. Orange: isotonic regression (CORP). Light "
-        f"blue: the other {others} seeds.{exact} p: test of calibration by consistency resampling."
+        f"Dots: mean confidence and accuracy of {round(1 / first['width'])} equal-width bins (a, b], with 95% Wilson "
+        f"intervals, for the seed with the median ECE as trained, the same after scaling (n = {first['n']:,} test "
+        "rows); empty bins are not drawn. Grey: where 95% of calibrated models' bins lie. Orange: isotonic regression "
+        f"(CORP), read off at hundredths. Light blue: the other {len(first['others'])} seeds.{exact} p: test of "
+        "calibration by consistency resampling (100 resamples)."
     )

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from pipeline.wording import short
 
+DOUBT = "†"
+SIGNIFICANT = 0.05  # of p values that Holm's step-down has corrected
 _STYLES = {"better": "bold green", "worse": "bold red"}
 _NAME = 22  # characters of a name on one line; a longer one has its parts below each other
 _COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NLL - none", "P(better)", "Verdict", "+n")
@@ -38,8 +40,9 @@ def footnotes(results: Mapping[str, Any]) -> list[str]:
         "+n: more seeds that would settle it with even chances; 0: settled; empty: only more rows would. The points of "
         "a variant stand from best to worst on validation.",
         _flips(results["flips"]),
-        _correction(protocol),
-        *(_a_a(point) for point in results["points"] if point["a_a"]),
+        multiplicity(protocol),
+        correction(protocol),
+        *a_a_checks(results),
     ]
     twins = [point["key"] for point in results["points"] if point["duplicate"]]
     return [*notes, f"= identical to the unregularized point to the bit: {', '.join(twins)}."] if twins else notes
@@ -52,7 +55,7 @@ def table(results: Mapping[str, Any]) -> Table:
     for column in made.columns[1:]:
         column.no_wrap, column.justify = True, "right"
     for row in rows(results):
-        style = _STYLES.get(row["Verdict"], "")
+        style = _STYLES.get(row["Verdict"].removesuffix(DOUBT), "")
         made.add_row(*(Text(row[name], style=style if name == "Verdict" else "") for name in _COLUMNS))
     return made
 
@@ -103,13 +106,18 @@ def compared(against: Mapping[str, Any] | None) -> list[str]:
     if against["left_out"]:
         return ["", "", "left out", ""]
     more, p = against["more_seeds"], against["p_better"]
-    word = "same" if against["equivalent"] else against["verdict"]
     return [
         _interval(against, "difference", digits=3, sign=True),
         _interval(p, "estimate", digits=2, sign=False),
-        word,
+        "same" if against["equivalent"] else against["verdict"] + DOUBT * is_doubtful(against),
         "" if more is None else str(more),
     ]
+
+
+def is_doubtful(against: Mapping[str, Any]) -> bool:
+    """Whether a verdict of better or worse does not hold once all points compared are taken into account (Holm)."""
+    decided = against["verdict"] in ("better", "worse")
+    return decided and (against["p_holm"] is None or against["p_holm"] > SIGNIFICANT)
 
 
 def _interval(entry: Mapping[str, Any], centre: str, *, digits: int, sign: bool) -> str:
@@ -128,17 +136,33 @@ def _flips(flips: Sequence[Mapping[str, Any]]) -> str:
     return f"Verdicts on NLL that change with temperature scaling: {listed or 'none'}."
 
 
-def _correction(protocol: Mapping[str, Any]) -> str:
-    holm = f"p values in the results are also given by Holm's step-down over {protocol['family']} points."
+def multiplicity(protocol: Mapping[str, Any]) -> str:
+    """What the mark of doubt means: verdicts themselves are not corrected for how many there are."""
+    return (
+        f"Verdicts are not corrected for several comparisons: {DOUBT} marks those that do not hold at "
+        f"{SIGNIFICANT:.0%} once all {protocol['family']} points are taken into account (Holm's step-down)."
+    )
+
+
+def correction(protocol: Mapping[str, Any]) -> str:
+    """What is done about the rows that seeds share."""
     if protocol["correction"] == "none":
-        return f"No correction for shared data: every seed draws its own. {holm}"
+        return (
+            "Every seed draws its own training and validation rows; all share one large test set, whose own noise the "
+            "intervals leave out."
+        )
     ratio = protocol["inflation"]["surrogate"]
     return (
         "Seeds resplit one data set: t intervals are widened (Nadeau & Bengio) for the correlation that shared rows "
         f"cause: measured for test rows, taken as {protocol['rho_train']:.2g} for training rows and "
         f"{protocol['rho_fit']:.2g} where validation rows were fitted on too (their rule of thumb, n_test/n_train = "
-        f"{ratio:.3g}, is far too wide here). A verdict needs that interval to exclude 0 as well. {holm}"
+        f"{ratio:.3g}, is far too wide here). A verdict needs that interval to exclude 0 as well."
     )
+
+
+def a_a_checks(results: Mapping[str, Any]) -> list[str]:
+    """What the unregularized network on other seeds says against itself."""
+    return [_a_a(point) for point in results["points"] if point["a_a"]]
 
 
 def _a_a(point: Mapping[str, Any]) -> str:
@@ -148,6 +172,6 @@ def _a_a(point: Mapping[str, Any]) -> str:
     verdicts = [entry["verdict"] for entry in point["against_reference"].values() if not entry["left_out"]]
     alarms = sum(verdict != "no evidence" for verdict in verdicts)
     return (
-        f"A/A check (the unregularized network on other seeds, {point['key']}): {against['verdict']} on NLL; "
-        f"{alarms} of {len(verdicts)} metrics compared raise a false alarm."
+        f"A/A check (the unregularized network on other seeds, paired by position, {point['key']}): "
+        f"{against['verdict']} on NLL; {alarms} of {len(verdicts)} metrics compared raise a false alarm."
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from pipeline.rendering import compared, footnotes, ordered
+from pipeline.rendering import DOUBT, a_a_checks, compared, correction, multiplicity, ordered
 from pipeline.wording import interval, short, spoken
 
 Results = Mapping[str, Any]
@@ -50,6 +50,7 @@ def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pict
         rankings=_picture("rankings", shared["rankings"]),
         made_with={name: version(name) for name in MADE_WITH},
         spoken=spoken,
+        doubt=DOUBT,
     )
 
 
@@ -68,12 +69,11 @@ def _study(entry: Mapping[str, Any]) -> dict[str, Any]:
         "name": results["dataset"]["name"],
         "data": results["dataset"],
         "protocol": results["protocol"],
-        "sentence": results["answer"]["sentence"],
         "card": card(results),
         "points": [_cells(point) for point in ordered(results)],
         "calibration": [_calibration(point) for point in ordered(results) if not point["duplicate"]],
         "flips": list(_flips(results)),
-        "notes": footnotes(results),
+        "notes": [multiplicity(results["protocol"]), correction(results["protocol"]), *a_a_checks(results)],
         "parameters": results["points"][results["reference"]["index"]]["parameters"],
         "pictures": [
             _picture(name, pictures[name], results["dataset"]["name"]) for name in SECTION if name in pictures
@@ -82,26 +82,37 @@ def _study(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def card(results: Results) -> dict[str, Any]:
-    """The answer in a few numbers: `use`, `key`, and texts by question; see `pipeline.answer.answer`."""
-    choice = results["answer"]["after_scaling"]
-    test, closed, trust = choice["test"], choice["gap_closed"], choice["calibration"]
+    """The answer in a few numbers: `use`, `key`, texts by question, and `notes`; see `pipeline.answer.answer`."""
+    answer = results["answer"]
+    choice = answer["after_scaling"]
+    row = next(point for point in results["points"] if point["key"] == choice["key"])
+    test, trust = choice["test"], choice["calibration"]
     texts = {}
     if test and test["difference"] is not None:
         texts["test NLL after temperature scaling, against none"] = interval(test, "difference", "{:+.3f}")
-        texts["seeds in which it is better"] = interval(test["p_better"], "estimate", "{:.0%}")
-    if closed and closed["percent"] is not None:
-        texts["generalization gap closed, percent"] = interval(closed, "percent", "{:.0f}")
+        wins = test["p_better"]["estimate"] * choice["seeds"]
+        texts["better in"] = f"{wins:g} of {choice['seeds']} paired seeds"
+    for when, suffix in (("as trained", ""), ("after temperature scaling", "_ts")):
+        closed = row["against_reference"].get(f"gap{suffix}/nll", {}).get("closed")
+        if closed and closed["percent"] is not None:
+            texts[f"percent of the generalization gap closed, {when}"] = interval(closed, "percent", "{:.0f}")
     for when, words in (("before", "as trained"), ("after", "after temperature scaling")):
         ece, floor = (trust["chosen"][name] for name in (when, f"{when}_floor"))
         if ece is not None and floor is not None:
             chance = f"{100 * floor:.1f} would be chance"
             texts[f"its confidence {words} is off by"] = f"{100 * ece:.1f} points on average; {chance}"
-    return {
-        "use": choice["recommendation"] == "use",
-        "key": choice["key"],
-        "variant": choice["variant"],
-        "texts": texts,
-    }
+    return {"use": choice["recommendation"] == "use", "key": choice["key"], "texts": texts, "notes": _notes(answer)}
+
+
+def _notes(answer: Mapping[str, Any]) -> list[str]:
+    """What a reader should know before following the answer."""
+    notes = [
+        f"{spoken(field)} is the strongest tried: more may be better still."
+        for field in answer["after_scaling"]["at_edge"]
+    ]
+    if not answer["agree"]:
+        notes.append(f"Without temperature scaling validation would choose {spoken(answer['plain']['key'])}.")
+    return notes
 
 
 def _cells(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,10 +125,11 @@ def _cells(point: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy": short(means["test/accuracy"]),
         "gap": short(means["gap/nll"]),
         "ece": f"{short(means['test/ece'])} / {short(means['test/ece_floor'])}",
-        "before": compared(before),
+        "before": [cell.replace("-", "−") for cell in compared(before)],
         "nll_ts": short(means["test_ts/nll"]),
+        "gap_ts": short(means["gap_ts/nll"]),
         "ece_ts": f"{short(means['test_ts/ece'])} / {short(means['test_ts/ece_floor'])}",
-        "after": compared(after),
+        "after": [cell.replace("-", "−") for cell in compared(after)],
     }
 
 
@@ -127,7 +139,7 @@ def _calibration(point: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "key": point["key"],
         "cells": [
-            short(means[f"test{suffix}/{name}"], digits=digits, sign=name in ("debiased", "bias"))
+            short(means[f"test{suffix}/{name}"], digits=digits, sign=name in ("debiased", "bias")).replace("-", "−")
             for name, digits in names.items()
             for suffix in ("", "_ts")
         ],

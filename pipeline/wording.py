@@ -44,5 +44,5 @@ def interval(entry: Mapping[str, Any], centre: str, form: str) -> str:
     '−1.00 [−1.25, +0.50]'
     """
     ends = [form.format(entry[key]) for key in (centre, "low", "high") if entry[key] is not None]
-    text = ends[0] if len(ends) < 3 else f"{ends[0]} [{ends[1]}, {ends[2]}]"
+    text = f"{ends[0]} [{ends[1]}, {ends[2]}]" if len(ends) == 3 else "".join(ends[:1])
     return text.replace("-", "−")

@@ -152,7 +152,8 @@ class TestStudy:
         write_params(project, {**STUDY, "variants": {**STUDY["variants"], "dropout": {"dropout": [0.0, 0.25]}}})
         done = run(project, "dvc", "repro")
         both = STUDY["study"]["datasets"]
-        assert executed(done) == {f"train@{d}-dropout" for d in both} | {f"evaluate@{d}" for d in both} | {"track"}
+        stages = {f"{stage}@{d}" for stage in ("evaluate", "plot") for d in both} | {"report", "track"}
+        assert executed(done) == {f"train@{d}-dropout" for d in both} | stages
         assert done.stdout.count("3 members trained, 3 kept") == 2
         assert kept.stat().st_mtime_ns == age
         assert sorted(path.name for path in kept.parent.iterdir()) == ["dropout=0.25.safetensors", kept.name]
@@ -166,6 +167,22 @@ class TestStudy:
         evaluated = {path: md5 for path, md5 in outputs(fresh).items() if not path.startswith("members")}
         assert {path: outputs(project)[path] for path in evaluated} == evaluated
         assert not (project / "members/wine/dropout").exists()
+
+    def test_a_table_is_printed_again(self, finished: Path) -> None:
+        shown = stage(finished, "show").stdout
+        one = stage(finished, "show", "wine").stdout
+        assert one.splitlines()[0] == "wine"
+        assert one.rstrip() in shown
+        assert shown.count("P(better)") > one.count("P(better)") > 0
+        assert "\x1b[" not in shown  # colours are for terminals
+
+    def test_a_damaged_table_is_told(self, project: Path) -> None:
+        (project / "reports/wine/history.csv").write_text(
+            "variant,name,epoch,metric,mean,low,high\nnone,none,x,nll,1,1,1\n"
+        )
+        done = stage(project, "plot", "wine")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "reports/wine/history.csv: damaged" in done.stderr
 
     def test_metrics_and_plots_are_declared(self, finished: Path) -> None:
         shown = json.loads(run(finished, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
@@ -183,6 +200,12 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
     for arguments in (("generate", "wine"), ("train", "wine", "none"), ("train", "wine", "hot"), ("evaluate", "wine")):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
+    for arguments in (("plot", "wine"), ("report",)):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    drawn = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "reports/wine/figures").rglob("*.png")}
+    assert "reports/wine/figures/forest.png" in drawn
+    assert {"reports/wine/figures/sweeps.png", "reports/wine/figures/points/hot/hot.png"}.isdisjoint(drawn)
     tracked = stage(tmp_path, "track")
     assert tracked.returncode == 0, tracked.stderr
     assert "left out" in tracked.stdout
@@ -196,7 +219,7 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
 class TestTracking:
     def test_deleted_runs_come_back_without_training(self, project: Path) -> None:
         before = [run[:2] for run in runs_in(project)]
-        assert len(before) == 2 * (3 + 6)
+        assert len(before) == 2 * (1 + 3 + 6)
         (project / "mlflow.db").unlink()
         shutil.rmtree(project / "mlruns")
         assert executed(run(project, "dvc", "repro")) == {"track"}
@@ -312,6 +335,12 @@ class TestFaults:
         self.refuses(tmp_path, "got 'nosuch'", "generate", "nosuch")
         self.refuses(tmp_path, "dvc repro", "train", "wine", "none")
         self.refuses(tmp_path, "dvc repro", "evaluate", "wine")
+        self.refuses(tmp_path, "dvc repro", "plot", "wine")
+        self.refuses(tmp_path, "got 'nosuch'", "plot", "nosuch")
+        self.refuses(tmp_path, "dvc repro", "report")
+        self.refuses(tmp_path, "dvc repro", "show")
+        self.refuses(tmp_path, "got 'nosuch'", "show", "nosuch")
+        self.refuses(tmp_path, "dvc repro", "ui")
         self.refuses(tmp_path, "dvc repro", "track")
 
     def test_a_damaged_intermediate_file(self, tmp_path: Path) -> None:
@@ -353,7 +382,8 @@ class TestFaults:
 class TestCommandLine:
     def test_help_lists_every_stage(self) -> None:
         shown = stage(ROOT, "--help").stdout
-        assert all(name in shown for name in ("generate", "train", "evaluate", "track", "params"))
+        names = ("generate", "train", "evaluate", "plot", "report", "track", "show", "ui", "readme", "params")
+        assert all(f"    {name} " in shown for name in names)
         assert "--backend" in stage(ROOT, "train", "--help").stdout
 
     def test_every_parameter_is_explained(self) -> None:

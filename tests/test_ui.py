@@ -225,7 +225,6 @@ def test_the_saved_view_draws_its_charts(page, site):
     for name in (*COMPARED, *AGAINST):
         parallel.get_by_text(name, exact=True).wait_for()
     cards.nth(1).locator(".js-plotly-plot").wait_for()
-    picture(page, "charts")
     for section, titles in {
         "Results": AGAINST,
         "Training curves": ("curves/train/nll", "curves/validation/nll"),
@@ -265,7 +264,6 @@ def test_artifacts_are_previewed(page, site):
     diagram = page.get_by_alt_text("figures/reliability.png")
     diagram.wait_for()
     assert diagram.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-    picture(page, "artifacts")
     page.get_by_text("tables", exact=True).click()
     page.get_by_text("metrics.csv", exact=True).click()
     row = page.locator("tr").filter(has=page.get_by_text("test/nll", exact=True))

@@ -1,0 +1,590 @@
+"""Is what the README says true? Its numbers are those of the results files, its figures those of `dvc.lock`, its links
+lead somewhere, and every code block and every command of its table works in a clone with a small study.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import urlopen
+
+import pytest
+from test_pipeline import environment, outputs, run, stage
+
+from pipeline import config, presentation, store
+from pipeline.across import summary
+from pipeline.errors import InputError
+from pipeline.readme import parts, refresh
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PARTS = re.findall(r"<!-- begin (\w+) -->", README)
+LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"\w+:|#", link)})
+IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
+DATASETS = config.load(ROOT / "params.yaml").study.datasets
+RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
+SPEED = store.read_json(ROOT / "benchmarks/engine.json")
+STAGES = config.read_yaml(ROOT / "dvc.yaml")["stages"]
+ACTIVATE = "source .venv/bin/activate"
+SMALL = """\
+datasets:
+  mixture: {kind: mixture, features: 4, classes: 3, components: 1, separation: 3.0, label_noise: 0.1, train: 40, validation: 40, test: 500}
+  wine: {kind: bundled, name: wine, train: 60, validation: 50}
+
+network:
+  hidden: [8]
+
+train:
+  epochs: 4
+  batch_size: 32
+  optimizer: adam
+  learning_rate: 0.01
+  schedule: constant
+  momentum: 0.9
+
+variants:
+  none: {replicate: [0, 1]}
+  dropout: {dropout: 0.5}
+
+study:
+  datasets: [mixture, wine]
+  seeds: 3
+"""  # noqa: E501  (as the rows of params.yaml are)
+
+
+# numbers
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """The generated parts by name, from what is committed."""
+    *studies, across = (store.read_json(ROOT / path) for path in RESULTS)
+    return parts(studies, across, SPEED, STAGES)
+
+
+def spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """Where each generated part begins and ends."""
+    for found in re.finditer(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", text, re.DOTALL):
+        yield found[1], *found.span(2)
+
+
+def with_another_digit(text: str, part: str) -> str:
+    """The text with the last digit of a part, or of what stands for one there, changed."""
+    begin, end = next(ends for name, *ends in spans(text) if name == part)
+    at = begin + max(found.start() for found in re.finditer(r"\d|plot", text[begin:end]))
+    return f"{text[:at]}{'8' if text[at] != '8' else '3'}{text[at + 1 :]}"
+
+
+def test_the_generated_parts_are_what_the_results_say(made: dict[str, str]) -> None:
+    assert [name for name, *_ in spans(README)] == PARTS
+    assert refresh(README, made) == README
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_another_digit_is_noticed_and_put_right(part: str, made: dict[str, str]) -> None:
+    right = refresh(README, made)
+    changed = with_another_digit(right, part)
+    assert sum(a != b for a, b in zip(right, changed, strict=True)) == 1
+    assert refresh(changed, made) == right
+
+
+def test_make_readme_writes_the_parts_from_the_files(
+    made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*RESULTS, "benchmarks/engine.json", "params.yaml", "dvc.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    presentation.readme()
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == refresh(README, made)
+
+
+def test_numbers_in_the_prose_are_those_of_the_files() -> None:
+    pinned = (ROOT / "constraints.txt").read_text().splitlines()
+    assert [f"torch=={version}" in pinned for version in re.findall(r"page for version (\S+)", README)] == [True]
+    assert config.load(ROOT / "params.yaml").study.seeds == 30
+    assert "thirty paired seeds each" in README.replace("\n", " ")
+
+
+def test_the_sample_and_the_commands_beside_it_are_what_is_printed() -> None:
+    beside = README[README.index("<!-- end results -->") : README.index("<!-- begin sample -->")]
+    everything, one = re.findall(r"`python -m pipeline ([^`]+)`", beside)
+    printed = stage(ROOT, *everything.split()).stdout
+    (sample,) = (block.text for block in BLOCKS if block.language == "text")
+    assert set(sample.splitlines()) <= set(printed.splitlines())
+    shown = stage(ROOT, *one.split()).stdout
+    assert shown.startswith(f"{one.split()[-1]}\n")
+    assert shown in printed
+
+
+# the parts of other studies
+
+
+TEXT = "# Title\n<!-- begin one -->\nold\n<!-- end one -->\nbetween\n<!-- begin two -->\n<!-- end two -->\nlast\n"
+
+
+def test_refresh_replaces_what_is_between_the_marks_once_and_for_all() -> None:
+    new = {"one": "1\n2", "two": "3"}
+    once = refresh(TEXT, new)
+    assert once == TEXT.replace("old", "1\n2").replace("two -->\n<", "two -->\n3\n<")
+    assert refresh(once, new) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("two", "three"),
+        TEXT[: TEXT.index("between")],
+        TEXT + "<!-- begin three -->\n<!-- end three -->\n",
+        TEXT + TEXT,
+        TEXT.replace("<!-- end two -->\n", ""),
+    ],
+    ids=["an unknown part", "a missing part", "one too many", "parts twice", "no end"],
+)
+def test_refresh_refuses_a_text_with_other_parts(text: str) -> None:
+    with pytest.raises(InputError, match=r"README\.md"):
+        refresh(text, {"one": "1", "two": "2"})
+
+
+def mixture(*keys: str) -> dict[str, Any]:
+    """The committed table with a few points: the reference, and usually the sample and a point of one more variant."""
+    results: dict[str, Any] = store.read_json(ROOT / "reports/mixture/results.json")
+    points = [point for point in results["points"] if point["key"] in {"none", *(keys or ("dropout=0.5", "l2=0.01"))}]
+    order = [key for key in results["ranking"]["nll"]["after"] if key in {point["key"] for point in points}]
+    return {**results, "points": points, "ranking": {"nll": {"before": order, "after": order}}}
+
+
+def parts_of(*studies: dict[str, Any]) -> dict[str, str]:
+    return parts(studies, summary(studies), SPEED, STAGES)
+
+
+def row_of(results: dict[str, Any], name: str) -> list[str]:
+    """The cells of a point's row in the results part."""
+    (line,) = (line for line in parts_of(results)["results"].splitlines() if line.startswith(f"| {name} |"))
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_a_study_that_no_regularizer_helps_is_told_so() -> None:
+    results = mixture()
+    results["answer"]["after_scaling"]["recommendation"] = "leave it unregularized"
+    answer = parts_of(results)["answer"].splitlines()[0]
+    assert answer.startswith("- **mixture**: leave it unregularized")
+    assert "use **" not in answer
+
+
+def without_values(point: dict[str, Any]) -> dict[str, Any]:
+    """A point of which no seed is finite, as the finished table holds it."""
+    nothing = dict.fromkeys(("mean", "low", "high", "difference", "p", "more_seeds"))
+    told = {"left_out": "30 of 30 seeds of this point have no finite value", "verdict": "no evidence"}
+    bare = copy.deepcopy(point)
+    for entry in bare["metrics"].values():
+        entry.update({key: None for key in nothing if key in entry})
+    for entry in bare["against_reference"].values():
+        entry.update({key: None for key in nothing if key in entry}, **told)
+    return bare
+
+
+def test_a_point_without_finite_values_has_dashes_and_no_verdict() -> None:
+    results = mixture()
+    whole = row_of(results, "l2 0.01")
+    results["points"][-1] = without_values(results["points"][-1])
+    results["ranking"]["nll"]["after"].remove("l2=0.01")
+    bare = row_of(results, "l2 0.01")
+    assert len(bare) == len(whole)
+    assert bare[1:6] == ["-", "-", "- / -", "-", "- / -"]
+    assert "left out" in " ".join(bare[6:])
+    assert not re.search(r"None|nan|better|worse|evidence", " ".join(bare))
+
+
+def test_a_gap_whose_closing_cannot_be_told_is_left_out() -> None:
+    results = mixture()
+    results["answer"]["after_scaling"]["gap_closed"] = None
+    answer = parts_of(results)["answer"]
+    assert "use **" in answer
+    assert "None" not in answer
+
+
+def test_a_study_without_the_sample_point_has_another_sample() -> None:
+    header, line = parts_of(mixture("l2=0.01"))["sample"].splitlines()[1:-1]
+    assert header.startswith("Point ")
+    assert line.split()[0] in {"none", "l2=0.01"}
+
+
+def test_one_data_set_is_not_called_every_data_set() -> None:
+    several = parts_of(mixture(), {**mixture(), "dataset": {**mixture()["dataset"], "name": "other"}})
+    assert "every data set" in several["answer"]
+    one = parts_of(mixture())
+    assert not re.search(r"every data set|one data set|another", one["answer"])
+    assert one["answer"].count("- **") == one["results"].count("paired seeds") == 1
+
+
+def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> None:
+    stages = {
+        "cook": {"matrix": {"dish": "x", "day": "y"}, "outs": [{"meals/${item.dish}": {"persist": True}}]},
+        "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
+        "rest": {"deps": ["happy"]},
+    }
+    graph = parts([mixture()], summary([mixture()]), SPEED, stages)["graph"]
+    assert [line.strip() for line in graph.splitlines()[2:-1]] == [
+        'cook["cook@dish-day"]',
+        'serve["serve"]',
+        'rest["rest"]',
+        "cook --> serve",
+    ]
+
+
+# figures and links
+
+
+def tracked() -> set[str]:
+    return set(run(ROOT, "git", "ls-files", "-z").stdout.split("\0"))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_what_is_linked_is_in_git(link: str) -> None:
+    path = link.partition("#")[0]
+    assert path in tracked()
+    assert (ROOT / path).stat().st_size > 0
+
+
+def md5(path: Path) -> str:
+    """What dvc.lock records of a file, or of the files in a folder."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes()).hexdigest()
+    files = sorted((file.relative_to(path).as_posix(), md5(file)) for file in path.rglob("*") if file.is_file())
+    listed = json.dumps([{"md5": digest, "relpath": name} for name, digest in files])
+    return f"{hashlib.md5(listed.encode()).hexdigest()}.dir"
+
+
+@pytest.mark.parametrize("path", [*RESULTS, "reports/figures"])
+def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str) -> None:
+    assert md5(ROOT / path) == outputs(ROOT)[path]
+
+
+def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: Path) -> None:
+    figures = [Path(image) for image in IMAGES if image.startswith("reports/")]
+    assert len(figures) >= 2
+    assert {str(figure.parent) for figure in figures} == {"reports/figures"}
+    altered = Path(shutil.copytree(ROOT / "reports/figures", tmp_path / "figures"))
+    assert md5(altered) == outputs(ROOT)["reports/figures"]
+    with (altered / figures[0].name).open("ab") as file:
+        file.write(b"\0")
+    assert md5(altered) != outputs(ROOT)["reports/figures"]
+
+
+# code blocks
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and where in the README it begins."""
+
+    language: str
+    text: str
+    start: int
+
+
+def blocks(text: str) -> list[Block]:
+    fence = re.compile(r"^(?P<edge> *)(?P<fence>`{3,}|~{3,})(?P<info>.*)\n(?P<text>(.*\n)*?)(?P=edge)(?P=fence)$", re.M)
+    return [Block(found["info"].strip(), found["text"], found.start()) for found in fence.finditer(text)]
+
+
+def commands(block: Block) -> dict[str, str]:
+    """The lines of a block by the command in them, which is what stands before a comment."""
+    lines = {line.partition("#")[0].strip(): line for line in block.text.splitlines()}
+    return {command: line for command, line in lines.items() if command}
+
+
+BLOCKS = blocks(README)
+
+
+def test_no_block_is_overlooked() -> None:
+    text = "```sh\nls # all\n\n```\n~~~~ yaml\n```\na: 1\n~~~~\n  ```\n  no language\n  ```\n"
+    assert [block[:2] for block in blocks(text)] == [
+        ("sh", "ls # all\n\n"),
+        ("yaml", "```\na: 1\n"),
+        ("", "  no language\n"),
+    ]
+    assert commands(blocks(text)[0]) == {"ls": "ls # all"}
+    assert len(re.findall(r"^ *(?:```|~~~)", README, re.MULTILINE)) == 2 * len(BLOCKS) > 0
+
+
+# A PATH without the environment: `make` has to find it by itself.
+BARE = os.pathsep.join(
+    part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != Path(sys.executable).parent
+)
+
+
+def clone(folder: Path) -> Path:
+    """What a clone has, from the working tree, committed, with the environment already there and a small study."""
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / "params.yaml").write_text(SMALL)
+    (folder / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        if path.name != ".ready":
+            (folder / ".venv" / path.name).symlink_to(path)
+    (folder / ".venv/.ready").touch()  # later than constraints.txt, so that make installs nothing
+    run(folder, "git", "init", "-q")
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")
+
+
+def typed(folder: Path, line: str, *, check: bool = True) -> subprocess.CompletedProcess:
+    """A line as a reader types it into a new shell."""
+    return run(folder, "bash", "-c", line, check=check, PATH=BARE)
+
+
+class Study(NamedTuple):
+    """A project whose study has run, and what that printed."""
+
+    folder: Path
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = clone(tmp_path_factory.mktemp("study"))
+    return Study(folder, typed(folder, "make repro").stdout)
+
+
+def edited(params: str) -> str:
+    """params.yaml with the README's block under `datasets` and its list under `study`, as the README says."""
+    (block,) = (block.text for block in BLOCKS if block.language == "yaml")
+    (chosen,) = re.findall(r"`(datasets: \[mine\])`", README)
+    assert params.count("\ndatasets:\n") + params.startswith("datasets:\n") == 1
+    added = re.sub(r"^datasets:\n", lambda found: found[0] + block, params, count=1, flags=re.MULTILINE)
+    return re.sub(r"(?<=^  )datasets: \[.*\]$", chosen, added, count=1, flags=re.MULTILINE)
+
+
+def rows() -> str:
+    """A small file with a number, a category and the column that the README's block names as the target."""
+    return "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 5 else 'no'}\n" for i in range(120))
+
+
+@pytest.fixture(scope="module")
+def mine(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The same project with a reader's own data, committed."""
+    folder = Path(shutil.copytree(study.folder, tmp_path_factory.mktemp("mine") / "copy", symlinks=True))
+    (folder / "inputs/mine.csv").write_text(rows())
+    (folder / "params.yaml").write_text(edited((folder / "params.yaml").read_text()))
+    printed = typed(folder, "make repro").stdout
+    commit(folder)
+    return Study(folder, printed)
+
+
+def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(edited((ROOT / "params.yaml").read_text()))
+    params = config.load(path)
+    assert list(params.study.datasets) == ["mine"]
+    assert params.datasets["mine"].kind == "file"
+    assert set(params.datasets) > {"mine", "mixture"}
+
+
+def answers(done: Study, line: str) -> None:
+    """The answer is printed and every result is there."""
+    datasets = config.load(done.folder / "params.yaml").study.datasets
+    for name in datasets:
+        results = store.read_json(done.folder / f"reports/{name}/results.json")
+        assert results["answer"]["sentence"] in done.printed.replace("\n", " ")
+        assert results["protocol"]["seeds"] == 3
+    page = (done.folder / "reports/index.html").read_text(encoding="utf-8")
+    assert all(f">{name}<" in page for name in datasets)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def started(folder: Path, line: str, **extra: str) -> Iterator[subprocess.Popen]:
+    """A command that goes on, in a group of its own that ends with the block; what it prints is in `printed.txt`."""
+    with (folder / "printed.txt").open("w") as file:
+        process = subprocess.Popen(
+            ["bash", "-c", line], cwd=folder, env=environment(PATH=BARE, **extra), start_new_session=True,
+            stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+def answered(address: str, process: subprocess.Popen) -> bytes:
+    """The page at an address, once its server answers."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urlopen(address, timeout=10) as page:
+            return bytes(page.read())
+        time.sleep(0.1)
+    raise AssertionError(f"{address}: no answer, exit status {process.poll()}")
+
+
+def serves(done: Study, line: str) -> None:
+    """The UI answers where it says, and says where each data set is; what the README says is the usual place."""
+    (usual,) = re.findall(r"http://127.0.0.1:(\d+)", line)
+    assert f"--port {usual}" in typed(done.folder, "make -n ui").stdout
+    port = free_port()
+    with started(done.folder, line, UI_PORT=str(port)) as process:
+        assert b"MLflow" in answered(f"http://127.0.0.1:{port}/", process)
+        printed = (done.folder / "printed.txt").read_text()
+    for name in config.load(done.folder / "params.yaml").study.datasets:
+        assert re.search(rf"{name} regularization: http://127\.0\.0\.1:{port}/#/experiments/\d+", printed)
+
+
+LINES: dict[str, Callable[[Study, str], None]] = {"make repro": answers, "make ui": serves}
+Fixture = Callable[[str], Any]
+
+
+def run_shell(block: Block, fixture: Fixture) -> None:
+    """Every line is a command that is known here, since it matters what it did."""
+    for command, line in commands(block).items():
+        LINES[command](fixture("study"), line)
+
+
+def run_yaml(block: Block, fixture: Fixture) -> None:
+    """A reader's own data: the block names the file, and the study has run on it."""
+    done = fixture("mine")
+    assert block.text in (done.folder / "params.yaml").read_text()
+    assert re.search(r"path: (\S+)", block.text)[1] == "inputs/mine.csv"
+    answers(done, "make repro")
+    rates = {"train": 0.4, "validation": 0.2}
+    results = store.read_json(done.folder / "reports/mine/results.json")
+    assert {split: results["dataset"][split] / 120 for split in rates} == pytest.approx(rates)
+
+
+def is_generated(block: Block, fixture: Fixture) -> None:
+    """It is not to be run, but it is made from the results: the tests of the numbers cover it."""
+    assert any(begin <= block.start < end for _, begin, end in spans(README))
+
+
+RUNNERS = {"sh": run_shell, "yaml": run_yaml, "text": is_generated, "mermaid": is_generated}
+SLOW = {"sh", "yaml"}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=f"{block.language}-{number}", marks=[pytest.mark.slow] if block.language in SLOW else [])
+        for number, block in enumerate(BLOCKS)
+    ],
+)
+def test_every_code_block_is_run(block: Block, request: pytest.FixtureRequest) -> None:
+    assert block.language in RUNNERS, "a block of a language that no test runs"
+    RUNNERS[block.language](block, request.getfixturevalue)
+
+
+def test_every_command_of_a_block_is_known_here() -> None:
+    assert {command for block in BLOCKS if block.language == "sh" for command in commands(block)} == set(LINES)
+
+
+# the table of what to look at or type
+
+
+def table() -> list[str]:
+    """What the second column of the table of wishes names."""
+    lines = README.split("| you want |")[1].split("\n\n")[0].splitlines()[2:]
+    return [name for line in lines for name in re.findall(r"`([^`]+)`", line.split("|")[2])]
+
+
+PLACES = [name for name in table() if name.startswith("reports/")]
+COMMANDS = [name for name in table() if name not in PLACES and name not in LINES]
+SAYS = {
+    "python -m pipeline show": r"P\(better\)",
+    "python -m pipeline params": "label_smoothing",
+    "dvc metrics show": r"reports/mine/metrics/dropout=0\.5\.json",
+    "dvc metrics diff": "workspace",
+    "dvc plots show": "dvc_plots/index.html",
+    "dvc plots diff": "dvc_plots/index.html",
+    "dvc exp run": "applied to your workspace",
+    "git checkout params.yaml": "",
+    "dvc repro": "Leave it unregularized|Use ",
+}
+
+
+def said(command: str) -> str:
+    """What a command must print, whatever its options are."""
+    (pattern,) = (pattern for start, pattern in SAYS.items() if command.startswith(start))
+    return pattern
+
+
+def test_the_table_names_only_what_is_tried_here() -> None:
+    assert ACTIVATE in README
+    assert len(PLACES) >= 4
+    assert [bool(re.compile(said(command))) for command in COMMANDS] == [True] * len(SAYS)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`make (\w+)`", README))))
+def test_every_make_command_is_known(command: str) -> None:
+    assert f"\n{command}: " in (ROOT / "Makefile").read_text()
+
+
+class Tried(NamedTuple):
+    """What each command did, where, and the results it began and ended with."""
+
+    done: dict[str, subprocess.CompletedProcess]
+    folder: Path
+    before: dict[str, str]
+    between: dict[str, str]
+    after: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def tried(mine: Study) -> Tried:
+    """The commands of the table, one after the other: first the change, so that there is a difference to be shown."""
+    change = next(command for command in COMMANDS if command.startswith("dvc exp run"))
+    others = [command for command in COMMANDS if command != change]
+    before, done = outputs(mine.folder), {}
+    done[change] = typed(mine.folder, f"{ACTIVATE} && {change}", check=False)
+    between = outputs(mine.folder)
+    for command in others:
+        done[command] = typed(mine.folder, f"{ACTIVATE} && {command}", check=False)
+    return Tried(done, mine.folder, before, between, outputs(mine.folder))
+
+
+@pytest.mark.slow
+class TestTable:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_works(self, tried: Tried, command: str) -> None:
+        done = tried.done[command]
+        assert done.returncode == 0, done.stderr
+        assert re.search(said(command), done.stdout)
+
+    def test_another_setting_changes_the_results_and_they_come_back(self, tried: Tried) -> None:
+        changed = {path for path in tried.before if tried.before[path] != tried.between[path]}
+        assert {"members/mine/none", "reports/mine/results.json", "reports/index.html"} <= changed
+        assert tried.after == tried.before
+
+    def test_the_difference_is_shown(self, tried: Tried) -> None:
+        shown = tried.done["dvc metrics diff"].stdout
+        assert re.search(r"reports/mine/metrics/none\.json +nll +[\d.]+ +[\d.]+ +-?[\d.]+", shown)
+
+    @pytest.mark.parametrize("place", PLACES)
+    def test_every_place_is_there(self, study: Study, place: str) -> None:
+        for name in ("mixture", "wine"):
+            found = study.folder / place.replace("<dataset>", name)
+            assert [*found.rglob("*.png")] if place.endswith("/") else found.stat().st_size > 0

@@ -1,0 +1,191 @@
+"""Does the page say the answer, need nothing from outside, fit a phone and print?"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.across import summary
+from pipeline.report import Picture, card, page, section
+from pipeline.wording import interval, spoken
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "reports/index.html"
+DATASETS = ("mixture", "digits")
+STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
+PICTURE = Picture('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "what it says & means")
+SHARED = {"headline": PICTURE, "rankings": PICTURE}
+VOID = {"meta", "link", "img", "br"}
+
+
+def made(*names: str, **changes: Any) -> str:
+    studies = [STUDIES[name] | changes for name in names or DATASETS]
+    found = summary(studies)
+    return page([section(results, {"forest": PICTURE, "curves": PICTURE}) for results in studies], found, SHARED)
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order, and keeps ids, links, pictures and headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.seen if (value := attrs.get(attribute)) is not None]
+
+
+class TestPage:
+    def test_is_well_formed_and_refers_to_itself_only(self) -> None:
+        reader = Reader(made())
+        ids = reader.values("id")
+        assert len(set(ids)) == len(ids)
+        for target in reader.values("href"):
+            assert target == "data:," or target[1:] in ids
+        assert all(source.startswith("data:image/svg+xml;base64,") for source in reader.values("src"))
+        assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in reader.seen}
+
+    def test_headings_step_down_and_pictures_have_words(self) -> None:
+        reader = Reader(made())
+        levels = [int(tag[1]) for tag, _ in reader.seen if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+        assert all(attrs.get("alt") for tag, attrs in reader.seen if tag == "img")
+
+    def test_the_answer_comes_first_with_its_intervals(self) -> None:
+        text = made()
+        top = text[text.index('id="answer"') : text.index('id="temperature"')]
+        for results in STUDIES.values():
+            choice = results["answer"]["after_scaling"]
+            assert f"Use {spoken(choice['key'])}" in top
+            assert interval(choice["test"], "difference", "{:+.3f}") in top
+            assert interval(choice["gap_closed"], "percent", "{:.0f}") in top
+            assert f"of {choice['seeds']} paired seeds" in top
+
+    def test_every_point_of_every_data_set_is_in_a_table(self) -> None:
+        text = made()
+        for results in STUDIES.values():
+            for row in results["points"]:
+                assert f'<tr><th scope="row">{spoken(row["key"])}' in text
+
+    def test_what_survives_and_what_flips_is_listed(self) -> None:
+        text, found = made(), summary(list(STUDIES.values()))
+        lists = text[text.index('id="temperature"') :].split("<ul>")[1:3]
+        for listed, which in zip(lists, ("survives", "conflict"), strict=True):
+            names = re.findall("<li>(.*?)</li>", listed.split("</ul>")[0])
+            assert names == [spoken(row["key"]) + "†" * row["doubtful"] for row in found["points"] if row[which]]
+            assert names
+
+    def test_one_data_set_is_not_compared_with_another(self) -> None:
+        text = made("digits")
+        assert "every data set" not in text
+        assert "better on one data set, worse on another" not in text
+
+    def test_leaving_it_unregularized_is_an_answer(self) -> None:
+        answer = STUDIES["digits"]["answer"]
+        plain = {**answer["after_scaling"], "recommendation": "leave it unregularized"}
+        text = made("digits", answer={**answer, "after_scaling": plain})
+        assert "Leave it unregularized" in text
+        assert "chosen on validation, but not shown to be better on test" in text
+
+    def test_names_cannot_become_markup(self) -> None:
+        points = [dict(row) for row in STUDIES["digits"]["points"]]
+        points[3]["key"] = "<script>alert(1)</script>"
+        text = made("digits", points=points, ranking={"nll": {"before": [], "after": []}}, flips=[])
+        assert "&lt;script&gt;" in text
+        assert "<script>" not in text
+
+    def test_the_same_tables_give_the_same_bytes(self) -> None:
+        assert made() == made()
+
+
+def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
+    answer = STUDIES["digits"]["answer"]
+    choice = {**answer["after_scaling"], "key": "none", "test": None, "gap_closed": None, "recommendation": "leave it"}
+    shown = card(STUDIES["digits"] | {"answer": {**answer, "after_scaling": choice}})
+    assert not shown["use"]
+    assert not any("NLL" in question for question in shown["texts"])
+
+
+@pytest.fixture(scope="module")
+def finished() -> Path:
+    if not PAGE.exists():
+        pytest.skip("the default study's page is not there: run `make repro` first")
+    return PAGE
+
+
+@pytest.fixture
+def opened(finished: Path, browser: Any) -> Iterator[Any]:
+    """The default study's page in a tab; what the console says and what is requested must stay empty."""
+    with browser.new_context(viewport={"width": 1200, "height": 900}) as context:
+        tab = context.new_page()
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: said.append(request.url) if not request.url.startswith("data:") else None)
+        tab.on("requestfailed", lambda request: said.append(f"failed: {request.url[:80]}"))
+        tab.goto(finished.as_uri(), wait_until="load")
+        yield tab
+        assert said == [finished.as_uri()]
+
+
+@pytest.mark.slow
+class TestInABrowser:
+    def test_shows_the_answer_and_every_picture(self, opened: Any) -> None:
+        assert opened.get_by_role("heading", level=2).first.inner_text() == "The answer"
+        for results in STUDIES.values():
+            wanted = interval(results["answer"]["after_scaling"]["test"], "difference", "{:+.3f}")
+            assert opened.get_by_text(wanted, exact=True).first.is_visible()
+        widths = opened.eval_on_selector_all("img", "images => images.map(i => i.complete ? i.naturalWidth : 0)")
+        assert len(widths) == 2 + 5 * len(DATASETS)
+        assert min(widths) > 300
+
+    def test_its_links_lead_somewhere(self, opened: Any) -> None:
+        for link in opened.query_selector_all("nav a"):
+            link.click()
+            target = opened.locator(link.get_attribute("href"))
+            assert target.is_visible()
+
+    @pytest.mark.parametrize("width", [320, 390, 768])
+    def test_fits_a_phone_without_sideways_scrolling(self, opened: Any, width: int) -> None:
+        opened.set_viewport_size({"width": width, "height": 844})
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
+        opened.evaluate("window.scrollTo(500, 0)")
+        assert opened.evaluate("window.scrollX") == 0
+        clipped = opened.evaluate(
+            """() => [...document.querySelectorAll('h1, h2, h3, p, li, dd, dt, figcaption')].filter(
+                element => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('.wide')
+            ).map(element => element.innerText.slice(0, 60))"""
+        )
+        assert clipped == []
+
+    def test_prints_whole_tables_and_pictures(self, opened: Any) -> None:
+        opened.emulate_media(media="print")
+        opened.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins, in CSS pixels
+        cut = opened.evaluate(
+            """() => [...document.querySelectorAll('.wide')].filter(
+                element => element.scrollWidth > element.clientWidth + 1).length"""
+        )
+        assert cut == 0
+        printed = opened.pdf(format="A4")
+        assert printed.startswith(b"%PDF")
+        assert 8 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 60
+
+    def test_is_small(self, finished: Path) -> None:
+        assert finished.stat().st_size < 5_000_000
