@@ -52,7 +52,7 @@ def curves(results: Results, history: Sequence[Row]) -> Drawing:
         axes.set_title(spoken(variant))
     highest = max(row["high"] for row in plain if row["high"] is not None)
     room = max(legend.count("\n") for legend in (_legend(axes) for axes in panels))  # lines of text above the curves
-    top = highest * (1.15 + 0.075 * room)
+    top = highest * (1.15 + 0.085 * room)
     panels[0].set(ylim=(0, top), xscale="symlog")
     panels[0].set_xlim(0, max(row["epoch"] for row in history))
     panels[0].xaxis.set_major_locator(FixedLocator([0, 1, 3, 10, 30, 100, 300, 1000]))

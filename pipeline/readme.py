@@ -47,14 +47,14 @@ def _answer(results: Results) -> str:
     choice, name = results["answer"]["after_scaling"], results["dataset"]["name"]
     test, closed, trust = choice["test"], choice["gap_closed"], choice["calibration"]["chosen"]
     if choice["recommendation"] != "use":
-        return f"**{name}**: leave it unregularized."
+        return f"**{name}**: {choice['sentence'][0].lower()}{choice['sentence'][1:]}"
     known = closed and closed["percent"] is not None
     closing = f"{interval(closed, 'percent', '{:.0f}')} percent of the gap after scaling closes, and " if known else ""
     return (
         f"**{name}**: use **{spoken(choice['key'])}**. Test NLL after temperature scaling changes by "
         f"{interval(test, 'difference', '{:+.3f}')} against no regularization (n = {choice['seeds']} paired seeds, "
-        f"{results['protocol']['confidence']:.0%} interval), {closing}the ECE is {trust['before']:.3f} as trained and "
-        f"{trust['after']:.3f} after scaling (chance alone: {trust['after_floor']:.3f})."
+        f"{results['protocol']['confidence']:.0%} interval), {closing}the ECE is {short(trust['before'])} as trained "
+        f"and {short(trust['after'])} after scaling (chance alone: {short(trust['after_floor'])})."
     )
 
 

@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from pipeline.canvas import (
@@ -16,6 +17,7 @@ from pipeline.canvas import (
     WHEN,
     Drawing,
     Results,
+    gap_where_missing,
     intervals,
     with_caption,
 )
@@ -65,31 +67,16 @@ def _pair(figure: Figure, key: str, diagram: Mapping[str, Any], *, bottom: float
 
 def diagram_panel(axes: Axes, diagram: Mapping[str, Any]) -> None:
     """Square; bins at (mean confidence, accuracy) with Wilson bars, band, isotonic line, other seeds, exact curve."""
-    bins = diagram["bins"]
-    xs = [entry["confidence"] for entry in bins]
+    names = ("confidence", "accuracy", "low", "high", "band_low", "band_high", "exact")
+    xs, accuracy, low, high, below, above, exact = ([entry[name] for entry in diagram["bins"]] for name in names)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.9)
-    axes.fill_between(
-        xs,
-        [entry["band_low"] for entry in bins],
-        [entry["band_high"] for entry in bins],
-        color=PALE,
-        linewidth=0,
-        zorder=1,
-    )
-    axes.vlines(
-        xs, [entry["band_low"] for entry in bins], [entry["band_high"] for entry in bins], color=PALE, lw=5, zorder=1
-    )
-    for line in diagram["others"]:
-        axes.plot(
-            *zip(*line, strict=True), "-" if len(line) > 1 else ".", color="#56B4E9", lw=0.7, alpha=0.35, zorder=1.5
-        )
+    axes.fill_between(xs, below, above, color=PALE, linewidth=0, zorder=1)
+    axes.vlines(xs, below, above, color=PALE, linewidth=5, zorder=1)
+    axes.add_collection(LineCollection(diagram["others"], color="#56B4E9", linewidth=0.7, alpha=0.35, zorder=1.5))
     axes.step(*(diagram["isotonic"][name] for name in ("confidence", "accuracy")), where="mid", color=ORANGE, lw=1.6)
-    exact = [(x, entry["exact"]) for x, entry in zip(xs, bins, strict=True) if entry["exact"] is not None]
-    if exact:
-        axes.plot(*zip(*exact, strict=True), "--", color="#009E73", linewidth=1.8)
-    for x, entry in zip(xs, bins, strict=True):
-        axes.plot([x, x], [entry["low"], entry["high"]], color=BLUE, linewidth=1.8, zorder=3)
-    axes.plot(xs, [entry["accuracy"] for entry in bins], "o", color=BLUE, markersize=5.5, zorder=4)
+    axes.plot(xs, [gap_where_missing(value) for value in exact], "--", color="#009E73", linewidth=1.8)
+    axes.vlines(xs, low, high, color=BLUE, linewidth=1.8, zorder=3)
+    axes.plot(xs, accuracy, "o", color=BLUE, markersize=5.5, zorder=4)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel="accuracy")
     axes.tick_params(labelbottom=False)
     told = (

@@ -103,6 +103,17 @@ with canvas.styled():
         assert len(found) == 1
 
 
+def test_the_most_frequent_colours_are_kept_and_others_take_the_nearest() -> None:
+    pixels = np.full((4, 5, 3), 255, np.uint8)
+    pixels[0], pixels[1, :3], pixels[1, 3], pixels[1, 4] = (0, 114, 178), (213, 94, 0), (210, 96, 3), (254, 254, 255)
+    places, colours = canvas.most_frequent(pixels, 3)
+    shown = colours[places]
+    assert colours.tolist() == [[255, 255, 255], [0, 114, 178], [213, 94, 0]]
+    assert (shown[1, 3].tolist(), shown[1, 4].tolist()) == ([213, 94, 0], [255, 255, 255])
+    shown[1, 3:] = pixels[1, 3:]
+    assert np.array_equal(shown, pixels)
+
+
 class TestHeadline:
     def test_marks_stand_where_the_table_says(self) -> None:
         results = STUDIES["mixture"]
@@ -228,12 +239,9 @@ class TestReliability:
         assert [tuple(pair) for pair in dots.get_xydata()] == wanted
         assert len(wanted) < 15
         assert axes.get_aspect() == 1.0
-        bars = [
-            line.get_ydata()
-            for line in axes.lines
-            if to_hex(line.get_color()) == canvas.BLUE.lower() and len(line.get_xdata()) == 2
-        ]
-        assert [tuple(bar) for bar in bars] == [(entry["low"], entry["high"]) for entry in diagram["bins"]]
+        (bars,) = (found for found in axes.collections if to_hex(found.get_edgecolor()[0]) == canvas.BLUE.lower())
+        ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
+        assert ends == [(entry["low"], entry["high"]) for entry in diagram["bins"]]
 
     def test_the_caption_says_all_that_is_asked(self, tables: dict[str, Any]) -> None:
         with canvas.styled():
