@@ -61,6 +61,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    """A port number."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 65535, got {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("report", "join all parts of the report, into reports/index.html")
     add("track", "publish what MLflow lacks, and print the results")
     ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")
-    ui.add_argument("--port", type=_count, default=5000, help="of 127.0.0.1 (%(default)s)")
+    ui.add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
     show = add("show", "print the results table again")
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")

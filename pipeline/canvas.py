@@ -15,6 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
@@ -61,6 +62,14 @@ class Drawing(NamedTuple):
 
     figure: Figure
     caption: str
+
+
+class Forms(NamedTuple):
+    """A figure as files: for a page that has its words, and as it stands alone."""
+
+    bare: bytes
+    png: bytes
+    svg: bytes
 
 
 class Mark(NamedTuple):
@@ -125,27 +134,34 @@ def gap_where_missing(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
+def forms(drawing: Drawing) -> Forms:
+    """The figure in all its forms; its parts are arranged once."""
+    bare = svg(drawing.figure)
+    drawing.figure.set_layout_engine("none")
+    figure = with_caption(drawing)
+    return Forms(bare, png(figure), svg(figure))
+
+
 def with_caption(drawing: Drawing) -> Figure:
     """The figure with its words below, for where it stands alone; it grows by what they need."""
     figure = drawing.figure
-    width, height = figure.get_size_inches()
+    width, before = figure.get_size_inches()
     text = fill(drawing.caption, int(width * 12.2))
-    _grow(figure, height + 0.19 * (text.count("\n") + 1) + 0.1)
+    height = before + 0.19 * (text.count("\n") + 1) + 0.1
+    figure.set_figheight(height)
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        _keep_at_the_top(figure, before / height)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=10, color="#444444", linespacing=1.35)
     return figure
 
 
-def _grow(figure: Figure, height: float) -> None:
-    """Make room at the bottom; what no layout engine arranges keeps its size and its distance from the top."""
-    before = figure.get_figheight()
-    figure.set_figheight(height)
-    if figure.get_layout_engine() is None:
-        ratio = before / height
-        for axes in figure.axes:
-            x, y, wide, tall = axes.get_position(original=True).bounds
-            axes.set_position((x, 1 - (1 - y) * ratio, wide, tall * ratio))
-        for text in figure.texts:
-            text.set_y(1 - (1 - text.get_position()[1]) * ratio)
+def _keep_at_the_top(figure: Figure, ratio: float) -> None:
+    """Give what no layout engine arranges its size, and its distance from the top, in a figure that has grown."""
+    for axes in figure.axes:
+        x, y, wide, tall = axes.get_position(original=True).bounds
+        axes.set_position((x, 1 - (1 - y) * ratio, wide, tall * ratio))
+    for text in figure.texts:
+        text.set_y(1 - (1 - text.get_position()[1]) * ratio)
 
 
 def png(figure: Figure) -> bytes:

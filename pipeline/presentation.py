@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -107,10 +108,9 @@ def _forms(path: Path, drawing: Drawing | None) -> Drawn:
 
     if drawing is None:
         return Drawn({}, {})
-    bare = canvas.svg(drawing.figure).decode()
-    figure = canvas.with_caption(drawing)
-    alone = {path.with_suffix(".png"): canvas.png(figure), path.with_suffix(".svg"): canvas.svg(figure)}
-    return Drawn(alone, {path.name: Picture(bare, drawing.caption)})
+    made = canvas.forms(drawing)
+    alone = {path.with_suffix(".png"): made.png, path.with_suffix(".svg"): made.svg}
+    return Drawn(alone, {path.name: Picture(made.bare.decode(), drawing.caption)})
 
 
 def _written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
@@ -178,12 +178,23 @@ def ui(*, port: int) -> str:
     shown = pages([experiment(dataset) for dataset in datasets], uri, view=VIEW)
     if not shown:
         raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
+    _must_be_free(port)
     print(f"MLflow's UI starts at {address}; Ctrl-C ends it. Columns and charts are set at")
     print("\n".join(f"  {name}: {address}/{path}" for name, path in shown.items()), flush=True)
     kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     settings = kept | {name: value for name, value in ENVIRONMENT.items() if value is not None}
     server = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     os.execve(sys.executable, [*server, "--backend-store-uri", uri], settings)
+
+
+def _must_be_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            another = "another is chosen with --port, or UI_PORT=... for `make ui`"
+            raise InputError(f"port {port} of 127.0.0.1 must be free, got: {error.strerror}; {another}") from None
 
 
 def show(dataset: str | None) -> str:

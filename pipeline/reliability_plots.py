@@ -51,7 +51,7 @@ def _pair(figure: Figure, key: str, diagram: Mapping[str, Any], *, bottom: float
     """A row of two diagrams, each with its counts below, laid out by hand so that squares and bars line up; inches."""
     width, height = figure.get_size_inches()
     for column, when in enumerate(SUFFIX):
-        left = 0.85 + (WIDTH / 2) * column
+        left = 0.95 + (WIDTH / 2) * column
         upper, lower = (
             figure.add_axes((left / width, (bottom + low) / height, SQUARE / width, tall / height))
             for low, tall in ((1.55, SQUARE), (0.55, 0.85))
@@ -59,7 +59,7 @@ def _pair(figure: Figure, key: str, diagram: Mapping[str, Any], *, bottom: float
         diagram_panel(upper, diagram[when])
         counts_panel(lower, diagram[when])
         for axes in (upper, lower):
-            axes.yaxis.set_label_coords(-0.155, 0.5)
+            axes.yaxis.set_label_coords(-0.185, 0.5)
         upper.set_title(WHEN[when].capitalize(), fontsize=11.5)
     top = (bottom + ROW - 0.08) / height
     figure.text(0.02, top, fill(spoken(key), 90), ha="left", va="top", fontweight="bold", fontsize=13)

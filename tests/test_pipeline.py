@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -175,6 +176,14 @@ class TestStudy:
         assert one.rstrip() in shown
         assert shown.count("P(better)") > one.count("P(better)") > 0
         assert "\x1b[" not in shown  # colours are for terminals
+
+    def test_a_port_that_is_taken_or_is_none_is_told(self, finished: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = str(server.getsockname()[1])
+            done = stage(finished, "ui", "--port", port)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: port {port} of 127.0.0.1 must be free")
+        assert "got '70000'" in stage(finished, "ui", "--port", "70000").stderr
 
     def test_a_damaged_table_is_told(self, project: Path) -> None:
         (project / "reports/wine/history.csv").write_text(
