@@ -102,6 +102,6 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     code = main()
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and "torch" in sys.modules:
         os._exit(code)  # worker threads may still be inside a kernel, and the interpreter must not end around them
     sys.exit(code)

@@ -160,11 +160,10 @@ def track() -> str:
             complete=True,
             progress=lambda *_: tick(1),
         )
-    for results in reports:
-        print(_shown(results))
+    print("\n".join([*map(_shown, reports), *_across()]))
     changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
     page = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
-    return f"MLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"
+    return f"\nMLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"
 
 
 def ui(*, port: int) -> str:
@@ -198,11 +197,12 @@ def _must_be_free(port: int) -> None:
 
 
 def show(dataset: str | None) -> str:
-    """The results table of a data set, or of all that the study names."""
+    """The results table of a data set, or of all that the study names and what holds across them."""
     params = config.load(PARAMS)
     if dataset is not None:
         config.look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    return "\n".join(_shown(_results(name)) for name in ([dataset] if dataset else params.study.datasets)).strip()
+        return _shown(_results(dataset)).strip()
+    return "\n".join([*(_shown(_results(name)) for name in params.study.datasets), *_across()]).strip()
 
 
 def readme() -> str:
@@ -237,6 +237,11 @@ def _shown(results: Mapping[str, Any]) -> str:
 
     table = render(results, color=sys.stdout.isatty())
     return f"\n{results['dataset']['name']}\n{table}\n{fill(results['answer']['sentence'], 120)}\n"
+
+
+def _across() -> list[str]:
+    """What holds on all data sets, where the report has said it."""
+    return [fill(store.read_json(SUMMARY)["sentence"], 120)] if SUMMARY.exists() else []
 
 
 def _arrays_of(results: Mapping[str, Any]) -> list[dict[str, Any]]:

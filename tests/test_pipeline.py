@@ -174,6 +174,9 @@ class TestStudy:
         one = stage(finished, "show", "wine").stdout
         assert one.splitlines()[0] == "wine"
         assert one.rstrip() in shown
+        sentence = json.loads((finished / "reports/summary.json").read_text())["sentence"]
+        assert sentence in " ".join(shown.split())
+        assert sentence not in " ".join(one.split())
         assert shown.count("P(better)") > one.count("P(better)") > 0
         assert "\x1b[" not in shown  # colours are for terminals
 
