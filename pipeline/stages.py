@@ -128,7 +128,10 @@ def evaluate(dataset: str, *, jobs: int) -> str:
         protocol=Protocol(confidence=0.95, resamples=10_000, gamma=0.75),
         generator=generator(0, Purpose.BOOTSTRAP),
     )
-    results["answer"] = answer(results)
+    try:
+        results["answer"] = answer(results)
+    except ValueError as error:
+        raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
     store.write_json(report_file(dataset, "results.json"), significant(results, 6))
     summaries = {report_file(dataset, f"metrics/{key}.json"): row for key, row in metrics_summary(results).items()}
     for path, summary in summaries.items():

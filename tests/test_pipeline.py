@@ -228,6 +228,24 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("others", [{}, {"dropout": {"dropout": 0.5, "learning_rate": 0.01, "optimizer": "adam"}}])
+def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
+    """With nothing to choose from it ends in a line; with another point there is a report that compares nothing."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    variants = {"none": {"optimizer": "sgd", "learning_rate": 1e30}, **others}
+    write_params(tmp_path, {**STUDY, "variants": variants, "study": {"datasets": ["wine"], "seeds": 2}})
+    for arguments in (("generate", "wine"), *(("train", "wine", variant) for variant in variants)):
+        assert stage(tmp_path, *arguments).returncode == 0
+    if not others:
+        TestFaults.refuses(tmp_path, "every point diverged", "evaluate", "wine")
+        return
+    for arguments in (("evaluate", "wine"), ("plot", "wine"), ("report",), ("track",)):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert "Leave it unregularized" in (tmp_path / "reports/index.html").read_text()
+
+
+@pytest.mark.slow
 class TestTracking:
     def test_deleted_runs_come_back_without_training(self, project: Path) -> None:
         before = [run[:2] for run in runs_in(project)]
