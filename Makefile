@@ -24,7 +24,7 @@ test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m ""
 
 quick: $(READY) ## run the tests that take under a minute together
-	@python -m pytest
+	@python -m pytest -n auto
 
 check: $(READY) ## lint, types, import contracts
 	@ruff check .

@@ -266,6 +266,7 @@ class TestReliability:
         assert FIGURES["reliability"](nothing) is None
 
 
+@pytest.mark.slow
 def test_two_or_three_points_without_a_sweep_can_be_drawn(tables: dict[str, Any]) -> None:
     """The smallest study that there can be."""
     results = tables["results"]

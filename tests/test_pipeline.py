@@ -360,6 +360,7 @@ class TestFaults:
         write_params(tmp_path, {**STUDY, "variants": {"none": {}, "dropout": {"dropout": 1.0}}})
         self.refuses(tmp_path, "variants.dropout.dropout: should be less than 1, got 1.0", "generate", "mixture")
 
+    @pytest.mark.slow
     def test_an_unknown_name(self, tmp_path: Path) -> None:
         write_params(tmp_path, STUDY)
         self.refuses(tmp_path, "got 'nosuch'", "generate", "nosuch")
