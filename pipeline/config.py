@@ -309,7 +309,7 @@ def _sweep(field: str, value: Any, where: str) -> list[Any]:
     if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
         return [value]
     if not value:
-        raise InputError(f"{where}.{field}: a sweep needs at least one value, got []")
+        raise InputError(f"{where}.{_printable(field)}: a sweep needs at least one value, got []")
     return value
 
 
@@ -369,7 +369,7 @@ def _explain(error: ValidationError, where: str) -> str:
     """The first thing that is wrong, as one line: key path, requirement, value received."""
     mistakes = error.errors(include_url=False)
     first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
-    loc = [repr(p)[1:-1] if isinstance(p, str) else str(p) for p in first["loc"]]
+    loc = [_printable(part) for part in first["loc"]]
     if loc[:1] == ["datasets"]:
         del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
     place = ".".join([where, *loc] if where else loc)
@@ -384,6 +384,11 @@ def _explain(error: ValidationError, where: str) -> str:
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     return f"{place}: {message}{got}{more}"
+
+
+def _printable(part: object) -> str:
+    """A part of a key path on one line, whatever characters it has."""
+    return repr(part)[1:-1] if isinstance(part, str) else str(part)
 
 
 def explain() -> str:

@@ -2,7 +2,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -305,6 +305,7 @@ class TestAnyJunk:
         st.integers() | st.text(max_size=3),
         JUNK,
     )
+    @example(("variants", "none", "replicate"), "\r", [])
     def test_under_another_key(self, path, place, key, junk):
         self.attempt(self.written(path, changed((*place[:-1], key), junk)))
 
