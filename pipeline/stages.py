@@ -179,15 +179,12 @@ def _read_scores(dataset: str, places: Sequence[Place]) -> tuple[list[dict[str, 
         {"variant": variant, "name": label, "parameters": about["point"], "md5": about["md5"]}
         for (variant, label), (_, about) in zip(places, scored, strict=True)
     ]
-    scores, groups = (
-        {
-            name.removeprefix(kind): np.stack([arrays[name] for arrays, _ in scored])
-            for name in scored[0][0]
-            if name.startswith(kind)
-        }
-        for kind in ("score/", "group/")
-    )
-    return points, scores, groups
+    scores, groups = ([_named(arrays, kind) for arrays, _ in scored] for kind in ("score/", "group/"))
+    return points, _stacked(scores), _stacked(groups)
+
+
+def _stacked(points: Sequence[Arrays]) -> Arrays:
+    return {name: np.stack([arrays[name] for arrays in points]) for name in points[0]}
 
 
 def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ from pipeline.errors import InputError
 
 Arrays = Mapping[str, NDArray[Any]]
 NOTES = Path(".cache/made")  # one note a finished file: what made it, and its digest
+
+
+@contextmanager
+def _readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
+    """Say in one line what is wrong with a file of the pipeline's own that is missing, or damaged in these ways."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    except broken as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and run `dvc repro`") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -45,12 +57,8 @@ def write_json(path: Path, content: object) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of the pipeline's own."""
-    try:
+    with _readable(path, ValueError):
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Sequence[str]) -> None:
@@ -69,14 +77,9 @@ def read_csv(path: Path, *, numbers: Sequence[str]) -> list[dict[str, Any]]:
     """Read what `write_csv` wrote; the columns of `numbers` as floats, None where a field is empty."""
     import csv  # noqa: PLC0415
 
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    with _readable(path, KeyError, TypeError, ValueError), path.open(newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
         return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
 
 
 def write_arrays(path: Path, arrays: Arrays, about: object) -> None:
@@ -95,14 +98,10 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["about"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118  (not a mapping)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and run `dvc repro`") from None
+    broken = (SafetensorError, KeyError, TypeError, ValueError)
+    with _readable(path, *broken), safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()["about"])
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118  (not a mapping)
 
 
 def digest(content: bytes) -> str:
@@ -116,11 +115,8 @@ def file_digest(path: Path) -> str:
     Raises:
         InputError: there is no such file.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    with _readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def dvc_digest(path: Path) -> str:
