@@ -18,7 +18,7 @@ $(READY): constraints.txt
 	@touch $(READY)
 
 repro: $(READY) ## run the whole study: every stage that is out of date, then the results
-	@dvc repro
+	@python -m pipeline mend && dvc repro
 
 test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m ""
@@ -36,8 +36,9 @@ format: $(READY) ## format the code and apply the safe lint fixes
 	@ruff check --fix .
 	@ruff format .
 
-bench: $(READY) ## measure the training engine against the matrix-product bound and an ordinary loop
+bench: $(READY) ## measure the engine and the search against the matrix-product bound and the ordinary ways
 	@python -m benchmarks.engine --write benchmarks/engine.json
+	@python -m benchmarks.search --write benchmarks/search.json
 
 ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another)
 	@python -m pipeline ui --port $(UI_PORT)

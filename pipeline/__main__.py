@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     try:
-        print(_run(command, options), flush=True)
+        if line := _run(command, options):
+            print(line, flush=True)
     except InputError as error:
         return _fail(str(error))
     except OSError as error:
@@ -42,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    from pipeline import presentation, stages  # noqa: PLC0415  (numpy must find its environment pinned)
+    from pipeline import presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
 
-    function = getattr(stages if hasattr(stages, command) else presentation, command)
-    result: str = function(**options)
+    home = next(module for module in (stages, searching, presentation) if hasattr(module, command))
+    result: str = getattr(home, command)(**options)
     return result
 
 
@@ -84,8 +85,15 @@ def _parser() -> argparse.ArgumentParser:
     train = add("train", "fit a variant's points on every seed, into members/", "dataset", "variant")
     train.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
     evaluate = add("evaluate", "score all members and compare the points, into scores/ and reports/", "dataset")
+    search = add("search", "tune every arm with Optuna, and train the winners on fresh seeds, into reports/", "dataset")
+    search.add_argument("--trials", type=_count, help="of each arm (as in params.yaml); writes no results")
+    search.add_argument("--arm", action="append", help="search this arm only, may be repeated; writes no results")
+    search.add_argument("--fresh", action="store_true", help="forget the trials so far and start anew")
+    search.add_argument(
+        "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
+    )
     plot = add("plot", "draw the figures and this data set's part of the report, into reports/", "dataset")
-    for command in (train, evaluate, plot):
+    for command in (train, evaluate, search, plot):
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
@@ -97,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")
     add("params", "explain every key of params.yaml")
+    add("mend", "drop what an interruption left half-written in dvc.lock")
     return parser
 
 

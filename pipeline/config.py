@@ -11,34 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
-
-
-def _rows(value: object) -> int | float:
-    whole = type(value) is int and value >= 1
-    share = type(value) is float and 0 < value < 1
-    if not (isinstance(value, int | float) and (whole or share)):
-        raise ValueError("must be a number of rows (an integer from 1) or a share of them (between 0 and 1)")
-    return value
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Rows = Annotated[int | float, PlainValidator(_rows)]
-Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_tuple)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Strict(BaseModel):
-    """A section: unknown keys, missing keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from pipeline.fields import Names, Probability, Rows, Strength, Strict, Widths
+from pipeline.spaces import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 
 
 class Synthetic(Strict):
@@ -214,6 +191,7 @@ class Params(Strict):
     network: Network
     train: Train
     variants: dict[str, Variant]
+    search: Search
     study: Study
 
 
@@ -238,6 +216,7 @@ def load(path: Path) -> Params:
     expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
     params = _validate(Params, {**raw, "variants": expanded}, path, "")
     _check_study(params, path)
+    _check_search(params, path)
     return params
 
 
@@ -344,6 +323,21 @@ def _check_study(params: Params, path: Path) -> None:
     _check_reference(params.variants, path)
 
 
+def _check_search(params: Params, path: Path) -> None:
+    """Every strength must be one of `Regularizers`, the ends of all ranges together a point, and seeds must suffice."""
+    search, seeds = params.search, params.study.seeds
+    known = [name for name, off in Regularizers() if type(off) is float]
+    for name in search.space:
+        if name not in (LEARNING_RATE, *known):
+            raise InputError(f"{path}: search.space: must name strengths ({', '.join(known)}), got {_printable(name)}")
+    base = {**params.network.model_dump(), **params.train.model_dump()}
+    for end in ("low", "high"):
+        ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
+        _validate(Point, {**base, **ends}, path, "search.space")
+    if search.seeds > seeds:
+        raise InputError(f"{path}: search.seeds: must be at most study.seeds ({seeds}), got {search.seeds}")
+
+
 def _check_reference(variants: dict[str, Variant], path: Path) -> None:
     """All points are compared with the first of `none`, and a replicate of that one is the A/A check."""
     if "none" not in variants:
@@ -396,7 +390,9 @@ def explain() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         (f"datasets.NAME, kind: {kind}", model) for kind, model in KINDS.items()
     ]
-    sections += [("network", Network), ("train", Train), ("variants.NAME", Point), ("study", Study)]
+    sections += [("network", Network), ("train", Train), ("variants.NAME", Point)]
+    sections += [("search", Search), ("search.space.NAME", Dimension), ("search.sampler", Sampler)]
+    sections += [("search.pruner", Pruner), ("study", Study)]
     return "\n\n".join("\n".join([f"{title}: {model.__doc__}", *_keys(model)]) for title, model in sections)
 
 

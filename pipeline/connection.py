@@ -5,9 +5,9 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.database import ADVICE, database_of, schema_version, uri_of
 from pipeline.errors import InputError
@@ -54,10 +54,48 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
             if database is None:
                 client.search_experiments(max_results=1)
         try:
-            with _environment(_unless_set(AFTERWARDS)):
+            with _environment(_unless_set(AFTERWARDS)), _on_disk_at_the_end(client, database):
                 yield client
         finally:
             _let_go(client)
+
+
+@contextmanager
+def _on_disk_at_the_end(client: "MlflowClient", database: Path | None) -> Iterator[None]:
+    """Let a local database wait for the disk once, at the end, and not at every one of several commits a run.
+
+    The system has each commit at once, so that nothing depends on this process: killed at any time, it leaves what it
+    would have left anyway. Only a machine that goes down within these seconds may leave a damaged file.
+    """
+    if database is None:
+        yield
+        return
+    from sqlalchemy import event  # noqa: PLC0415 (seconds)
+
+    engine = client._tracking_client.store.engine
+    event.listen(engine, "connect", _do_not_wait)
+    engine.dispose()  # connections from before would go on waiting
+    try:
+        yield
+    finally:
+        event.remove(engine, "connect", _do_not_wait)
+        engine.dispose()
+        for path in (database, database.parent):  # the folder, for there the journal was deleted
+            _wait_for(path)
+
+
+def _do_not_wait(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+def _wait_for(path: Path) -> None:
+    """Return when a file or folder is on the disk; it may have been deleted meanwhile."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _let_go(client: "MlflowClient") -> None:

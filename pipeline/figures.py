@@ -8,8 +8,11 @@ from pipeline.comparison_plots import forest, headline
 from pipeline.line_plots import curves, sweeps
 from pipeline.rank_plots import rankings, temperature
 from pipeline.reliability_plots import point_reliability, reliability
+from pipeline.search_plots import arms, best, interactions
+from pipeline.slice_plots import slices
+from pipeline.trial_plots import history, importances, pareto
 
-__all__ = ["FIGURES", "headline", "point_reliability", "rankings"]
+__all__ = ["FIGURES", "best", "headline", "point_reliability", "rankings"]
 
 FIGURES: dict[str, Callable[[Mapping[str, Any]], Drawing | None]] = {
     "headline": lambda tables: headline([tables["results"]]),
@@ -18,4 +21,10 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], Drawing | None]] = {
     "reliability": lambda tables: reliability(tables["results"], tables["diagrams"]),
     "curves": lambda tables: curves(tables["results"], tables["history"]),
     "sweeps": lambda tables: sweeps(tables["results"], tables["sweeps"]),
+    "slices": lambda tables: slices(tables["search"], tables["trials"]),
+    "arms": lambda tables: arms(tables["search"]),
+    "interactions": lambda tables: interactions(tables["search"]),
+    "history": lambda tables: history(tables["search"], tables["trials"]),
+    "importances": lambda tables: importances(tables["search"], tables["trials"]),
+    "pareto": lambda tables: pareto(tables["search"], tables["trials"]),
 }

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+LOCK = Path("dvc.lock")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
 
@@ -40,3 +41,18 @@ def section_file(dataset: str) -> Path:
 def shared_figure_file(name: str) -> Path:
     """Where `report` puts a figure of all data sets."""
     return Path("reports/figures") / name
+
+
+def trials_file(dataset: str) -> Path:
+    """Where `search` puts the table of all trials."""
+    return report_file(dataset, "trials.csv")
+
+
+def champion_file(dataset: str, kind: str, name: str) -> Path:
+    """Where `search` puts the scores of a winner, or of a combination of winners, on fresh seeds."""
+    return Path("champions") / dataset / kind / f"{name}.safetensors"
+
+
+def journal_file(dataset: str) -> Path:
+    """Where Optuna keeps a data set's studies: working state that nothing else depends on."""
+    return Path("studies") / f"{dataset}.journal"

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     INPUT_NOISE = 9
     CALIBRATION = 10
     BOOTSTRAP = 11
+    SEARCH = 12
 
 
 def philox(seed: int, purpose: Purpose, step: int = 0) -> np.random.Philox:

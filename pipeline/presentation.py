@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,19 +13,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline import config, store
 from pipeline.errors import InputError
 from pipeline.layout import (
+    LOCK,
     PAGE,
     PARAMS,
     SUMMARY,
+    champion_file,
     figure_file,
     report_file,
     score_file,
     section_file,
     shared_figure_file,
+    trials_file,
 )
 from pipeline.terminal import progress
 
 if TYPE_CHECKING:
     from pipeline.canvas import Drawing
+    from pipeline.records import Experiment, Record
     from pipeline.report import Picture
 
 POINTS = "points"  # folder of the reliability diagrams of single points
@@ -57,7 +60,7 @@ def plot(dataset: str, *, jobs: int) -> str:
     folder = figure_file(dataset, "")
     files, pictures = _written(drawn)
     store.keep_only(folder, files)
-    store.write_json(section_file(dataset), section(tables["results"], pictures))
+    store.write_json(section_file(dataset), section(tables["results"], tables["search"], pictures))
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 
 
@@ -70,7 +73,19 @@ def _tables(dataset: str) -> dict[str, Any]:
         "diagrams": store.read_json(report_file(dataset, "diagrams.json")),
         "history": store.read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
         "sweeps": sweep_rows(results),
+        **_search_tables(dataset),
     }
+
+
+def _search_tables(dataset: str) -> dict[str, Any]:
+    from pipeline.spaces import Search  # noqa: PLC0415
+    from pipeline.trials import columns, numbers  # noqa: PLC0415
+
+    found = store.read_json(report_file(dataset, "search.json"))
+    search = Search.model_validate(found["search"])
+    rungs = search.pruner.rungs(found["results"]["points"][0]["parameters"]["epochs"])
+    trials = store.read_csv(trials_file(dataset), numbers=numbers(columns(search, rungs)))
+    return {"search": found, "trials": trials}
 
 
 def _drawings(dataset: str, tables: dict[str, Any]) -> Iterator[tuple[Callable[..., Drawn], *tuple[Any, ...]]]:
@@ -135,7 +150,8 @@ def report() -> str:
     with canvas.styled():
         headline = _forms(shared_figure_file("headline"), figures.headline(studies))
         rankings = _forms(shared_figure_file("rankings"), figures.rankings(found, studies))
-    _, pictures = _written([headline, rankings])
+        best = _forms(shared_figure_file("best"), figures.best([section["search"] for section in sections]))
+    _, pictures = _written([headline, rankings, best])
     text = page(sections, found, pictures).encode()
     store.write_json(SUMMARY, found)
     store.write_bytes(PAGE, text)
@@ -143,20 +159,19 @@ def report() -> str:
 
 
 def track() -> str:
-    """Publish what the evaluations found to MLflow, where the store lacks it, and print the results."""
-    from pipeline.publication import experiment_of, records_of  # noqa: PLC0415
-    from pipeline.tracking import publish, tracking_uri  # noqa: PLC0415
+    """Publish what evaluations and searches found to MLflow, where the store lacks it, and print the results."""
+    from pipeline.tracking import provenance, publish, tracking_uri  # noqa: PLC0415
 
     params = config.load(PARAMS)
     reports = [_results(dataset) for dataset in params.study.datasets]
-    found = [records_of(results, _arrays_of(results), _pictures(results)) for results in reports]
-    records = [record for of_dataset in found for record in of_dataset]
+    found = [pair for results in reports for pair in (_study_of(results), _search_of(results["dataset"]["name"]))]
+    records = [record for of_experiment, _ in found for record in of_experiment]
     with progress("MLflow", len(records), "runs") as tick:
         done = publish(
             records,
             uri=tracking_uri(Path.cwd()),
-            provenance=_provenance(),
-            experiments=[experiment_of(*pair) for pair in zip(reports, found, strict=True)],
+            provenance=provenance(),
+            experiments=[page for _, page in found if page is not None],
             complete=True,
             progress=lambda *_: tick(1),
         )
@@ -166,8 +181,39 @@ def track() -> str:
     return f"\nMLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"
 
 
+def _study_of(results: Mapping[str, Any]) -> tuple[list[Record], Experiment | None]:
+    """What MLflow is told of a data set's study; the search's figures are its own."""
+    from pipeline.publication import experiment_of, records_of  # noqa: PLC0415
+    from pipeline.search_publication import FIGURES  # noqa: PLC0415
+
+    pictures = {path: file for path, file in _pictures(results).items() if path.removesuffix(".png") not in FIGURES}
+    records = records_of(results, _arrays_of(results), pictures)
+    return records, experiment_of(results, records)
+
+
+def _search_of(dataset: str) -> tuple[list[Record], Experiment | None]:
+    """What MLflow is told of a data set's search; nothing where there is none."""
+    from pipeline.search_publication import experiment_of, records_of, settings  # noqa: PLC0415
+
+    path, trials = report_file(dataset, "search.json"), trials_file(dataset)
+    if not path.exists():
+        return [], None
+    table = store.read_json(path)
+    names = [name for row in store.read_csv(trials, numbers=())[:1] for name in row if name not in ("arm", "state")]
+    places = [(row["kind"], row["name"]) for row in table["results"]["points"]]
+    records = records_of(
+        table,
+        store.read_csv(trials, numbers=names),
+        [store.read_arrays(champion_file(dataset, *place))[0] for place in places],
+        trials=trials,
+        figures=_pictures(table["results"]),
+    )
+    return records, experiment_of(dataset, settings(table), table)
+
+
 def ui(*, port: int) -> str:
     """Say where the results are in MLflow's UI, and become its server on this machine."""
+    from pipeline import search_publication  # noqa: PLC0415
     from pipeline.connection import ENVIRONMENT  # noqa: PLC0415
     from pipeline.publication import VIEW, experiment  # noqa: PLC0415
     from pipeline.tracking import pages, tracking_uri  # noqa: PLC0415
@@ -175,6 +221,9 @@ def ui(*, port: int) -> str:
     datasets = config.load(PARAMS).study.datasets
     uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"
     shown = pages([experiment(dataset) for dataset in datasets], uri, view=VIEW)
+    shown |= pages(
+        [search_publication.experiment(dataset) for dataset in datasets], uri, view=search_publication.TRIALS
+    )
     if not shown:
         raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
     _must_be_free(port)
@@ -213,8 +262,9 @@ def readme() -> str:
     made = parts(
         [_results(dataset) for dataset in params.study.datasets],
         store.read_json(SUMMARY),
-        store.read_json(Path("benchmarks/engine.json")),
+        {name: store.read_json(Path(f"benchmarks/{name}.json")) for name in ("engine", "search")},
         config.read_yaml(Path("dvc.yaml"))["stages"],
+        [store.read_json(report_file(dataset, "search.json")) for dataset in params.study.datasets],
     )
     path = Path("README.md")
     store.write_bytes(path, refresh(path.read_text(encoding="utf-8"), made).encode())
@@ -226,17 +276,36 @@ def params() -> str:
     return config.explain()
 
 
+def mend() -> str:
+    """Leave in dvc.lock only what an interruption has not cut off, and say so; nothing where it is whole."""
+    from pipeline import lockfile  # noqa: PLC0415
+
+    if not LOCK.exists():
+        return ""
+    written = LOCK.read_text(encoding="utf-8", errors="surrogateescape")  # a cut inside a character is like any other
+    kept = lockfile.whole(written)
+    if not kept:
+        LOCK.unlink()
+    elif kept == written:
+        return ""
+    else:
+        store.write_bytes(LOCK, kept.encode())
+    return f"{LOCK}: an interruption had cut it off; stages kept: {len(lockfile.stages(kept))}, the others run again"
+
+
 def _results(dataset: str) -> dict[str, Any]:
     found: dict[str, Any] = store.read_json(report_file(dataset, "results.json"))
     return found
 
 
 def _shown(results: Mapping[str, Any]) -> str:
-    """The table, in colour for a person, and the sentence that answers."""
-    from pipeline.rendering import render  # noqa: PLC0415
+    """The table and the sentence that answers, and those of the search where there is one; in colour for a person."""
+    from pipeline import rendering, search_rendering  # noqa: PLC0415
 
-    table = render(results, color=sys.stdout.isatty())
-    return f"\n{results['dataset']['name']}\n{table}\n{fill(results['answer']['sentence'], 120)}\n"
+    name, color = results["dataset"]["name"], sys.stdout.isatty()
+    told = f"\n{name}\n{rendering.render(results, color=color)}\n{fill(results['answer']['sentence'], 120)}\n"
+    searched = report_file(name, "search.json")
+    return f"{told}\n{search_rendering.render(store.read_json(searched), color=color)}" if searched.exists() else told
 
 
 def _across() -> list[str]:
@@ -253,16 +322,3 @@ def _pictures(results: Mapping[str, Any]) -> dict[str, Path]:
     """The PNG files of a data set's figures by their place below its folder."""
     folder = figure_file(results["dataset"]["name"], "")
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.png"))}
-
-
-def _provenance() -> dict[str, str]:
-    """Where a publication comes from: tags that may differ between publications of the same results."""
-    tags = {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
-    return {name: value for name, value in tags.items() if value}
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

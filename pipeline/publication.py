@@ -97,7 +97,7 @@ def _view(groups: Sequence[str]) -> str:
 def _variant_record(results: Mapping[str, Any], variant: str) -> Record:
     dataset = results["dataset"]["name"]
     rows = [row for row in results["points"] if row["variant"] == variant]
-    listed = ", ".join(f"{_link(dataset, row)} {_mean(row['metrics']['test/nll'])} ({_outcome(row)})" for row in rows)
+    listed = ", ".join(f"{_link(dataset, row)} {_mean(row['metrics']['test/nll'])} ({outcome(row)})" for row in rows)
     return Record(
         key=_key(dataset, variant),
         experiment=experiment(dataset),
@@ -108,7 +108,7 @@ def _variant_record(results: Mapping[str, Any], variant: str) -> Record:
             f"Earlier results are kept as history; the filter `{CURRENT}` hides them."
         ),
         tags={"dataset": dataset, "variant": variant, "level": "variant"},
-        artifacts={"tables/points.csv": _points_table(rows)},
+        artifacts={"tables/points.csv": points_table(rows)},
     )
 
 
@@ -128,13 +128,13 @@ def _study_record(results: Mapping[str, Any], variants: Sequence[str], figures: 
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
         tags={"dataset": name, "level": "study", "recommendation": answer["after_scaling"]["recommendation"]},
-        metrics=list(_chosen(results)),
+        metrics=list(chosen_metrics(results)),
         artifacts={
             **{f"figures/{path}": file for path, file in _drawn(figures).items() if not path.startswith("points/")},
-            "tables/points.csv": _points_table(results["points"]),
-            "answer.json": _json(answer),
+            "tables/points.csv": points_table(results["points"]),
+            "answer.json": as_json(answer),
         },
-        dataset=_dataset(dataset),
+        dataset=dataset_of(dataset),
     )
 
 
@@ -144,7 +144,7 @@ def _choices(dataset: str, answer: Mapping[str, Any]) -> str:
     return " with temperature scaling and without it ".join(chosen.values())
 
 
-def _chosen(results: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
+def chosen_metrics(results: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
     """The chosen point's headline means, under names of their own, or the study would be drawn as one more point."""
     chosen = next(row for row in results["points"] if row["key"] == results["answer"]["after_scaling"]["key"])
     yield from ((f"chosen/{name}", _number(chosen["metrics"][name]["mean"]), 0) for name in HEADLINE)
@@ -180,22 +180,23 @@ def _point_record(
             "dataset": name,
             "variant": variant,
             "level": "point",
-            "verdict": _outcome(row),
+            "verdict": outcome(row),
             "dvc.md5.data": dataset["md5"],
             "dvc.md5.members": row["md5"],
             **{f"fixed.{field}": str(_value(v)) for field, v in row["parameters"].items() if field not in shown},
         },
-        metrics=list(_metrics(row, arrays)),
-        artifacts={
-            "results.json": _json(_own(row)),
-            "tables/metrics.csv": _metrics_table(row),
-            **({} if diagram is None else {"figures/reliability.png": diagram}),
-        },
-        dataset=_dataset(dataset),
+        metrics=[*metrics_of(row, arrays), *_curves(arrays)],
+        artifacts={**tables_of(row), **({} if diagram is None else {"figures/reliability.png": diagram})},
+        dataset=dataset_of(dataset),
     )
 
 
-def _outcome(row: Row) -> str:
+def tables_of(row: Row) -> dict[str, bytes]:
+    """What a point's run holds beside figures, by path: its part of the table, and all its metrics."""
+    return {"results.json": as_json(_own(row)), "tables/metrics.csv": _metrics_table(row)}
+
+
+def outcome(row: Row) -> str:
     """What became of test NLL, in a word."""
     against = row["against_reference"].get("test/nll")
     if against is None:
@@ -223,8 +224,8 @@ def _value(value: Any) -> str | float | int:
     return "x".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-def _metrics(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
-    """Means; intervals, comparison and each seed's value of the headline metrics; last, training curves by epoch."""
+def metrics_of(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
+    """Means; intervals, comparison and each seed's value of the headline metrics."""
     for name, entry in row["metrics"].items():
         yield name, _number(entry["mean"]), 0
     for name in HEADLINE:
@@ -234,6 +235,10 @@ def _metrics(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
             yield f"against_none/{name}", _number(compared["difference"]), 0
             yield from ((f"against_none/{name}/{end}", _number(compared[end]), 0) for end in ("low", "high"))
             yield f"p_better/{name}", _number(compared["p_better"]["estimate"]), 0
+
+
+def _curves(arrays: Arrays) -> Iterator[tuple[str, float, int]]:
+    """Mean training curves by epoch."""
     epochs = arrays["history/epoch"].tolist()
     for name in CURVES:
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged seed's curve leaves no finite mean
@@ -262,12 +267,13 @@ def _description(results: Mapping[str, Any], row: Row, *, drawn: bool) -> str:
     diagram = "`figures/reliability.png`, " * drawn
     return (
         f"`{row['name']}`, a point of variant {variant}: {row['seeds']} networks trained on `{dataset}`, one a seed. "
-        f"{_found(row, _link(dataset, reference), results['protocol'])} "
+        f"{finding(row, _link(dataset, reference), results['protocol'])} "
         f"Look at {diagram}`tables/metrics.csv` and the charts of `curves/`."
     )
 
 
-def _found(row: Row, reference: str, protocol: Mapping[str, Any]) -> str:
+def finding(row: Row, reference: str, protocol: Mapping[str, Any]) -> str:
+    """What was found about a point, in a sentence or two; `reference` is a link to what it is compared with."""
     nll, ece = row["metrics"]["test/nll"], row["metrics"]["test/ece"]
     means = f"Test NLL is {_mean(nll)} and ECE {_mean(ece)}"
     against = row["against_reference"].get("test/nll")
@@ -277,7 +283,7 @@ def _found(row: Row, reference: str, protocol: Mapping[str, Any]) -> str:
         return f"{means}. Not compared: {against['left_out']}."
     if row["duplicate"]:
         return f"{means}. It is {reference} itself, the same network on the same seeds."
-    change = f"{_signed(against['difference'])} [{_signed(against['low'])}, {_signed(against['high'])}]"
+    change = f"{signed(against['difference'])} [{signed(against['low'])}, {signed(against['high'])}]"
     level = f"{protocol['confidence']:.0%} interval over paired seeds"
     return f"{means}; against {reference} NLL changes by {change} ({level}), verdict: **{against['verdict']}**."
 
@@ -290,11 +296,13 @@ def _mean(entry: Mapping[str, Any]) -> str:
     return f"not finite (in {seeds} of the seeds)" if seeds else "not finite"
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
+    """A change, or in words that there is none."""
     return "not finite" if value is None else f"{value:+.4f}"
 
 
-def _dataset(dataset: Mapping[str, Any]) -> DatasetRef:
+def dataset_of(dataset: Mapping[str, Any]) -> DatasetRef:
+    """What MLflow's panel of data sets says of a finished table's one."""
     columns = [{"name": name, "type": "float", "required": True} for name in dataset["feature_names"]]
     return DatasetRef(
         name=dataset["name"],
@@ -308,7 +316,7 @@ def _dataset(dataset: Mapping[str, Any]) -> DatasetRef:
 def _metrics_table(row: Row) -> bytes:
     """Every metric of a point, headline first: mean and interval, difference from the reference where compared."""
     metrics = {name: row["metrics"][name] for name in [*HEADLINE, *row["metrics"]]}
-    return _table(
+    return as_csv(
         {
             "metric": name,
             **{field: entry[field] for field in ("mean", "low", "high")},
@@ -324,9 +332,9 @@ def _difference(against: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**columns, "p_better": p_better, "verdict": None if against is None else _verdict(against)}
 
 
-def _points_table(rows: Iterable[Row]) -> bytes:
+def points_table(rows: Iterable[Row]) -> bytes:
     """One line a point: headline means, and what became of test NLL."""
-    return _table(
+    return as_csv(
         {
             "variant": row["variant"],
             "point": row["name"],
@@ -338,7 +346,7 @@ def _points_table(rows: Iterable[Row]) -> bytes:
     )
 
 
-def _table(rows: Iterable[Mapping[str, object]]) -> bytes:
+def as_csv(rows: Iterable[Mapping[str, object]]) -> bytes:
     """Rows of equal keys as CSV; None is an empty cell."""
     rows = list(rows)
     text = io.StringIO()
@@ -348,5 +356,6 @@ def _table(rows: Iterable[Mapping[str, object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _json(content: object) -> bytes:
+def as_json(content: object) -> bytes:
+    """Content as JSON, equal bytes for equal content."""
     return json.dumps(content, indent=1, sort_keys=True).encode()

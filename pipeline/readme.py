@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.rendering import compared, ordered, render
+from pipeline.search_rendering import markdown
 from pipeline.wording import interval, short, spoken
 
 Results = Mapping[str, Any]
@@ -31,15 +32,21 @@ def refresh(text: str, parts: Mapping[str, str]) -> str:
 
 
 def parts(
-    studies: Sequence[Results], summary: Mapping[str, Any], speed: Mapping[str, Any], stages: Mapping[str, Any]
+    studies: Sequence[Results],
+    summary: Mapping[str, Any],
+    speed: Mapping[str, Mapping[str, Any]],
+    stages: Mapping[str, Any],
+    searches: Sequence[Mapping[str, Any]],
 ) -> dict[str, str]:
-    """The generated parts by name, from finished tables, `benchmarks/engine.json` and the stages of `dvc.yaml`."""
+    """The generated parts by name, from finished tables, the benchmarks' files by name and the stages of `dvc.yaml`."""
     return {
         "answer": "\n".join([*(f"- {_answer(results)}" for results in studies), "", summary["sentence"]]),
         "sample": _sample(studies[0]),
         "results": "\n\n".join(_table(results) for results in studies),
         "graph": _graph(stages),
-        "speed": _speed(speed),
+        "speed": _speed(speed["engine"]),
+        "race": _race(speed["search"]),
+        "search": markdown(searches),
     }
 
 
@@ -123,3 +130,18 @@ def _speed(speed: Mapping[str, Any]) -> str:
         if not row["name"].startswith("bound")
     ]
     return "\n".join(lines)
+
+
+def _race(race: Mapping[str, Any]) -> str:
+    """The benchmark of whole searches, as Markdown."""
+    lines = [f"{race['machine']}: {race['setting']}; medians of {race['rounds']} rounds.", ""]
+    lines += ["| | seconds | times the stack's | best NLL found | on 20 other seeds |", "|---|---:|---:|---:|---:|"]
+    return "\n".join(
+        [
+            *lines,
+            *(
+                f"| {r['name']} | {r['seconds']:.1f} | {r['gain']:.1f} | {r['best']:.3f} | {r['fresh']:.3f} |"
+                for r in race["rows"]
+            ),
+        ]
+    )

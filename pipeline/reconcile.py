@@ -153,16 +153,20 @@ def _found(key: str, record: Record, current: Mapping[Place, str | None]) -> str
 
 
 def _parents_first(records: Sequence[Record]) -> list[Record]:
-    """Order records so that each follows its parent, otherwise as given."""
+    """Order records so that each follows its parent, otherwise as given: the UI lists the last ones first."""
     by_place = {record.place: record for record in records}
     if len(by_place) != len(records):
         (_, key), _ = Counter(record.place for record in records).most_common(1)[0]
         raise InputError(f"each record must have a key of its own in its experiment, got {key!r} more than once")
-    graph = {
-        record.place: [(record.experiment, record.parent)] if record.parent is not None else [] for record in records
-    }
+    parents = {record.place: (record.experiment, record.parent) for record in records if record.parent is not None}
     try:
-        order = list(TopologicalSorter(graph).static_order())
+        TopologicalSorter({place: [parent] for place, parent in parents.items()}).prepare()
     except CycleError as error:
         raise InputError(f"parents must not form a circle, got {[key for _, key in error.args[1]]}") from None
-    return [by_place[place] for place in order if place in by_place]
+    ordered: dict[Place, None] = {}
+    for place in by_place:
+        line = [place]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        ordered |= dict.fromkeys(reversed(line))
+    return [by_place[place] for place in ordered if place in by_place]

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.rendering import DOUBT, a_a_checks, compared, correction, multiplicity, ordered
-from pipeline.wording import interval, short, spoken
+from pipeline.search_rendering import arm_rows, budget, conclusion, footnotes, matrix, worth_rows
+from pipeline.wording import OBJECTIVES, interval, short, spoken
 
 Results = Mapping[str, Any]
 Cells = dict[str, str]
 TEMPLATE = "report.html.jinja"
-MADE_WITH = ("torch", "numpy", "scipy", "scikit-learn", "matplotlib")
+MADE_WITH = ("torch", "numpy", "scipy", "scikit-learn", "optuna", "matplotlib")
 TITLES = {
     "headline": "Calibration error against generalization gap",
     "rankings": "Who wins where",
@@ -24,8 +25,16 @@ TITLES = {
     "reliability": "Can the probabilities be trusted?",
     "curves": "How do the networks overfit?",
     "sweeps": "How strong should a regularizer be?",
+    "best": "What is the best that each regularizer can do?",
+    "arms": "What are the winners worth?",
+    "interactions": "Do regularizers add up?",
+    "history": "When was the best found, and was it luck?",
+    "importances": "Which strengths matter?",
+    "slices": "Where in its range is a strength at its best?",
+    "pareto": "What does one objective cost in the other?",
 }
 SECTION = ("forest", "temperature", "reliability", "curves", "sweeps")  # in this order, below a data set's table
+SEARCH = ("arms", "interactions", "history", "importances", "slices", "pareto")  # below the tables of its search
 
 
 class Picture(NamedTuple):
@@ -35,9 +44,10 @@ class Picture(NamedTuple):
     caption: str
 
 
-def section(results: Results, pictures: Mapping[str, Picture]) -> dict[str, Any]:
-    """What the page says of one data set, JSON-ready: its finished table and its pictures."""
-    return {"results": results, "pictures": {name: picture._asdict() for name, picture in sorted(pictures.items())}}
+def section(results: Results, search: Results, pictures: Mapping[str, Picture]) -> dict[str, Any]:
+    """What the page says of one data set, JSON-ready: the finished tables of study and search, and its pictures."""
+    drawn = {name: picture._asdict() for name, picture in sorted(pictures.items())}
+    return {"results": results, "search": search, "pictures": drawn}
 
 
 def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
@@ -48,6 +58,7 @@ def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pict
         summary=summary,
         headline=_picture("headline", shared["headline"]),
         rankings=_picture("rankings", shared["rankings"]),
+        best=_picture("best", shared["best"]),
         made_with={name: version(name) for name in MADE_WITH},
         spoken=spoken,
         doubt=DOUBT,
@@ -78,6 +89,23 @@ def _study(entry: Mapping[str, Any]) -> dict[str, Any]:
         "pictures": [
             _picture(name, pictures[name], results["dataset"]["name"]) for name in SECTION if name in pictures
         ],
+        "search": _search(entry),
+    }
+
+
+def _search(entry: Mapping[str, Any]) -> dict[str, Any]:
+    search, pictures = entry["search"], entry["pictures"]
+    dataset, (*_, holm, shared) = search["results"]["dataset"], footnotes(search)
+    return {
+        "conclusion": conclusion(search),
+        "budget": budget(search),
+        "objective": OBJECTIVES[search["search"]["objectives"][0]],
+        "overlapping": dataset["overlapping"],
+        "arms": arm_rows(search),
+        "worth": worth_rows(search),
+        "matrix": matrix(search),
+        "notes": [holm, shared],
+        "pictures": [_picture(name, pictures[name], dataset["name"]) for name in SEARCH if name in pictures],
     }
 
 

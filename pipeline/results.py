@@ -35,6 +35,9 @@ class Protocol:
     """P(better) from which a difference matters."""
 
 
+PROTOCOL = Protocol(confidence=0.95, resamples=10_000, gamma=0.75)
+
+
 @dataclass(frozen=True)
 class _Roles:
     """Which points stand outside the family compared, one flag a point."""

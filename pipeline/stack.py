@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, inf, pi
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from pipeline.data import SeedData
 from pipeline.errors import InputError
 from pipeline.networks import Architecture, Workspace, initial, layout, predict
 from pipeline.noise import Purpose, generator, uniform16
-from pipeline.optimizers import Adam, Sgd
+from pipeline.optimizers import Adam, Optimizer, Sgd
 
 SPLITS = ("train", "validation", "test")
 EVALUATION_ROWS = 256  # rows of an evaluation block; fixed, since a product's bits may depend on its shape
@@ -27,6 +28,10 @@ STRENGTHS = (
     *("dropout", "input_dropout", "weight_decay", "l2", "label_smoothing", "mixup", "cutmix"),
     *("cutout", "noise", "max_norm", "averaging"),
 )
+
+
+MEASURED = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
+MADE_AGAIN = ("arrays", "gradient", "gradients", "optimizer", "workspaces")
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,20 @@ def history_epochs(epochs: int) -> NDArray[np.int64]:
 
 
 class Stack:
-    """Members of one shape in training."""
+    """Members of one shape in training; their history is measured on the way, which takes about a fifth of the time."""
 
-    def __init__(self, members: Sequence[Member], data: Mapping[int, SeedData], dtype: torch.dtype) -> None:
-        points = [member.point for member in members]
-        first = points[0]
+    def __init__(
+        self,
+        members: Sequence[Member],
+        data: Mapping[int, SeedData],
+        dtype: torch.dtype,
+        *,
+        history: bool = True,
+    ) -> None:
+        self.size = len(members)
+        members = _never_alone(members)
+        self.points = [member.point for member in members]
+        first = self.points[0]
         self.epochs, self.batch, self.schedule = first.epochs, first.batch_size, first.schedule
         self.seeds = sorted({member.seed for member in members})
         self.dtype = dtype
@@ -94,43 +108,76 @@ class Stack:
             )
         self.layout = layout(self.architecture)
         rows = [initial(self.architecture, member.seed) for member in members]
-        self.flat = torch.from_numpy(np.stack(rows)).to(dtype)
-        self.arrays = self.layout.views(self.flat)
-        self.gradient = torch.zeros_like(self.flat[:, : self.layout.trained])
-        self.gradients = self.layout.views(self.gradient)
-        self.optimizer = self._optimizer(points)
-        self._read_strengths(points)
-        self._draw_mixing(points)
-        self.workspaces: dict[int, Workspace] = {}
+        self._hold(torch.from_numpy(np.stack(rows)).to(dtype))
+        self.mixing: dict[str, Tensor] = {}
+        self._draw_mixing()
         self.average = self.flat.clone() if self.on["averaging"] else self.flat
-        self.watch = Watch(points, self.average)
-        self.measured = history_epochs(self.epochs)
+        self.watch = Watch(self.points, self.average)
+        self.measured: Sequence[int] | NDArray[np.int64] = history_epochs(self.epochs) if history else ()
         self.records: list[dict[str, NDArray[np.float64]]] = []
-        self._record(0)
+        if history:
+            self._record(0)
+
+    def _hold(self, flat: Tensor) -> None:
+        """Take weights (member, parameter) to train on, with an optimizer that has done nothing and new buffers."""
+        self.flat: Tensor = flat
+        self.arrays = self.layout.views(flat)
+        self.gradient = torch.zeros_like(flat[:, : self.layout.trained])
+        self.gradients = self.layout.views(self.gradient)
+        self.optimizer = self._optimizer()
+        self.workspaces: dict[int, Workspace] = {}
+        self._read_strengths()
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the members at these places alone; no bit of theirs depends on the others' having been there."""
+        places = _never_alone(places)
+        self.size, rows = len(set(places)), torch.tensor(places)
+        average, state = self.average[rows], self.optimizer.state
+        self.points = [self.points[place] for place in places]
+        self.member_seed: Tensor = self.member_seed[rows]
+        self._hold(self.flat[rows])
+        self.optimizer.load(state, rows)
+        self.mixing = {name: weights[:, rows] for name, weights in self.mixing.items() if self.on[name]}
+        self.average = average if self.on["averaging"] else self.flat
+        self.watch.keep(places, self.average)
+        self.records = [{name: values[places] for name, values in row.items()} for row in self.records]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker process needs: views and buffers are made again where it is read."""
+        kept = {name: value for name, value in vars(self).items() if name not in MADE_AGAIN}
+        return kept | {"state": self.optimizer.state}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        state = kept.pop("state")
+        vars(self).update(kept)
+        with torch.inference_mode():
+            self._hold(self.flat)
+            self.optimizer.load(state, torch.arange(len(self.points)))
 
     def _load(self, members: Sequence[Member], data: Mapping[int, SeedData]) -> None:
         """Stack the seeds' data: features (seed, row, feature), labels and one-hot targets of the training rows."""
         parts = [data[seed] for seed in self.seeds]
         self.classes = parts[0].classes
         self.member_seed = torch.tensor([self.seeds.index(member.seed) for member in members])
-        self.features = {
+        self.features: dict[str, Tensor] = {
             s: torch.from_numpy(np.stack([part.features[s] for part in parts])).to(self.dtype) for s in SPLITS
         }
         self.labels = {s: torch.from_numpy(np.stack([part.labels[s] for part in parts])) for s in SPLITS}
         self.targets = torch.nn.functional.one_hot(self.labels["train"], self.classes).to(self.dtype)
-        self.rows = self.labels["train"].shape[1]
+        self.rows: int = self.labels["train"].shape[1]
         self.steps = -(-self.rows // self.batch)
 
-    def _optimizer(self, points: Sequence[Point]) -> Adam | Sgd:
-        trained = self.flat[:, : self.layout.trained]
+    def _optimizer(self) -> Optimizer:
+        trained, points = self.flat[:, : self.layout.trained], self.points
         rates = torch.tensor([point.learning_rate for point in points], dtype=torch.float64)
         if points[0].optimizer == "adam":
             return Adam(trained, self.gradient, rates)
         momentum = torch.tensor([point.momentum for point in points], dtype=self.dtype)
         return Sgd(trained, self.gradient, rates.to(self.dtype), momentum)
 
-    def _read_strengths(self, points: Sequence[Point]) -> None:
+    def _read_strengths(self) -> None:
         """Every strength as a (member,) tensor, and which are on for any member."""
+        points = self.points
 
         def tensor(values: object) -> Tensor:
             return torch.tensor(values, dtype=self.dtype)
@@ -145,9 +192,8 @@ class Stack:
             thresholds, scales = regularize.dropout_thresholds(values[name])
             self.dropped[name] = torch.from_numpy(thresholds), torch.from_numpy(scales).to(self.dtype)
 
-    def _draw_mixing(self, points: Sequence[Point]) -> None:
+    def _draw_mixing(self) -> None:
         """Mixing weights (step, member) of the whole run: quantiles of Beta(a, a), at the seed's uniforms."""
-        self.mixing: dict[str, Tensor] = {}
         for name, purpose in (("mixup", Purpose.MIXUP), ("cutmix", Purpose.CUTMIX)):
             if self.on[name]:
                 from scipy.special import betaincinv  # noqa: PLC0415  (0.2 s that most stacks do without)
@@ -155,7 +201,7 @@ class Stack:
                 uniforms = np.stack(
                     [generator(seed, purpose).random(self.epochs * self.steps) for seed in self.seeds], 1
                 )
-                alpha = np.array([getattr(point, name) for point in points])
+                alpha = np.array([getattr(point, name) for point in self.points])
                 shape = np.where(alpha > 0, alpha, 1)
                 weights = np.where(alpha > 0, betaincinv(shape, shape, uniforms[:, self.member_seed.numpy()]), 1)
                 self.mixing[name] = torch.from_numpy(weights).to(self.dtype)
@@ -266,13 +312,26 @@ class Stack:
             row[f"{split}/accuracy"] = (logits.argmax(-1) == labels).numpy().mean(-1)
         self.records.append(row)
 
+    def validation(self) -> NDArray[np.float32]:
+        """Logits (member, row, class) of the validation rows, of the weights as they are by now."""
+        logits: NDArray[np.float32] = self._logits(self.average, "validation")[: self.size].float().numpy()
+        return logits
+
     def finish(self) -> Fitted:
         """The logits of the weights each member is used with, its history and its chosen epoch."""
+        size = self.size
         return Fitted(
-            logits={split: self._logits(self.watch.kept, split).float().numpy() for split in SPLITS},
-            history={name: np.stack([row[name] for row in self.records], 1) for name in self.records[0]},
-            epochs=self.watch.epochs,
+            logits={split: self._logits(self.watch.kept, split)[:size].float().numpy() for split in SPLITS},
+            history={
+                name: np.stack([row[name][:size] for row in self.records], 1) for name in MEASURED if self.records
+            },
+            epochs=self.watch.epochs[:size],
         )
+
+
+def _never_alone(members: Sequence[Any]) -> list[Any]:
+    """A lone member trains twice: a single matrix product may take another kernel than a batch of them does."""
+    return [*members, *members] if len(members) == 1 else [*members]
 
 
 class Watch:
@@ -292,6 +351,12 @@ class Watch:
         self.epochs = np.zeros(len(points), np.int64)
         self.flat, self.kept = flat, flat.clone()
         self.waited = np.zeros(len(points), np.int64)
+
+    def keep(self, places: Sequence[int], flat: Tensor) -> None:
+        """Go on with the members at these places, whose weights are now these."""
+        for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
+            setattr(self, name, getattr(self, name)[places])
+        self.flat, self.kept = flat, self.kept[torch.tensor(places)]
 
     def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
         """Keep the current weights of the members that have no rule, or that are better than ever and not done."""

@@ -7,6 +7,8 @@ damaged, duplicated or outdated is put right by publishing again.
 import getpass
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,7 @@ from pipeline.database import (
     stored_runs,
     uri_of,
 )
+from pipeline.errors import InputError
 from pipeline.pages import address
 from pipeline.reconcile import Place, Step, StoredExperiment, StoredRun, plan, surplus
 from pipeline.records import (
@@ -67,6 +70,40 @@ class Published:
 def tracking_uri(root: Path) -> str:
     """Choose the store: what `MLFLOW_TRACKING_URI` says, or `mlflow.db` in the project's folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or uri_of(root.resolve() / "mlflow.db")
+
+
+def provenance() -> dict[str, str]:
+    """Where a publication comes from: tags that may differ between publications of the same results."""
+    tags = {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def meanwhile(uri: str) -> Callable[[Sequence[Record], Sequence[Experiment], bool], None]:
+    """Make a function that publishes while long work goes on, which must not die of it.
+
+    It takes records, experiments and whether the records are complete. The first failure is told in a line on stderr,
+    and after it nothing is tried: what is published at the end says what is wrong, and makes up for it.
+    """
+    origin, failed = provenance(), False
+
+    def say(records: Sequence[Record], experiments: Sequence[Experiment], complete: bool) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            publish(records, uri=uri, provenance=origin, experiments=experiments, complete=complete)
+        except (InputError, OSError) as error:
+            failed = True
+            print(f"warning: not shown in MLflow before the end: {error}", file=sys.stderr)
+
+    return say
 
 
 def missing(

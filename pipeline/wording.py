@@ -13,6 +13,12 @@ SPOKEN = {
     ",": " + ",
     "_": " ",
 }
+OBJECTIVES = {
+    "nll": "NLL",
+    "nll_ts": "NLL after temperature scaling",
+    "calibration": "calibration loss",
+    "refinement": "refinement loss",
+}
 
 
 def spoken(key: str) -> str:
@@ -24,6 +30,15 @@ def spoken(key: str) -> str:
     for written, said in SPOKEN.items():
         key = key.replace(written, said)
     return key
+
+
+def named(contender: str) -> str:
+    """An arm of the search, or arms that are stacked, as people would write them.
+
+    >>> named("dropout+weight_decay")
+    'dropout + weight decay'
+    """
+    return " + ".join(spoken(arm) for arm in contender.split("+"))
 
 
 def short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:

@@ -1,9 +1,13 @@
-"""Arithmetic is pinned before numpy or torch is imported, as it is in the pipeline; and a browser for pages."""
+"""Arithmetic is pinned before numpy or torch is imported, as it is in the pipeline; a browser and a database server."""
 
 import os
+import pwd
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from glob import glob
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -48,3 +52,28 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=executable, args=quiet)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that listens on a socket in its own folder only; skipped where there is none."""
+    places = [os.environ["PATH"], *glob("/usr/lib/postgresql/*/bin")]  # where Debian has it, outside of PATH
+    executable = shutil.which("pg_ctl", path=os.pathsep.join(places))
+    if executable is None:
+        pytest.skip("no PostgreSQL server is installed (on Debian: apt-get install postgresql)")
+    account: dict[str, Any] = {}
+    with TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:  # a socket's path may not be long
+        if os.geteuid() == 0:  # it refuses to run as root
+            users = {user.pw_name: user for user in pwd.getpwall()}
+            user = users.get("postgres", users["nobody"])
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+        def control(action: str, *options: str) -> None:
+            command = [executable, action, "--silent", f"--pgdata={folder}/data", *options]
+            subprocess.run(command, cwd=folder, check=True, **account)
+
+        control("init", "-o", "--auth=trust --username=postgres --encoding=UTF8 --no-locale --no-sync")
+        control("start", f"--log={folder}/log", "-o", f"-F -h '' -k {folder}")
+        yield f"postgresql://postgres@/postgres?host={folder}"
+        control("stop")

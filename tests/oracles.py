@@ -18,6 +18,8 @@ from pipeline.config import Point
 from pipeline.data import SeedData
 from pipeline.networks import Architecture, initial, layout
 from pipeline.noise import Purpose, generator, uniform16
+from pipeline.search import Task
+from pipeline.spaces import Search
 from pipeline.stack import Member
 
 PLAIN = {
@@ -239,3 +241,37 @@ def train_one(chosen, data, seed, dtype=torch.float64):
         for e in evaluations[1:]
     ]
     return evaluations, stopping_epoch(scores, chosen.patience)
+
+
+SPACE = {
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "dropout": {"low": 0.0, "high": 0.6, "off": 0.25},
+    "averaging": {"low": 0.5, "high": 0.99, "off": 0.25},
+    "mixup": {"low": 0.0, "high": 1.0, "off": 0.25},
+}
+ARMS = {"none": [], "dropout": ["dropout"], "all": ["dropout", "averaging", "mixup"]}
+
+
+def search_of(*, sampler="tpe", pruner="halving", startup=2, seed=0, **changes):
+    """A small search over networks that take a few milliseconds each."""
+    section = {"trials": 6, "batch": 2, "seeds": 2, "objectives": ["nll"], "space": SPACE, "arms": ARMS}
+    parts = {"sampler": {"kind": sampler, "startup": startup, "seed": seed}, "pruner": {"kind": pruner, "first": 1}}
+    return Search.model_validate({**section, **parts, **changes})
+
+
+def task_of(search, **base):
+    """What `pipeline.search` needs, on the toy data of seeds that follow those of a study of four."""
+    return Task(search, point(**base), {seed: toy_data(seed) for seed in range(4, 4 + search.seeds)})
+
+
+def content_of(trial):
+    """All that a trial holds but when it ran, and under which id a storage has it."""
+    told = {epoch: repr(value) for epoch, value in trial.intermediate_values.items()}  # NaN is equal to itself here
+    return {
+        "number": trial.number, "state": trial.state.name, "values": trial.values, "params": trial.params,
+        "distributions": trial.distributions, "told": told, "user": trial.user_attrs, "system": trial.system_attrs,
+    }  # fmt: skip
+
+
+def contents_of(found):
+    return {arm: [content_of(trial) for trial in trials] for arm, trials in found.items()}

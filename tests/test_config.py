@@ -6,8 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline import config
+from pipeline import config, spaces
 from pipeline.errors import InputError
+from pipeline.stack import STRENGTHS
 
 SOURCE = Path(__file__).parents[1] / "params.yaml"
 TEXT = SOURCE.read_text(encoding="utf-8")
@@ -72,12 +73,19 @@ class TestTheRealFile:
     [
         *(config.Network, config.Train, config.Regularizers, config.Point, config.Study),
         *(config.Mixture, config.Noise, config.Bundled, config.File, config.OpenML),
+        *(spaces.Dimension, spaces.Sampler, spaces.Pruner),
     ],
 )
 def test_every_field_is_described(model):
     missing = [name for name, field in model.model_fields.items() if name != "kind" and not field.description]
     assert not missing
     assert all(field.description.endswith(".") for name, field in model.model_fields.items() if name != "kind")
+
+
+def test_every_strength_can_be_searched():
+    searched = {name for name, off in config.Regularizers() if type(off) is float}
+    assert searched == set(STRENGTHS)
+    assert set(config.load(SOURCE).search.space) <= {spaces.LEARNING_RATE, *searched}
 
 
 def test_no_regularizer_is_on_by_default():
@@ -140,6 +148,47 @@ def test_no_regularizer_is_on_by_default():
         (("variants",), [], "variants", "[]"),
         (("datasets",), ["mixture"], "datasets", "['mixture']"),
         (("study",), [1], "study", "[1]"),
+        (("search",), [1], "search", "[1]"),
+        (("search", "trails"), 3, "search.trails", "3"),
+        (("search", "trials"), 0, "search.trials", "0"),
+        (("search", "trials"), 100_001, "search.trials", "100001"),
+        (("search", "batch"), 0, "search.batch", "0"),
+        (("search", "batch"), 1001, "search.batch", "1001"),
+        (("search", "seeds"), 0, "search.seeds", "0"),
+        (("search", "seeds"), 31, "search.seeds: must be at most study.seeds (30)", "31"),
+        (("search", "objectives"), [], "search.objectives", "()"),
+        (("search", "objectives"), ["nll", "nll_ts", "calibration"], "search.objectives", "'calibration'"),
+        (("search", "objectives"), ["accuracy"], "search.objectives.0", "'accuracy'"),
+        (("search", "objectives"), ["nll", "nll"], "search: objectives must differ", "['nll', 'nll']"),
+        (("search", "objectives"), ["nll", "calibration"], "search: pruner.kind must be none", "halving"),
+        (("search", "sampler", "kind"), "cmaes", "search.sampler.kind", "'cmaes'"),
+        (("search", "sampler", "startup"), 0, "search.sampler.startup", "0"),
+        (("search", "sampler", "seed"), -1, "search.sampler.seed", "-1"),
+        (("search", "sampler", "seed"), 2**32, "search.sampler.seed", "4294967296"),
+        (("search", "pruner", "kind"), "hyper", "search.pruner.kind", "'hyper'"),
+        (("search", "pruner", "first"), 0, "search.pruner.first", "0"),
+        (("search", "pruner", "factor"), 1, "search.pruner.factor", "1"),
+        (("search", "space"), {}, "search.space", ""),
+        (("search", "space", "patience"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "patience"),
+        (("search", "space", "early_stopping"), {"low": 0.0, "high": 1.0}, "search.space", "early_stopping"),
+        (("search", "space", "droput"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "droput"),
+        (("search", "space", "a\nb"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "a\\nb"),
+        (("search", "space", "learning_rate", "off"), 0.1, "search: space.learning_rate.off must be 0", ""),
+        (("search", "space", "dropout", "high"), 1.0, "search.space.dropout", "1.0"),
+        (("search", "space", "dropout", "low"), 0.7, "search.space.dropout: low must be below high", "0.7 and 0.6"),
+        (("search", "space", "dropout", "off"), 1.0, "search.space.dropout.off", "1.0"),
+        (("search", "space", "dropout", "log"), True, "search.space.dropout: low must be above 0", "got 0"),
+        (("search", "space", "dropout", "weak"), "middle", "search.space.dropout.weak", "'middle'"),
+        (("search", "space", "dropout", "low"), -0.1, "search.space.dropout.low", "-0.1"),
+        (("search", "space", "noise", "high"), float("inf"), "search.space.noise.high", "inf"),
+        (("search", "space", "noise", "high"), float("nan"), "search.space.noise.high", "nan"),
+        (("search", "space", "weight_decay", "high"), 100.0, "search.space: learning_rate * weight_decay", "got 3"),
+        (("search", "arms"), {}, "search.arms", ""),
+        (("search", "arms", "none"), ["dropout"], "search: arms must hold none", ""),
+        (("search", "arms", "dropout"), "dropout", "search.arms.dropout", "'dropout'"),
+        (("search", "arms", "dropout"), ["l2"], "search: arms.dropout must name strengths of space", "'l2'"),
+        (("search", "arms", "dropout"), ["learning_rate"], "search: arms.dropout", "'learning_rate'"),
+        (("search", "arms", "dropout"), ["dropout"] * 2, "search: arms.dropout must name each", "'dropout', 'dropout'"),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None,
 )
@@ -155,6 +204,8 @@ def test_a_mistake_is_one_line_with_key_and_value(path, place, value, key, recei
         *(("train",), ("study",), ("network",), ("variants",), ("datasets",), ("variants", "none")),
         *(("train", "epochs"), ("study", "seeds"), ("network", "hidden")),
         *(("datasets", "mixture", "classes"), ("datasets", "digits", "name")),
+        *(("search",), *(("search", key) for key in REAL["search"]), ("search", "sampler", "kind")),
+        *(("search", "pruner", "kind"), ("search", "space", "dropout", "low"), ("search", "space", "dropout", "high")),
     ],
     ids=".".join,
 )
@@ -217,6 +268,21 @@ def test_a_data_set_has_a_plain_name(path, name):
     content = changed(("datasets", name), REAL["datasets"]["iris"])
     content["study"]["datasets"] = [name]
     assert "datasets" in refusal(write(path, content))
+
+
+def test_an_arm_without_a_base_is_missing(path):
+    content = deepcopy(REAL)
+    del content["search"]["space"]["learning_rate"]
+    assert "search: space must hold learning_rate" in refusal(write(path, content))
+    content = deepcopy(REAL)
+    del content["search"]["arms"]["none"]
+    assert "search: arms must hold none" in refusal(write(path, content))
+
+
+def test_two_objectives_are_searched_without_a_pruner(path):
+    content = changed(("search", "objectives"), ["nll", "calibration"])
+    content["search"]["pruner"]["kind"] = "none"
+    assert config.load(write(path, content)).search.objectives == ("nll", "calibration")
 
 
 def test_decay_may_shrink_weights_to_zero_and_no_further(path):

@@ -12,14 +12,16 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from pipeline import canvas, comparison_plots, line_plots, rank_plots, reliability_plots, store
+from pipeline import canvas, comparison_plots, figures, line_plots, rank_plots, reliability_plots, store
 from pipeline.across import summary
 from pipeline.diagrams import point_diagrams
-from pipeline.figures import FIGURES, headline, point_reliability, rankings
+from pipeline.figures import headline, point_reliability, rankings
+from pipeline.report import SEARCH, SECTION
 from pipeline.series import sweep_rows
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ("mixture", "digits")
+FIGURES = {name: draw for name, draw in figures.FIGURES.items() if name not in SEARCH}  # see test_search_plots
 STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
 
 
@@ -98,6 +100,10 @@ with canvas.styled():
             for extra in environments
         }  # fmt: skip
         assert len(found) == 1
+
+
+def test_the_page_shows_every_figure_of_a_data_set_but_the_headline() -> None:
+    assert {*SECTION, *SEARCH, "headline"} == set(figures.FIGURES)
 
 
 def test_the_most_frequent_colours_are_kept_and_others_take_the_nearest() -> None:
@@ -276,8 +282,8 @@ def test_two_or_three_points_without_a_sweep_can_be_drawn(tables: dict[str, Any]
     few["answer"] = {"after_scaling": {**results["answer"]["after_scaling"], "key": "none"}}
     history = [row for row in tables["history"] if row["name"] in ("none", "noise=0.5")]
     with canvas.styled():
-        for name in FIGURES:
-            drawing = FIGURES[name]({**tables, "results": few, "history": history, "sweeps": []})
+        for name, draw in FIGURES.items():
+            drawing = draw({**tables, "results": few, "history": history, "sweeps": []})
             assert (drawing is None) == (name == "sweeps")
             if drawing:
                 canvas.png(canvas.with_caption(drawing))

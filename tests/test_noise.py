@@ -33,6 +33,7 @@ def test_purposes_keep_their_numbers():
         "INPUT_NOISE": 9,
         "CALIBRATION": 10,
         "BOOTSTRAP": 11,
+        "SEARCH": 12,
     }
 
 

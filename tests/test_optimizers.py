@@ -111,3 +111,44 @@ def test_a_rate_of_its_own_gives_each_member_the_bits_it_has_alone(dtype):
             gradient.copy_(drawn[member : member + 1])
             optimizer.step(FACTORS["falling"](step))
         np.testing.assert_array_equal(together[member], weights[0])
+
+
+class TestTakingOver:
+    """An optimizer of some of another's members goes on as if the others had never been there."""
+
+    def after(self, kind, weights, gradient, members):
+        options = {"momentum": torch.tensor([0.9, 0.5, 0.0])[members]} if kind is Sgd else {}
+        rates = torch.tensor(RATES, dtype=torch.float64 if kind is Adam else torch.float32)[members]
+        return kind(weights, gradient, rates, **options)
+
+    def go_on(self, optimizer, gradient, members, steps):
+        for step in steps:
+            gradient.copy_(gradients(torch.float32)[step, members])
+            optimizer.step(FACTORS["falling"](step))
+
+    @pytest.mark.parametrize("kind", [Adam, Sgd])
+    @pytest.mark.parametrize("rows", [[0, 1, 2], [2], [1, 0], [1, 1]], ids=str)
+    def test_every_bit_is_as_it_would_have_been(self, kind, rows):
+        everyone, weights = [0, 1, 2], start(torch.float32)
+        gradient = torch.zeros_like(weights)
+        first = self.after(kind, weights, gradient, everyone)
+        self.go_on(first, gradient, everyone, range(20))
+        fewer, its_gradient = weights[rows].clone(), torch.zeros(len(rows), 32)
+        second = self.after(kind, fewer, its_gradient, rows)
+        second.load(first.state, torch.tensor(rows))
+        self.go_on(second, its_gradient, rows, range(20, STEPS))
+        before = [moment.clone() for moment in first.state[0]], first.state[1].clone()
+        self.go_on(first, gradient, everyone, range(20, STEPS))
+        assert torch.equal(fewer, weights[rows])
+        assert all(
+            torch.equal(mine, theirs[rows]) for mine, theirs in zip(second.state[0], first.state[0], strict=True)
+        )
+        assert torch.equal(second.state[1], first.state[1])
+        assert not torch.equal(before[0][0], first.state[0][0])  # what went on elsewhere had left it alone until now
+
+    def test_the_steps_are_counted(self):
+        weights, gradient = start(torch.float32), torch.ones(3, 32)
+        first, second = (self.after(Adam, w, gradient, [0, 1, 2]) for w in (weights, weights.clone()))
+        self.go_on(first, gradient, [0, 1, 2], range(5))
+        second.load(first.state, torch.arange(3))
+        assert second.state[1] == 5

@@ -34,7 +34,8 @@ LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not r
 IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
 DATASETS = config.load(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
-SPEED = store.read_json(ROOT / "benchmarks/engine.json")
+SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
+SPEED = {name: store.read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
 STAGES = config.read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
 SMALL = """\
@@ -70,7 +71,7 @@ study:
 def made() -> dict[str, str]:
     """The generated parts by name, from what is committed."""
     *studies, across = (store.read_json(ROOT / path) for path in RESULTS)
-    return parts(studies, across, SPEED, STAGES)
+    return parts(studies, across, SPEED, STAGES, [store.read_json(ROOT / path) for path in SEARCHES])
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
@@ -102,7 +103,7 @@ def test_another_digit_is_noticed_and_put_right(part: str, made: dict[str, str])
 def test_make_readme_writes_the_parts_from_the_files(
     made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (*RESULTS, "benchmarks/engine.json", "params.yaml", "dvc.yaml"):
+    for name in (*RESULTS, *SEARCHES, "benchmarks/engine.json", "benchmarks/search.json", "params.yaml", "dvc.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
@@ -167,7 +168,7 @@ def mixture(*keys: str) -> dict[str, Any]:
 
 
 def parts_of(*studies: dict[str, Any]) -> dict[str, str]:
-    return parts(studies, summary(studies), SPEED, STAGES)
+    return parts(studies, summary(studies), SPEED, STAGES, [])
 
 
 def row_of(results: dict[str, Any], name: str) -> list[str]:
@@ -237,7 +238,7 @@ def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> Non
         "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
         "rest": {"deps": ["happy"]},
     }
-    graph = parts([mixture()], summary([mixture()]), SPEED, stages)["graph"]
+    graph = parts([mixture()], summary([mixture()]), SPEED, stages, [])["graph"]
     assert [line.strip() for line in graph.splitlines()[2:-1]] == [
         'cook["cook@dish-day"]',
         'serve["serve"]',
@@ -269,7 +270,7 @@ def md5(path: Path) -> str:
     return f"{hashlib.md5(listed.encode()).hexdigest()}.dir"
 
 
-@pytest.mark.parametrize("path", [*RESULTS, "reports/figures"])
+@pytest.mark.parametrize("path", [*RESULTS, *SEARCHES, "reports/figures"])
 def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str) -> None:
     assert md5(ROOT / path) == outputs(ROOT)[path]
 

@@ -1,5 +1,6 @@
 """Does the page say the answer, need nothing from outside, fit a phone and print?"""
 
+import copy
 import itertools
 import json
 import re
@@ -12,21 +13,30 @@ import pytest
 
 from pipeline.across import summary
 from pipeline.report import Picture, card, page, section
-from pipeline.wording import interval, spoken
+from pipeline.search_rendering import conclusion
+from pipeline.wording import interval, named, spoken
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "reports/index.html"
 DATASETS = ("mixture", "digits")
 STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
+SEARCHES = {name: json.loads((ROOT / f"reports/{name}/search.json").read_text()) for name in DATASETS}
 PICTURE = Picture('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "what it says & means")
-SHARED = {"headline": PICTURE, "rankings": PICTURE}
+SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
+DRAWN = dict.fromkeys(("forest", "curves", "arms", "slices"), PICTURE)
 VOID = {"meta", "link", "img", "br"}
 
 
 def made(*names: str, **changes: Any) -> str:
     studies = [STUDIES[name] | changes for name in names or DATASETS]
-    found = summary(studies)
-    return page([section(results, {"forest": PICTURE, "curves": PICTURE}) for results in studies], found, SHARED)
+    sections = [section(results, SEARCHES[results["dataset"]["name"]], DRAWN) for results in studies]
+    return page(sections, summary(studies), SHARED)
+
+
+def part(text: str, name: str) -> str:
+    """The part of the page below a heading of the second level."""
+    start = text.index(f'id="{name}"')
+    return text[start : text.index("<h2", start)]
 
 
 class Reader(HTMLParser):
@@ -115,6 +125,61 @@ class TestPage:
         assert made() == made()
 
 
+class TestSearch:
+    def test_begins_with_its_answer_and_names_the_best_single_arm(self) -> None:
+        text = part(made(), "search-digits")
+        first, second = re.findall(r"<p[^>]*>(.*?)</p>", text)[:2]
+        told = conclusion(SEARCHES["digits"])
+        assert [first, second] == told[:2]
+        assert "The best arm" in second
+
+    def test_stands_below_the_study_of_its_data_set_and_in_the_contents(self) -> None:
+        text = made()
+        places = [text.index(f'id="{kind}-{name}"') for name in DATASETS for kind in ("data", "search")]
+        assert places == sorted(places)
+        assert all(f'href="#search-{name}"' in text for name in DATASETS)
+
+    @pytest.mark.parametrize("name", DATASETS)
+    def test_every_arm_and_every_stack_has_its_rows(self, name: str) -> None:
+        text, search = part(made(), f"search-{name}"), SEARCHES[name]
+        for row in search["results"]["points"]:
+            rows = text.count(f'<tr><th scope="row">{named(row["name"])}</th>')
+            assert rows == (3 if row["kind"] == "tuned" else 1)
+        for arm in search["arms"].values():
+            assert interval(arm["optimism"], "mean", "{:+.3f}") in text
+            assert " / ".join(str(arm["trials"][state]) for state in ("complete", "pruned", "failed")) in text
+
+    def test_edges_and_decay_that_does_nothing_are_told(self) -> None:
+        text = part(made(), "search-digits")
+        assert "weight decay is near the end of its range" in text
+        assert "25,929 epochs, of 60 in all: no-op" in text
+
+    def test_unregularized_may_be_as_good(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = copy.deepcopy(SEARCHES["mixture"])
+        for row in plain["results"]["points"]:
+            for entry in row["against_reference"].values():
+                entry["verdict"] = "no evidence"
+        monkeypatch.setitem(SEARCHES, "mixture", plain)
+        assert "Unregularized is as good" in part(made(), "search-mixture")
+        assert "Unregularized is as good" not in part(made(), "search-digits")
+
+    def test_budgets_and_limits_are_said(self) -> None:
+        text = made()
+        methods, limits = part(text, "methods"), text[text.index('id="limits"') :]
+        assert "30 trials of each arm, 5 seeds and up to 60 epochs each, proposed 10 at a time by TPE" in methods
+        assert "successive halving" in methods
+        assert "which the search has not seen" in " ".join(methods.split())
+        assert "Pruning favours what learns fast" in limits
+        assert "On digits the search’s seeds are not those" in limits
+        assert "On mixture the search’s seeds" not in limits
+        assert "not with the runners-up" not in text
+
+    def test_its_pictures_follow_its_tables(self) -> None:
+        text = part(made(), "search-digits")
+        assert re.findall(r'<figure id="(.*?)"', text) == ["arms-digits", "slices-digits"]
+        assert text.rindex("</table>") < text.index("<figure")
+
+
 def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
     answer = STUDIES["digits"]["answer"]
     choice = {**answer["after_scaling"], "key": "none", "test": None, "gap_closed": None, "recommendation": "leave it"}
@@ -153,7 +218,7 @@ class TestInABrowser:
             wanted = interval(results["answer"]["after_scaling"]["test"], "difference", "{:+.3f}")
             assert opened.get_by_text(wanted, exact=True).first.is_visible()
         widths = opened.eval_on_selector_all("img", "images => images.map(i => i.complete ? i.naturalWidth : 0)")
-        assert len(widths) == 2 + 5 * len(DATASETS)
+        assert len(widths) == 3 + (5 + 5) * len(DATASETS)
         assert min(widths) > 300
 
     def test_its_links_lead_somewhere(self, opened: Any) -> None:

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -26,7 +27,7 @@ from pipeline.calibrate import fit_temperature
 from pipeline.errors import InputError
 from pipeline.noise import Purpose, uniform16
 from pipeline.stack import STRENGTHS, Fitted, Member, Stack, Watch, history_epochs, negative_log_likelihood
-from pipeline.train import fit, fit_stack
+from pipeline.train import fit, fit_in_rungs, fit_stack
 
 PARAMS = config.load(Path(__file__).parents[1] / "params.yaml")
 EXTRA = {
@@ -49,6 +50,9 @@ VARIANTS = {
     **{name: [one.model_copy(update=SMALL) for one in variant.points] for name, variant in PARAMS.variants.items()},
     **{name: [point(**changes) for changes in rows] for name, rows in EXTRA.items()},
 }
+
+OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear"}
+ONE_SHAPE = [name for name in VARIANTS if name not in OTHER_SHAPES]
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +145,213 @@ class TestABitForBitEqualMember:
         assert sum(ticks) == 2 * PLAIN["epochs"] + 2 * 2
 
 
+def kept(stack, places):
+    with torch.inference_mode():
+        stack.keep(places)
+
+
+def run_on(stack, epochs):
+    with torch.inference_mode():
+        for epoch in epochs:
+            stack.run_epoch(epoch)
+
+
+class TestKeepingSome:
+    """Whoever leaves a stack, and whenever: the others have the bits they have alone."""
+
+    def leave(self, members, data, stays, *, pickled=()):
+        """Train; after each epoch those stay whom `stays` gives by their place at that time. Also who is left."""
+        stack, left = Stack(members, data, torch.float32), list(range(len(members)))
+        for epoch, places in enumerate(stays):
+            run_on(stack, [epoch])
+            if places is not None:
+                kept(stack, places)
+                left = [left[place] for place in places]
+            if epoch in pickled:
+                stack = pickle.loads(pickle.dumps(stack))
+        run_on(stack, range(len(stays), stack.epochs))
+        with torch.inference_mode():
+            return stack.finish(), left
+
+    @pytest.mark.parametrize("variant", VARIANTS)
+    def test_within_its_variant(self, members, data, alone, variant):
+        together, among = members[variant], range(0, len(members[variant]), 2)
+        fitted, left = self.leave(together, data, [list(among), None, [len(among) - 1]], pickled=[1])
+        assert left == [among[-1]]
+        assert equal(fitted, alone[variant][left[0]])
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_random_ones_in_a_random_order(self, members, data, alone, draw):
+        pool = [(name, place) for name in ONE_SHAPE for place in range(len(members[name]))]
+        chosen = draw.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=9, unique=True))
+        stays, size = [], len(chosen)
+        for _ in range(PLAIN["epochs"] - 1):
+            stays.append(draw.draw(st.none() | st.lists(st.integers(0, size - 1), min_size=1, unique=True)))
+            size = size if stays[-1] is None else len(stays[-1])
+        pickled = draw.draw(st.sets(st.integers(0, PLAIN["epochs"] - 2)))
+        together = [members[name][place] for name, place in chosen]
+        fitted, left = self.leave(together, data, stays, pickled=pickled)
+        assert equal(fitted, Fitted.join([alone[chosen[row][0]][chosen[row][1]] for row in left]))
+
+    @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"optimizer": "sgd"}], ids=str)
+    def test_machinery_that_is_off_after_all(self, data, options):
+        """Everything was on for the one who leaves; whoever stays goes on without."""
+        wild = point(**dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts"} | options)
+        together = members_of([wild, point(**options)], (0, 1))
+        fitted, left = self.leave(together, data, [None, [3, 2]])
+        assert equal(fitted, Fitted.join([fit_stack([together[place]], data) for place in left]))
+
+    def test_one_who_has_diverged(self, data):
+        wild = point(optimizer="sgd", learning_rate=1e30)
+        together = members_of([wild, point(optimizer="sgd"), wild], (0,))
+        for stays in ([[1]], [[0, 1], [1]], [[2, 1]]):
+            fitted, left = self.leave(together, data, stays)
+            assert equal(fitted.row(left.index(1)), fit_stack([together[1]], data))
+
+    def test_with_two_threads_at_a_size_that_threads_share(self):
+        rows = {"train": 140, "validation": 300, "test": 20}
+        points = [point(hidden=(128, 128), batch_size=64, epochs=2, dropout=rate) for rate in (0.0, 0.5)]
+        members = members_of(points, range(3))
+        data = toy_seeds(members, rows=rows)
+        torch.set_num_threads(2)
+        for places in ([3], [5, 4, 1]):
+            fitted, _ = self.leave(members, data, [places])
+            assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+            torch.set_num_threads(2)
+
+    @pytest.mark.parametrize("places", [[2], [3, 0]], ids=str)
+    def test_at_a_width_and_a_last_row_that_take_other_kernels(self, places):
+        members = members_of([point(hidden=[128, 128], batch_size=64, epochs=2)], range(4))
+        data = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257})
+        fitted, _ = self.leave(members, data, [places])
+        assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+
+    def test_validation_is_of_the_weights_as_they_are_by_now(self, data):
+        stopping = point(early_stopping="nll", patience=1, learning_rate=0.2)
+        members = members_of([stopping, point(averaging=0.9)], (0, 1))
+        stack = Stack(members, data, torch.float32)
+        run_on(stack, range(stack.epochs))
+        for place, member in enumerate(members):
+            plain = member.point.model_copy(update={"early_stopping": "none", "patience": 0})
+            expected = fit_stack([replace(member, point=plain)], data).logits["validation"][0]
+            with torch.inference_mode():
+                np.testing.assert_array_equal(stack.validation()[place], expected)
+
+    def test_a_pickled_stack_has_no_buffers_and_is_no_larger_than_its_state(self, members, data):
+        stack = Stack(members["combined"], data, torch.float32)
+        run_on(stack, [0])
+        bare = {name for name, value in vars(stack).items() if isinstance(value, torch.Tensor)}
+        assert stack.workspaces
+        assert {"gradient", "workspaces", "optimizer", "arrays"}.isdisjoint(stack.__getstate__())
+        assert {"flat", "average"} <= bare
+        twin = pickle.loads(pickle.dumps(stack))
+        assert (twin.average is twin.flat) == (stack.average is stack.flat)
+        assert twin.watch.flat is twin.average
+
+
+def unstopped(one):
+    """A point whose weights are those of its last epoch, as `fit_in_rungs` gives them."""
+    return one.model_copy(update={"early_stopping": "none", "patience": 0})
+
+
+@pytest.fixture(scope="module")
+def ends(data):
+    """Validation logits of both seeds of a point, each fitted alone; made when first asked for."""
+    made = {}
+
+    def end(one, seeds=(0, 1)):
+        if one not in made:
+            fitted = [fit_stack([Member(unstopped(one), seed)], data) for seed in seeds]
+            made[one] = np.stack([each.logits["validation"][0] for each in fitted])
+        return made[one]
+
+    return end
+
+
+POINTS = [one for points in VARIANTS.values() for one in points]
+
+
+def trained_in_rungs(points, data, stays, **options):
+    """Train groups of two seeds; `stays` says by epoch which groups may. Logits by group, ticks, and who was told."""
+    ticks, told = [], []
+
+    def survivors(epoch, reached):
+        told.append((epoch, sorted(reached)))
+        return [group for group in reached if group in stays[epoch]]
+
+    groups = [members_of([one]) for one in points]
+    found = fit_in_rungs(groups, data, rungs=sorted(stays), survivors=survivors, tick=ticks.append, **options)
+    return found, ticks, told
+
+
+class TestRungs:
+    def check(self, points, data, ends, stays, **options):
+        found, ticks, told = trained_in_rungs(points, data, stays, **options)
+        left = set(range(len(points)))
+        for epoch, reached in told:
+            assert reached == sorted(left)
+            left &= set(stays[epoch])
+        assert [epoch for epoch, _ in told] == sorted(stays)
+        assert found.keys() == left
+        for group, logits in found.items():
+            assert logits.tobytes() == ends(points[group]).tobytes()
+        assert sum(ticks) == len(points) * 2 * PLAIN["epochs"]
+
+    @pytest.mark.parametrize("chunk", [1, 5, 16])
+    def test_every_variant_and_every_third_stays(self, data, ends, chunk):
+        everyone = range(len(POINTS))
+        stays = {1: [g for g in everyone if g % 3 != 1], 3: [g for g in everyone if g % 3 == 0]}
+        self.check(POINTS, data, ends, stays, chunk=chunk)
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_random_survivors(self, data, ends, draw):
+        points = draw.draw(st.lists(st.sampled_from(POINTS), min_size=1, max_size=6))
+        rungs = draw.draw(st.sets(st.integers(1, PLAIN["epochs"] - 1)))
+        some = st.sets(st.integers(0, len(points) - 1))
+        stays = {epoch: draw.draw(some) for epoch in sorted(rungs)}
+        self.check(points, data, ends, stays, chunk=draw.draw(st.sampled_from([1, 3, 5, 16])))
+
+    @pytest.mark.parametrize("stays", [{}, {2: range(9)}, {1: [], 2: []}, {1: range(9), 3: [8]}], ids=str)
+    def test_nobody_all_and_one(self, data, ends, stays):
+        self.check(POINTS[:9], data, ends, stays)
+
+    def test_threads(self, data, ends):
+        with joblib.parallel_config(backend="threading"):
+            self.check(POINTS, data, ends, {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}, jobs=2, chunk=5)
+
+    @pytest.mark.slow
+    def test_processes_to_which_stacks_are_sent_half_way(self, data, ends):
+        stays, groups = {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}, [members_of([p]) for p in POINTS]
+        with joblib.parallel_config(backend="loky"):
+            found = fit_in_rungs(
+                groups, data, rungs=[1, 2], survivors=lambda epoch, _: stays[epoch], jobs=2, chunk=5
+            )  # fmt: skip
+        assert sorted(found) == list(stays[2])
+        assert all(logits.tobytes() == ends(POINTS[group]).tobytes() for group, logits in found.items())
+
+    def test_what_is_told_is_what_training_up_to_there_gives(self, data):
+        points = [point(), point(dropout=0.5, mixup=0.4), point(averaging=0.9, cutmix=1.0), point(max_norm=0.5)]
+        told = {}
+
+        def survivors(epoch, reached):
+            told[epoch] = reached
+            return reached
+
+        fit_in_rungs([members_of([one]) for one in points], data, rungs=[1, 3], survivors=survivors, chunk=3)
+        for epoch, reached in told.items():
+            for group, logits in reached.items():
+                shorter = points[group].model_copy(update={"epochs": epoch})
+                (expected,) = fit([members_of([shorter])], data)
+                np.testing.assert_array_equal(logits, expected.logits["validation"])
+
+
 class AllOn(Stack):
     """A stack whose machinery runs for every strength, whatever its value."""
 
-    def _read_strengths(self, points):
-        super()._read_strengths(points)
+    def _read_strengths(self):
+        super()._read_strengths()
         self.on = dict.fromkeys(self.on, True)
 
 

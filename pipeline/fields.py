@@ -1,0 +1,33 @@
+"""What are parameters made of? Strict, frozen sections, and the types that their fields share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+
+def _rows(value: object) -> int | float:
+    whole = type(value) is int and value >= 1
+    share = type(value) is float and 0 < value < 1
+    if not (isinstance(value, int | float) and (whole or share)):
+        raise ValueError("must be a number of rows (an integer from 1) or a share of them (between 0 and 1)")
+    return value
+
+
+def as_tuple(value: object) -> object:
+    """Lists, as YAML has them, become tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Rows = Annotated[int | float, PlainValidator(_rows)]
+Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """A section: unknown keys, missing keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
