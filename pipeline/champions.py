@@ -47,7 +47,8 @@ def contenders(winners: Mapping[str, Row], search: Search, base: Point) -> dict[
     groups = [*combinations(alone, 2), *([tuple(alone)] if len(alone) > 2 else [])]
     for group in groups:
         leading = min((winners[arm] for arm in group), key=lambda row: float(row[objective]))
-        strengths = {name: winners[arm][name] for arm in group for name in search.arms[arm]}
+        weakest_first = sorted(group, key=lambda arm: -float(winners[arm][objective]))  # a common strength: the best's
+        strengths = {name: winners[arm][name] for arm in weakest_first for name in search.arms[arm]}
         found[STACKED, "+".join(group)] = _point(base, {**leading, **strengths}, tuple(strengths))
     return found
 
@@ -145,8 +146,8 @@ def _edges(arm: str, row: Row, search: Search) -> list[str]:
         low, high = (math.log(end) if dimension.log else end for end in dimension.sampled)
         at = row[f"sampled/{name}"]
         place = ((math.log(at) if dimension.log else at) - low) / (high - low)
-        near_low, near_high = place < 0.05, place > 0.95
-        if row[name] and (near_low or near_high):
+        near_off = dimension.off and (place < 0.5) == (dimension.weak == "low")
+        if row[name] and not near_off and not 0.05 <= place <= 0.95:
             found.append(name)
     return found
 

@@ -398,7 +398,7 @@ def explain() -> str:
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if name == "kind":
+        if name == "kind" and model in KINDS.values():
             continue
         given = "required" if field.is_required() else f"default {field.default}"
         if model is Point and field.is_required():

@@ -81,19 +81,28 @@ def next_batch(
     groups = [[Member(task.point(arm, trial), seed) for seed in sorted(task.data)] for arm, trial in asked]
 
     def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
-        for number, logits in reached.items():
-            asked[number][1].report(float(_values(logits, task, 0).mean()), epoch)
-        lost = [number for number in sorted(reached) if asked[number][1].should_prune()]
-        for number in lost:
-            arm, trial = asked[number]
-            studies[arm].tell(trial, state=TrialState.PRUNED)
-        return [number for number in reached if number not in lost]
+        values = {number: float(_values(logits, task, 0).mean()) for number, logits in sorted(reached.items())}
+        for number, value in values.items():
+            if math.isfinite(value):
+                asked[number][1].report(value, epoch)
+        ends = {number: _end(asked[number][1], value) for number, value in values.items()}
+        for number, state in ends.items():
+            if state is not None:
+                studies[asked[number][0]].tell(asked[number][1], state=state)
+        return [number for number, state in ends.items() if state is None]
 
     reached = fit_in_rungs(groups, task.data, rungs=task.rungs, survivors=survivors, jobs=jobs, tick=tick)
     for number, logits in sorted(reached.items()):
         arm, trial = asked[number]
         _tell(studies[arm], trial, logits, task)
     return {arm: study.get_trials()[len(finished[arm]) :] for arm, study in studies.items()}
+
+
+def _end(trial: Trial, value: float) -> TrialState | None:
+    """How a trial ends at a rung: failed where a seed diverged, or pruned; None where it goes on."""
+    if not math.isfinite(value):
+        return TrialState.FAIL
+    return TrialState.PRUNED if trial.should_prune() else None
 
 
 def _values(logits: Logits, task: Task, place: int) -> NDArray[np.float64]:

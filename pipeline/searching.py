@@ -170,7 +170,10 @@ def _conclude(dataset: str, found: Mapping[str, Rows], params: config.Params, *,
     points = contenders(winners, search, base)
     files = {champion_file(dataset, *place): point for place, point in points.items()}
     fitted = _train_and_score(dataset, files, params.study.seeds, jobs=jobs)
-    table = search_table(*_tables(dataset, list(points)), winners=winners, rows=rows, search=search)
+    try:
+        table = search_table(*_tables(dataset, list(points)), winners=winners, rows=rows, search=search)
+    except ValueError as error:
+        raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
     store.write_json(report_file(dataset, "search.json"), significant(table, 6))
     store.write_csv(trials_file(dataset), rows, columns=columns(search, search.pruner.rungs(base.epochs)))
     store.write_json(report_file(dataset, "best.json"), winners)

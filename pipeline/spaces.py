@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipeline.fields import Names, Probability, Strict, as_tuple
 
 DIGITS = 4  # significant ones of a strength: more than a result can tell, and fewer than rounding could flip
+MOST_OFF = 0.5  # a larger share of the range would leave little of it, and on a logarithm end below any number
 LEARNING_RATE = "learning_rate"
 OBJECTIVES = ("nll", "nll_ts", "calibration", "refinement")
 Objective = Literal["nll", "nll_ts", "calibration", "refinement"]
@@ -30,6 +31,8 @@ class Dimension(Strict):
             raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
         if self.log and self.low == 0:
             raise ValueError("low must be above 0 where log is true, got 0; `off` is the share that is exactly 0")
+        if self.off > MOST_OFF:
+            raise ValueError(f"off must be at most {MOST_OFF}, got {self.off:g}")
         return self
 
     @property
@@ -42,10 +45,12 @@ class Dimension(Strict):
         >>> Dimension(low=0.0, high=0.6, off=0.25).sampled
         (-0.2, 0.6)
         """
+        if not self.off:
+            return self.low, self.high
         share = self.off / (1 - self.off)
         near, far = (self.low, self.high) if self.weak == "low" else (self.high, self.low)
         beyond = near * (near / far) ** share if self.log else near + (near - far) * share
-        low, high = sorted((round(beyond, 12), far))
+        low, high = sorted((float(f"{beyond:.12g}"), far))
         return low, high
 
     def strength(self, coordinate: float) -> float:
@@ -76,8 +81,12 @@ class Pruner(Strict):
     kind: Literal["none", "halving", "hyperband", "median"] = Field(
         description="Nobody, successive halving, Hyperband, or the median of earlier trials."
     )
-    first: int = Field(default=15, ge=1, description="Epoch of the first rung.")
-    factor: int = Field(default=2, ge=2, description="One of so many trials passes a rung; rungs lie so far apart.")
+    first: int = Field(default=30, ge=1, description="Epoch of the first rung.")
+    factor: int = Field(
+        default=2,
+        ge=2,
+        description="A trial passes a rung if it is in the best 1 / factor of those so far; rungs lie so far apart.",
+    )
 
     def rungs(self, epochs: int) -> list[int]:
         """The epochs at which trials of that many epochs may end early.
@@ -102,8 +111,8 @@ class Search(Strict):
     objectives: Annotated[tuple[Objective, ...], BeforeValidator(as_tuple)] = Field(
         min_length=1, max_length=2, description=f"What is minimized on validation: {', '.join(OBJECTIVES)}, or two."
     )
-    sampler: Sampler
-    pruner: Pruner
+    sampler: Sampler = Field(description="Who proposes the next trials.")
+    pruner: Pruner = Field(description="Who ends trials early.")
     space: dict[str, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
     arms: dict[str, Names] = Field(
         min_length=1, description="The strengths that each arm searches, beside the learning rate that all do."
@@ -111,6 +120,9 @@ class Search(Strict):
 
     @model_validator(mode="after")
     def _parts_must_agree(self) -> Search:
+        for name in (*self.space, *self.arms):
+            if not (name.replace("_", "").isalnum() and name.isascii()):
+                raise ValueError(f"names of strengths and arms are letters, digits and underscores, got {name!r}")
         if LEARNING_RATE not in self.space:
             raise ValueError("space must hold learning_rate: every arm searches it")
         if self.space[LEARNING_RATE].off:
@@ -124,6 +136,12 @@ class Search(Strict):
                     raise ValueError(f"arms.{arm} must name strengths of space ({known}), got {name!r}")
             if len(set(names)) < len(names):
                 raise ValueError(f"arms.{arm} must name each strength once, got {list(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _ways_must_agree(self) -> Search:
+        if self.sampler.kind == "nsga2" and self.batch < 2:
+            raise ValueError(f"batch must be at least 2 with nsga2, whose generation it is, got {self.batch}")
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives must differ, got {list(self.objectives)}")
         if len(self.objectives) > 1 and self.pruner.kind != "none":
@@ -133,7 +151,7 @@ class Search(Strict):
         return self
 
     def dimensions(self, arm: str) -> dict[str, Dimension]:
-        """What an arm searches: the learning rate first, so that equal draws give all arms equal ones."""
+        """What an arm searches: the learning rate, then the arm's own strengths."""
         return {name: self.space[name] for name in (LEARNING_RATE, *self.arms[arm])}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -38,23 +39,37 @@ def opened(journal: Path, url: str | None = None) -> Iterator[BaseStorage]:
         storage = _database(url)
         try:
             yield storage
+        except StorageInternalError as error:
+            lost = "the connection was lost, the same command goes on from the last batch"
+            raise InputError(f"{VARIABLE}: {_shown(url)}: {lost}: {_line(error)}") from None
         finally:
             storage.engine.dispose()
 
 
 def _database(url: str) -> RDBStorage:
-    from sqlalchemy.engine import make_url  # noqa: PLC0415
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    try:
-        shown = make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
+    shown = _shown(url)
     try:
         return RDBStorage(url)
-    except (SQLAlchemyError, ImportError) as error:
-        reason = " ".join(str(error).split("\n(Background")[0].split())
-        raise InputError(f"{VARIABLE}: {shown} cannot be opened: {reason}") from None
+    except (SQLAlchemyError, StorageInternalError, ImportError) as error:
+        raise InputError(f"{VARIABLE}: {shown} cannot be opened: {_line(error)}") from None
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be secret in it."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
+
+
+def _line(error: Exception) -> str:
+    """The reason in one line, without the address of its documentation."""
+    return " ".join(str(error).split("\n(Background")[0].split())
 
 
 @contextmanager
@@ -63,7 +78,7 @@ def _alone(journal: Path) -> Iterator[None]:
     with journal.with_suffix(".search").open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InputError(f"{journal}: another search is running; one at a time") from None
         yield
 

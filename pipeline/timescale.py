@@ -25,7 +25,8 @@ def decay_timescale(parameters: Mapping[str, Any], rows: int) -> dict[str, Any] 
         return None
     steps = -(-rows // parameters["batch_size"])
     epochs = 1 / (rate * steps)
-    lost = 1 - math.exp(-parameters["epochs"] / epochs)
+    mean = 0.5 if parameters.get("schedule") == "cosine" else 1.0  # of the learning rate over the whole training
+    lost = 1 - math.exp(-mean * parameters["epochs"] / epochs)
     within_an_epoch = 1 - math.exp(-1 / epochs)
     warning = "no-op" if lost < NO_OP else "too strong" if within_an_epoch > TOO_STRONG else None
     return {"epochs": epochs, "of": parameters["epochs"], "lost": lost, "warning": warning}

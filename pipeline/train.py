@@ -160,9 +160,13 @@ def fit_in_rungs(
     places = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
     chunks = _chunks([groups[group][number] for group, number in places], chunk, jobs)
     parts = [_Part([places[row] for row in rows]) for rows in chunks]
-    for until in [*rungs, epochs]:
-        calls = (delayed(_train_on)(part, groups, data, until=until, tick=tick) for part in parts)
+    threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
+    for start, until in pairwise([0, *rungs, epochs]):
+        told = tick if threads else None
+        calls = (delayed(_train_on)(part, groups, data, until=until, tick=told) for part in parts)
         parts = Parallel(n_jobs=jobs)(calls)
+        if tick is not None and not threads:
+            tick(sum(len(part.places) for part in parts) * (until - start))
         reached = _regrouped(parts)
         if until < epochs:
             staying = set(survivors(until, reached))

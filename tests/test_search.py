@@ -26,6 +26,7 @@ from pipeline.search import OBJECTIVES, next_batch, run
 from pipeline.spaces import OBJECTIVES as NAMES
 from pipeline.stack import Fitted
 from pipeline.train import fit_stack
+from pipeline.trials import STATES
 
 BOTH = ["nll", "calibration"]
 QUICK = [("tpe", "halving"), ("nsga2", BOTH)]
@@ -245,15 +246,17 @@ class TestDivergence:
     def wild(self, **changes):
         return task_of(search_of(space=self.SPACE, sampler="random", **changes), optimizer="sgd")
 
-    def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(self):
-        found = searched(self.wild(pruner="none"), 8)
+    @pytest.mark.parametrize("pruner", ["none", "halving"])
+    def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(self, pruner):
+        found = searched(self.wild(pruner=pruner), 8)
         for trials in found.values():
-            states = [trial.state for trial in trials]
-            assert {TrialState.FAIL, TrialState.COMPLETE} == set(states)
+            states = {trial.state for trial in trials}
+            assert {TrialState.FAIL, TrialState.COMPLETE} <= states <= set(STATES)
+            assert (TrialState.PRUNED in states) <= (pruner == "halving")
             for trial in trials:
-                failed = trial.state is TrialState.FAIL
-                assert (trial.values is None) == failed
-                assert ("seeds" in trial.user_attrs) != failed
+                assert (trial.values is None) == (trial.state is TrialState.FAIL)
+                assert ("seeds" in trial.user_attrs) == (trial.state is TrialState.COMPLETE)
+                assert all(map(np.isfinite, trial.intermediate_values.values()))
 
     @pytest.mark.slow
     @pytest.mark.parametrize("pruner", ["halving", "hyperband", "median"])

@@ -79,7 +79,7 @@ class TestDimension:
 
     @pytest.mark.parametrize("weak", ["low", "high"])
     @pytest.mark.parametrize("log", [False, True])
-    @pytest.mark.parametrize("off", [0.0, 0.2, 0.6])
+    @pytest.mark.parametrize("off", [0.0, 0.2, 0.5])
     def test_even_draws_are_off_as_often_as_they_should(self, weak, log, off):
         """The bounds leave out one in a million studies of a correct range."""
         dimension, draws = Dimension(low=0.5, high=8.0, log=log, off=off, weak=weak), 4000
@@ -169,6 +169,13 @@ class TestSearch:
             ({"arms": {"none": [], "a": ["noise", "noise"]}}, "arms.a must name each strength once"),
             ({"objectives": ["nll", "nll"], "pruner": {"kind": "none"}}, "objectives must differ, got ['nll', 'nll']"),
             ({"objectives": ["nll", "calibration"]}, "pruner.kind must be none with two objectives"),
+            ({"batch": 1, "sampler": {"kind": "nsga2"}}, "batch must be at least 2 with nsga2"),
+            ({"arms": {"none": [], "../../x": ["noise"]}}, "letters, digits and underscores, got '../../x'"),
+            (
+                {"arms": {"none": [], "dropout+noise": ["noise"]}},
+                "letters, digits and underscores, got 'dropout+noise'",
+            ),
+            ({"arms": {"none": [], "a\nb": ["noise"]}}, r"underscores, got 'a\nb'"),
         ],
     )
     def test_parts_that_disagree(self, changes, words):

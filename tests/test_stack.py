@@ -323,13 +323,9 @@ class TestRungs:
 
     @pytest.mark.slow
     def test_processes_to_which_stacks_are_sent_half_way(self, data, ends):
-        stays, groups = {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}, [members_of([p]) for p in POINTS]
+        stays = {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}
         with joblib.parallel_config(backend="loky"):
-            found = fit_in_rungs(
-                groups, data, rungs=[1, 2], survivors=lambda epoch, _: stays[epoch], jobs=2, chunk=5
-            )  # fmt: skip
-        assert sorted(found) == list(stays[2])
-        assert all(logits.tobytes() == ends(POINTS[group]).tobytes() for group, logits in found.items())
+            self.check(POINTS, data, ends, stays, jobs=2, chunk=5)
 
     def test_what_is_told_is_what_training_up_to_there_gives(self, data):
         points = [point(), point(dropout=0.5, mixup=0.4), point(averaging=0.9, cutmix=1.0), point(max_norm=0.5)]

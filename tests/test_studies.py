@@ -175,6 +175,8 @@ class TestADatabase:
         ("url", "words"),
         [
             ("nonsense", "must be a database URL, such as postgresql://"),
+            ("postgresql://me:secret@host:port/name", "must be a database URL"),
+            ("postgresql://me@127.0.0.1:1/name?password=secret", "postgresql://me@127.0.0.1:1/name cannot be opened"),
             ("nosuch://me:secret@host/name", "nosuch://me:***@host/name cannot be opened"),
             ("postgresql://me:secret@127.0.0.1:1/name", "postgresql://me:***@127.0.0.1:1/name cannot be opened"),
             ("mysql://me:secret@host/name", "mysql://me:***@host/name cannot be opened: Failed to import"),
