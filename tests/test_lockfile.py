@@ -84,7 +84,7 @@ def test_cut_off_anywhere_it_keeps_the_stages_that_are_whole() -> None:
 @pytest.mark.slow
 def test_cut_off_anywhere_the_projects_own_keeps_the_stages_that_are_whole() -> None:
     text = one_of_each_kind()
-    assert len(accepted(text)) == 6
+    assert {name.split("@")[0] for name in accepted(text)} == {name.split("@")[0] for name in accepted(LOCK)}
     for part in range(200):
         keeps_what_is_whole(text, len(text) * part // 200)
 

@@ -236,7 +236,7 @@ class TestPostgreSQL:
 
         with opened(tmp_path / "toy.journal", url) as storage:
             found = both(storage)
-        assert "nan" in repr(found)
+        assert any(trial["state"] == "FAIL" for trial in found["none"])
         assert found == both(InMemoryStorage())
 
     def test_killed_at_any_moment_it_goes_on(self, task, whole, url, tmp_path):
