@@ -16,23 +16,16 @@ from jaxtyping import Float
 from pipeline.answer import answer
 from pipeline.config import Point
 from pipeline.results import number
-from pipeline.spaces import Search, singles
+from pipeline.spaces import STACKED, TUNED, Search, measure, singles
 from pipeline.timescale import decay_timescale
-from pipeline.trials import front, importances
+from pipeline.trials import by_arm, front, importances
 
 Row = Mapping[str, Any]
-TUNED, STACKED = "tuned", "stacked"
 REFERENCE = "none"
 COMPARED = (
     *("test/nll", "test/accuracy", "test/ece", "test/debiased", "gap/nll"),
     *("test_ts/nll", "test_ts/ece", "test_ts/debiased", "gap_ts/nll"),
 )
-MEASURES = {
-    "nll": "validation/nll",
-    "nll_ts": "validation_ts/nll",
-    "calibration": "validation/calibration",
-    "refinement": "validation/refinement",
-}
 
 
 def contenders(winners: Mapping[str, Row], search: Search, base: Point) -> dict[tuple[str, str], Point]:
@@ -46,10 +39,9 @@ def contenders(winners: Mapping[str, Row], search: Search, base: Point) -> dict[
     alone = [arm for arm in singles(search.arms) if arm in winners]
     groups = [*combinations(alone, 2), *([tuple(alone)] if len(alone) > 2 else [])]
     for group in groups:
-        leading = min((winners[arm] for arm in group), key=lambda row: float(row[objective]))
-        weakest_first = sorted(group, key=lambda arm: -float(winners[arm][objective]))  # a common strength: the best's
-        strengths = {name: winners[arm][name] for arm in weakest_first for name in search.arms[arm]}
-        found[STACKED, "+".join(group)] = _point(base, {**leading, **strengths}, tuple(strengths))
+        best_first = sorted(group, key=lambda arm: float(winners[arm][objective]))
+        strengths = {name: winners[arm][name] for arm in reversed(best_first) for name in search.arms[arm]}
+        found[STACKED, "+".join(group)] = _point(base, {**winners[best_first[0]], **strengths}, tuple(strengths))
     return found
 
 
@@ -87,12 +79,13 @@ def search_table(
         (row["name"], arm): row["against_reference"] for arm in winners for row in tables(arm, COMPARED)["points"]
     }
     points = {row["name"]: row["parameters"] for row in results["points"]}
-    fresh = dict(zip(points, scores[MEASURES[search.objectives[0]]], strict=True))
-    told: dict[str, Any] = {"rows": rows, "search": search, "train_rows": results["dataset"]["train"]}
+    fresh = dict(zip(points, scores[measure(search.objectives[0])], strict=True))
+    own = by_arm(rows)
+    told: dict[str, Any] = {"search": search, "train_rows": results["dataset"]["train"]}
     return {
         "search": search.model_dump(mode="json"),
         "results": results,
-        "arms": {arm: _arm(arm, row, points[arm], fresh[arm], **told) for arm, row in winners.items()},
+        "arms": {arm: _arm(arm, row, points[arm], fresh[arm], rows=own[arm], **told) for arm, row in winners.items()},
         "pairs": [{"a": a, "b": b, "metrics": compared[a, b]} for b, a in combinations(winners, 2)],
         "interactions": [
             {**entry, "metrics": compared[entry["name"], entry["best_single"]]}
@@ -124,17 +117,18 @@ def _arm(
     search: Search,
     train_rows: int,
 ) -> dict[str, Any]:
-    own = [one for one in rows if one["arm"] == arm]
-    states = [one["state"] for one in own]
+    states, objectives = [one["state"] for one in rows], search.objectives
     return {
         "trial": row["trial"],
-        "value": row[search.objectives[0]],
+        "value": row[objectives[0]],
         "strengths": {name: row[name] for name in search.dimensions(arm)},
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
         "optimism": optimism([row[f"seed/{n}"] for n in range(search.seeds)], fresh),
         "decay": decay_timescale(parameters, train_rows),
-        "importances": importances(arm, own, search),
-        "front": [{name: one[name] for name in ("trial", *search.objectives)} for one in front(own, search.objectives)],
+        "importances": importances(arm, rows, search),
+        "front": [
+            {name: one[name] for name in ("trial", *search.objectives)} for one in front(rows, search.objectives)
+        ],
         "edges": _edges(arm, row, search),
     }
 

@@ -195,17 +195,15 @@ def _search_of(dataset: str) -> tuple[list[Record], Experiment | None]:
     """What MLflow is told of a data set's search; nothing where there is none."""
     from pipeline.search_publication import experiment_of, records_of, settings  # noqa: PLC0415
 
-    path, trials = report_file(dataset, "search.json"), trials_file(dataset)
-    if not path.exists():
+    if not report_file(dataset, "search.json").exists():
         return [], None
-    table = store.read_json(path)
-    names = [name for row in store.read_csv(trials, numbers=())[:1] for name in row if name not in ("arm", "state")]
+    table, rows = _search_tables(dataset).values()
     places = [(row["kind"], row["name"]) for row in table["results"]["points"]]
     records = records_of(
         table,
-        store.read_csv(trials, numbers=names),
+        rows,
         [store.read_arrays(champion_file(dataset, *place))[0] for place in places],
-        trials=trials,
+        trials=trials_file(dataset),
         figures=_pictures(table["results"]),
     )
     return records, experiment_of(dataset, settings(table), table)

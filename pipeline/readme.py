@@ -136,12 +136,8 @@ def _race(race: Mapping[str, Any]) -> str:
     """The benchmark of whole searches, as Markdown."""
     lines = [f"{race['machine']}: {race['setting']}; medians of {race['rounds']} rounds.", ""]
     lines += ["| | seconds | times the stack's | best NLL found | on 20 other seeds |", "|---|---:|---:|---:|---:|"]
-    return "\n".join(
-        [
-            *lines,
-            *(
-                f"| {r['name']} | {r['seconds']:.1f} | {r['gain']:.1f} | {r['best']:.3f} | {r['fresh']:.3f} |"
-                for r in race["rows"]
-            ),
-        ]
-    )
+    lines += [
+        f"| {row['name']} | {row['seconds']:.1f} | {row['gain']:.1f} | {row['best']:.3f} | {row['fresh']:.3f} |"
+        for row in race["rows"]
+    ]
+    return "\n".join(lines)

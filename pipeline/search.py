@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import optuna
@@ -59,7 +60,7 @@ class Task:
         """The complete row of hyperparameters that a trial stands for."""
         return self.base.model_copy(update=strengths(self.search.dimensions(arm), trial.params))
 
-    @property
+    @cached_property
     def labels(self) -> Labels:
         """Validation labels (seed, row)."""
         return np.stack([self.data[seed].labels["validation"] for seed in sorted(self.data)])

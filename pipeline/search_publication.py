@@ -28,11 +28,11 @@ from pipeline.publication import (
     tables_of,
 )
 from pipeline.records import Experiment, Record
-from pipeline.spaces import LEARNING_RATE, Search
+from pipeline.spaces import LEARNING_RATE, STACKED, TUNED, Search, measure
+from pipeline.trials import rungs_of
 
 FIGURES = ("arms", "interactions", "history", "importances", "slices", "pareto")
 TRIALS, WINNERS = "trials", "winners"  # views
-TUNED, STACKED = "tuned", "stacked"
 # A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
 _STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 
@@ -40,16 +40,6 @@ _STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 def experiment(dataset: str) -> str:
     """The experiment in which a search's runs are found."""
     return f"{dataset} search"
-
-
-def measure(objective: str) -> str:
-    """The metric that an objective is, on validation rows.
-
-    >>> measure("nll"), measure("nll_ts"), measure("calibration")
-    ('validation/nll', 'validation_ts/nll', 'validation/calibration')
-    """
-    base, _, scaled = objective.partition("_")
-    return f"validation_{scaled}/{base}" if scaled else f"validation/{base}"
 
 
 def settings(table: Mapping[str, Any]) -> Search:
@@ -229,20 +219,14 @@ def _became(search: Search, row: Row) -> str:
     first = search.objectives[0]
     if row["state"] == "complete":
         return f"Completed: {measure(first)} {row[first]:.4f}, the mean of {search.seeds} seeds."
-    reached = [(epoch, value) for epoch, value in _rungs(row).items() if value is not None]
+    reached = [(epoch, value) for epoch, value in rungs_of(row).items() if value is not None]
     last = "".join(f" after epoch {epoch}, at {measure(first)} {value:.4f}" for epoch, value in reached[-1:])
     return f"Pruned{last}." if row["state"] == "pruned" else f"Failed: training diverged{last}."
 
 
-def _rungs(row: Row) -> dict[int, float | None]:
-    """What the pruner was told, by epoch."""
-    parts = {name: name.partition("/") for name in row}
-    return {int(epoch): row[name] for name, (kind, _, epoch) in parts.items() if kind == "rung"}
-
-
 def _trial_metrics(search: Search, row: Row, *, epochs: int) -> Iterator[tuple[str, float, int]]:
     """The objectives; the first one by epoch, where it was looked at on the way; and each seed's value of it."""
-    first, rungs = search.objectives[0], _rungs(row)
+    first, rungs = search.objectives[0], rungs_of(row)
     yield from ((measure(name), row[name], 0) for name in search.objectives if row[name] is not None)
     if rungs:
         reached = {**rungs, epochs: row[first]}

@@ -214,7 +214,7 @@ def _tables(dataset: str, contenders: Sequence[Place]) -> tuple[Callable[..., di
         {"variant": name, "name": name, "kind": kind, "parameters": one["point"], "md5": one["md5"]}
         for (kind, name), one in zip(contenders, about, strict=True)
     ]
-    better, names = directions(scores), [name for _, name in contenders]
+    better, names, dataset_ = directions(scores), [name for _, name in contenders], described(dataset)
 
     def tables(reference: str, metrics: Collection[str] | None) -> dict[str, Any]:
         return results_table(
@@ -223,7 +223,7 @@ def _tables(dataset: str, contenders: Sequence[Place]) -> tuple[Callable[..., di
             groups=groups,
             directions={name: way for name, way in better.items() if metrics is None or name in metrics},
             reference=names.index(reference),
-            dataset=described(dataset),
+            dataset=dataset_,
             protocol=PROTOCOL,
             generator=generator(0, Purpose.BOOTSTRAP),
         )

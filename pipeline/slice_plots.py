@@ -17,8 +17,6 @@ from pipeline.spaces import LEARNING_RATE, Dimension, Search
 from pipeline.timescale import zones
 from pipeline.trial_axes import (
     Found,
-    by_arm,
-    complete,
     first_objective,
     hollow,
     optuna_draws_on,
@@ -29,6 +27,7 @@ from pipeline.trial_axes import (
     values_axis,
     values_of,
 )
+from pipeline.trials import by_arm, complete
 from pipeline.wording import OBJECTIVES, named, spoken
 
 COLUMNS = 6  # panels in a row

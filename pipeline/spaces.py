@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -12,8 +12,9 @@ from pipeline.fields import Names, Probability, Strict, as_tuple
 DIGITS = 4  # significant ones of a strength: more than a result can tell, and fewer than rounding could flip
 MOST_OFF = 0.5  # a larger share of the range would leave little of it, and on a logarithm end below any number
 LEARNING_RATE = "learning_rate"
-OBJECTIVES = ("nll", "nll_ts", "calibration", "refinement")
+TUNED, STACKED = "tuned", "stacked"  # kinds of contenders: an arm's winner, and winners put together
 Objective = Literal["nll", "nll_ts", "calibration", "refinement"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
 class Dimension(Strict):
@@ -153,6 +154,16 @@ class Search(Strict):
     def dimensions(self, arm: str) -> dict[str, Dimension]:
         """What an arm searches: the learning rate, then the arm's own strengths."""
         return {name: self.space[name] for name in (LEARNING_RATE, *self.arms[arm])}
+
+
+def measure(objective: str) -> str:
+    """The metric that an objective is, on validation rows.
+
+    >>> measure("nll"), measure("nll_ts"), measure("calibration")
+    ('validation/nll', 'validation_ts/nll', 'validation/calibration')
+    """
+    base, _, scaled = objective.partition("_")
+    return f"validation_{scaled}/{base}" if scaled else f"validation/{base}"
 
 
 def strengths(dimensions: Mapping[str, Dimension], coordinates: Mapping[str, float]) -> dict[str, float]:

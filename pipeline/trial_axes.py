@@ -19,7 +19,7 @@ from optuna.exceptions import ExperimentalWarning
 
 from pipeline.canvas import GREY, Row
 from pipeline.spaces import Search
-from pipeline.trials import study_of
+from pipeline.trials import rungs_of, study_of
 
 Found = Mapping[str, Any]  # the finished table of a search
 
@@ -74,19 +74,9 @@ def first_objective(found: Found) -> Search:
     return search.model_copy(update={"objectives": search.objectives[:1]})
 
 
-def by_arm(trials: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each arm, in their order."""
-    return {arm: [row for row in trials if row["arm"] == arm] for arm in dict.fromkeys(row["arm"] for row in trials)}
-
-
-def complete(rows: Sequence[Row]) -> list[Row]:
-    """The trials that reached their last epoch."""
-    return [row for row in rows if row["state"] == "complete"]
-
-
 def value_of(row: Row, search: Search) -> float | None:
     """A trial's objective; where it was pruned, what it had reached at its last rung."""
-    rungs = [row[name] for name in row if name.startswith("rung/") and row[name] is not None]
+    rungs = [told for told in rungs_of(row).values() if told is not None]
     value: float | None = row[search.objectives[0]] if row["state"] == "complete" else rungs[-1] if rungs else None
     return value
 

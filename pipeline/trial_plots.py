@@ -16,8 +16,6 @@ from pipeline.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, SHAPES, Draw
 from pipeline.spaces import Search
 from pipeline.trial_axes import (
     Found,
-    by_arm,
-    complete,
     first_objective,
     hollow,
     optuna_draws_on,
@@ -28,7 +26,7 @@ from pipeline.trial_axes import (
     values_axis,
     values_of,
 )
-from pipeline.trials import FEWEST
+from pipeline.trials import FEWEST, by_arm, complete
 from pipeline.wording import OBJECTIVES, named, spoken
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from pipeline.spaces import Dimension, Search, strengths
 
 Row = dict[str, Any]
+Known = TypeVar("Known", bound=Mapping[str, Any])
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 FEWEST, BETTER = 10, 5  # completed trials that importances need, and those of them that count as the better ones
 _BY_NAME = {name: state for state, name in STATES.items()}
@@ -60,6 +61,25 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def rungs_of(row: Mapping[str, Any]) -> dict[int, float | None]:
+    """What the pruner was told of a trial, by epoch."""
+    parts = {name: name.partition("/") for name in row}
+    return {int(epoch): row[name] for name, (kind, _, epoch) in parts.items() if kind == _RUNG}
+
+
+def by_arm(rows: Iterable[Known]) -> dict[str, list[Known]]:
+    """The rows of each arm, in their order."""
+    found: dict[str, list[Known]] = {}
+    for row in rows:
+        found.setdefault(row["arm"], []).append(row)
+    return found
+
+
+def complete(rows: Iterable[Known]) -> list[Known]:
+    """The trials that reached their last epoch."""
+    return [row for row in rows if row["state"] == "complete"]
+
+
 def numbers(names: Iterable[str]) -> list[str]:
     """Those of the columns that hold numbers."""
     return [name for name in names if name not in ("arm", "state")]
@@ -69,7 +89,6 @@ def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> opt
     """A study in memory with the trials of an arm, for Optuna's plots and importances."""
     study = optuna.create_study(study_name=arm, directions=["minimize"] * len(search.objectives))
     ranges = distributions(search.dimensions(arm))
-    rungs = {name: int(name.partition("/")[2]) for name in rows[0] if name.startswith(f"{_RUNG}/")} if rows else {}
     study.add_trials(
         [
             create_trial(
@@ -77,7 +96,7 @@ def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> opt
                 params={name: row[f"{_SAMPLED}/{name}"] for name in ranges},
                 distributions=ranges,
                 values=[row[name] for name in search.objectives] if row["state"] == "complete" else None,
-                intermediate_values={epoch: row[name] for name, epoch in rungs.items() if row[name] is not None},
+                intermediate_values={epoch: told for epoch, told in rungs_of(row).items() if told is not None},
             )
             for row in rows
         ]
@@ -87,19 +106,18 @@ def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> opt
 
 def winner(rows: Sequence[Mapping[str, Any]], objective: str) -> Mapping[str, Any] | None:
     """The completed trial with the best value, the earliest where several have it; None where none completed."""
-    complete = [row for row in rows if row["state"] == "complete"]
-    return min(complete, key=lambda row: (row[objective], row["trial"]), default=None)
+    return min(complete(rows), key=lambda row: (row[objective], row["trial"]), default=None)
 
 
 def front(rows: Sequence[Mapping[str, Any]], objectives: Sequence[str]) -> list[Mapping[str, Any]]:
     """The completed trials that no other one beats in one objective without being worse in another (Pareto)."""
-    complete = [row for row in rows if row["state"] == "complete"]
+    completed = complete(rows)
 
     def beaten(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         pairs = [(other[name], row[name]) for name in objectives]
         return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
-    best = [row for row in complete if not any(beaten(row, other) for other in complete)]
+    best = [row for row in completed if not any(beaten(row, other) for other in completed)]
     return sorted(best, key=lambda row: (row[objectives[0]], row["trial"]))
 
 
@@ -113,11 +131,10 @@ def importances(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> 
         Watanabe, Bansal & Hutter 2023, PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary
         subspaces; Optuna's implementation.
     """
-    complete = [row for row in rows if row["state"] == "complete"]
-    objective = search.objectives[0]
-    if len(search.dimensions(arm)) < 2 or len(complete) < FEWEST or len({row[objective] for row in complete}) < 2:
+    completed, objective = complete(rows), search.objectives[0]
+    if len(search.dimensions(arm)) < 2 or len(completed) < FEWEST or len({row[objective] for row in completed}) < 2:
         return None
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BETTER / len(complete)))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BETTER / len(completed)))
     single = search.model_copy(update={"objectives": (objective,)})
-    found = optuna.importance.get_param_importances(study_of(arm, complete, single), evaluator=evaluator)
+    found = optuna.importance.get_param_importances(study_of(arm, completed, single), evaluator=evaluator)
     return {name: float(found[name]) for name in search.dimensions(arm)}

@@ -11,9 +11,6 @@ from scipy.stats import t as student
 
 from pipeline.champions import (
     COMPARED,
-    MEASURES,
-    STACKED,
-    TUNED,
     contenders,
     optimism,
     search_table,
@@ -21,7 +18,7 @@ from pipeline.champions import (
 from pipeline.compare import paired_difference
 from pipeline.evaluation import directions
 from pipeline.results import Protocol, results_table
-from pipeline.spaces import OBJECTIVES, Search
+from pipeline.spaces import OBJECTIVES, STACKED, TUNED, Search, measure
 from pipeline.timescale import decay_timescale
 
 SPACE = {
@@ -214,7 +211,7 @@ class TestDecay:
 METRICS = [
     *(f"{split}{stage}/{short}" for split in ("test", "gap") for stage in ("", "_ts") for short in ("nll", "ece")),
     *("test/accuracy", "test/debiased", "test_ts/debiased", "test/ece_floor", "test_ts/ece_floor"),
-    *MEASURES.values(),
+    *map(measure, OBJECTIVES),
 ]
 SEEDS = 7
 PROTOCOL = Protocol(confidence=0.95, resamples=300, gamma=0.75)
@@ -354,7 +351,7 @@ class TestATable:
         rows = [{**row, objective: row["nll"]} for row in ROWS]
         winners = {arm: {**row, objective: row["nll"]} for arm, row in WINNERS.items()}
         table, scores, names = table_of(winners, search, rows=rows)
-        fresh = scores[MEASURES[objective]][names.index("all")]
+        fresh = scores[measure(objective)][names.index("all")]
         assert table["arms"]["all"]["optimism"]["mean"] == pytest.approx(float(fresh.mean()) - 0.45)
 
     def test_a_contender_that_diverged_on_fresh_seeds_is_told(self):

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from pipeline import canvas, search_plots, search_rendering, slice_plots, store, trial_plots
-from pipeline.champions import MEASURES
+from pipeline.search import OBJECTIVES as JUDGED
 from pipeline.spaces import OBJECTIVES, Dimension, Search
 from pipeline.timescale import decay_timescale, zones
 from pipeline.trials import columns, numbers
@@ -311,7 +311,7 @@ class TestSlices:
 
 class TestWords:
     def test_every_objective_can_be_spoken_of(self) -> None:
-        assert set(SPOKEN) == set(OBJECTIVES) == set(MEASURES)
+        assert set(SPOKEN) == set(OBJECTIVES) == set(JUDGED)
 
     @pytest.mark.parametrize(
         ("verdict", "words"),
