@@ -38,7 +38,7 @@ from pipeline.stack import Member  # noqa: E402
 from pipeline.studies import opened  # noqa: E402
 from pipeline.train import fit_in_rungs  # noqa: E402
 
-ARM = "all three"
+ARM = "all_three"
 STACK = "stack"
 SPACE = {
     "learning_rate": Dimension(low=3e-4, high=3e-2, log=True),
