@@ -21,7 +21,7 @@ repro: $(READY) ## run the whole study: every stage that is out of date, then th
 	@python -m pipeline mend && dvc repro
 
 test: $(READY) ## run all tests, also the slow ones
-	@python -m pytest -m ""
+	@python -m pytest -m "" -n auto --dist loadscope
 
 quick: $(READY) ## run the tests that take under a minute together
 	@python -m pytest -n auto
