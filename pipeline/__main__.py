@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
+FILES = {"topic": "claims.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
@@ -43,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    from pipeline import presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
+    from pipeline import claiming, presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
 
-    home = next(module for module in (stages, searching, presentation) if hasattr(module, command))
+    home = next(module for module in (stages, searching, claiming, presentation) if hasattr(module, command))
     result: str = getattr(home, command)(**options)
     return result
 
@@ -78,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, summary: str, *parameters: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
         for parameter in parameters:
-            command.add_argument(parameter, help=f"a name under `{parameter}s` in params.yaml")
+            file = FILES.get(parameter, "params.yaml")
+            command.add_argument(parameter, help=f"a name under `{parameter}s` in {file}")
         return command
 
     add("generate", "draw or read a data set and split it for every seed, into data/", "dataset")
@@ -93,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
     )
     plot = add("plot", "draw the figures and this data set's part of the report, into reports/", "dataset")
-    for command in (train, evaluate, search, plot):
+    claims = add("claims", "train a topic's experiments and judge its sentences, into claims/", "topic")
+    ledger = add("ledger", "join all claims and draw their figures, into reports/claims.json")
+    for command in (train, evaluate, search, plot, claims, ledger):
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )

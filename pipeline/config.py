@@ -93,9 +93,15 @@ DatasetParams = Annotated[Mixture | Noise | Bundled | File | OpenML, Field(discr
 
 
 class Network(Strict):
-    """A multilayer perceptron."""
+    """The network that is trained."""
 
-    hidden: Widths = Field(description="Width of each hidden layer.")
+    architecture: Literal["mlp", "conv", "gru"] = Field(
+        default="mlp",
+        description="Multilayer perceptron; convolutions, or a recurrent network that reads rows, of a square image.",
+    )
+    hidden: Widths = Field(
+        description="Width of each hidden layer; channels of each convolution; a gru has one, a multiple of 16."
+    )
 
 
 class Train(Strict):
@@ -114,6 +120,12 @@ class Regularizers(Strict):
 
     dropout: Probability = Field(default=0.0, description="Probability of dropping a hidden unit.")
     input_dropout: Probability = Field(default=0.0, description="Probability of dropping an input feature.")
+    output_dropout: Probability = Field(default=0.0, description="Probability of dropping a logit.")
+    shared_dropout: bool = Field(
+        default=False,
+        description="One dropout mask for all positions of a convolution (spatial dropout, Tompson et al. 2015) or all "
+        "steps of a recurrent network (variational dropout, Gal & Ghahramani 2016).",
+    )
     weight_decay: Strength = Field(
         default=0.0, description="Decoupled decay: weights shrink by 1 - learning_rate * weight_decay a step."
     )
@@ -163,6 +175,21 @@ class Point(Network, Train, Regularizers):
             raise ValueError(f"patience needs early_stopping nll or nll_ts, got patience {self.patience}")
         return self
 
+    @model_validator(mode="after")
+    def _the_architecture_must_offer_it(self) -> Point:
+        if self.shared_dropout and self.architecture == "mlp":
+            raise ValueError("shared_dropout needs architecture conv or gru, got mlp")
+        if self.batch_norm and self.architecture != "mlp":
+            raise ValueError(f"batch_norm needs architecture mlp, got {self.architecture}")
+        if self.max_norm and self.architecture == "gru":
+            raise ValueError("max_norm needs architecture mlp or conv, got gru")
+        if self.architecture == "gru" and (len(self.hidden) != 1 or self.hidden[0] % 16):
+            raise ValueError(
+                f"architecture gru needs one hidden width, a multiple of 16 (kernels would round differently), "
+                f"got {list(self.hidden)}"
+            )
+        return self
+
 
 class Variant(Strict):
     """A named family of points."""
@@ -196,6 +223,7 @@ class Params(Strict):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Row = TypeVar("Row", bound="Point")
 Named = TypeVar("Named")
 
 
@@ -209,12 +237,12 @@ def load(path: Path) -> Params:
     if not isinstance(raw, dict):
         raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
     for section in ("network", "train"):
-        _validate(Network if section == "network" else Train, raw.get(section), path, section)
+        validate(Network if section == "network" else Train, raw.get(section), path, section)
     _section(raw, "datasets", path)
     base = {**raw["network"], **raw["train"]}
     variants = _section(raw, "variants", path)
     expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
-    params = _validate(Params, {**raw, "variants": expanded}, path, "")
+    params = validate(Params, {**raw, "variants": expanded}, path, "")
     _check_study(params, path)
     _check_search(params, path)
     return params
@@ -266,24 +294,35 @@ def _section(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
 
 def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:
     """A row or a list of rows, in which every list value is a sweep, becomes points."""
-    where = f"variants.{name}"
-    points: list[Point] = []
+    points = expand(Point, rows, base, path, f"variants.{name}", name)
+    return Variant(name=name, points=tuple(points.values()), labels=tuple(points))
+
+
+def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where: str, plain: str) -> dict[str, Row]:
+    """Points of a row or a list of rows, in which every list value is a sweep, by their labels.
+
+    `plain` is the label of a point for which a row sets nothing.
+
+    Raises:
+        InputError: a row is none, sets what is unknown or out of range, or two points are equal.
+    """
+    points: list[Row] = []
     labels: list[str] = []
     for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
         at = f"{where}.{index}" if isinstance(rows, list) else where
         if not isinstance(row, dict):
             raise InputError(f"{path}: {at}: must be a row of hyperparameters, got {row!r}")
-        for values in product(*(_sweep(field, value, f"{path}: {at}") for field, value in row.items())):
+        for values in product(*(sweep(field, value, f"{path}: {at}") for field, value in row.items())):
             chosen = dict(zip(row, values, strict=True))
-            points.append(_validate(Point, {**base, **chosen}, path, at))
-            labels.append(_label(name, chosen, points[-1]))
+            points.append(validate(model, {**base, **chosen}, path, at))
+            labels.append(_label(plain, chosen, points[-1]))
     if not points:
         raise InputError(f"{path}: {where}: must have at least one row, got []")
     _check_unique(labels, f"{path}: {where}")
-    return Variant(name=name, points=tuple(points), labels=tuple(labels))
+    return dict(zip(labels, points, strict=True))
 
 
-def _sweep(field: str, value: Any, where: str) -> list[Any]:
+def sweep(field: str, value: Any, where: str) -> list[Any]:
     """The values that a row gives a field: widths are a list already, so a sweep over them is a list of lists."""
     if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
         return [value]
@@ -333,7 +372,7 @@ def _check_search(params: Params, path: Path) -> None:
     base = {**params.network.model_dump(), **params.train.model_dump()}
     for end in ("low", "high"):
         ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
-        _validate(Point, {**base, **ends}, path, "search.space")
+        validate(Point, {**base, **ends}, path, "search.space")
     if search.seeds > seeds:
         raise InputError(f"{path}: search.seeds: must be at most study.seeds ({seeds}), got {search.seeds}")
 
@@ -352,7 +391,12 @@ def _check_reference(variants: dict[str, Variant], path: Path) -> None:
                 raise InputError(f"{path}: variants.{name}.replicate: only the first point of none is repeated, got 1")
 
 
-def _validate(model: type[Model], raw: Any, path: Path, where: str) -> Model:
+def validate(model: type[Model], raw: Any, path: Path, where: str) -> Model:
+    """A section of a file, checked.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong type or out of range.
+    """
     try:
         return model.model_validate(raw)
     except ValidationError as error:

@@ -33,15 +33,15 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
     labels, posterior = labels_of(pooled, seeds), test_posterior(pooled, seeds)
     draws = generator(0, Purpose.CALIBRATION)
     uniforms = resampling_uniforms(draws, resamples=RESAMPLES, rows=labels["test"].shape[-1])
-    groups = _row_groups(pooled, seeds) if overlapping(pooled.splits) else None
+    groups = test_groups(pooled, seeds) if overlapping(pooled.splits) else None
     scored = score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
     kinds = {"score": scored.scores, "curve": scored.curves, "group": scored.groups}
     found = {f"{kind}/{name}": values for kind, named in kinds.items() for name, values in named.items()}
     return found | {name: values for name, values in arrays.items() if not name.startswith("logits/")}
 
 
-def _row_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:
-    """The group of each test row, chosen by the rows of all seeds so that every point has the same groups."""
+def test_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:
+    """The group of each test row (seed, row), the same for every point; None where there are too few rows."""
     order = generator(0, Purpose.CALIBRATION, step=1).permutation(len(pooled.pool.labels))
     groups = row_groups(pooled.splits.test, order=order)
     return None if groups is None else groups[seeds]

@@ -13,13 +13,19 @@ from pipeline.layout import data_file
 
 # what a finished file depends on besides its input: modules of this package, and libraries
 TRAINING = (
-    "arithmetic calibrate config data datasets fields networks noise optimizers predictions regularize spaces stack "
-    "train",
+    "arithmetic calibrate config convolution data datasets fields kinds networks noise optimizers perceptron "
+    "predictions recurrent regularize spaces stack train watch",
     "numpy scipy torch",
 )
 SCORING = (
     "arithmetic calibrate data datasets evaluation metrics noise predictions reliability score",
     "numpy scikit-learn scipy",
+)
+MEASURING = (
+    "arithmetic bias_variance calibrate claims compare config convolution data datasets estimators evaluation "
+    "experiments fields kinds measures metrics networks noise optimizers perceptron predictions probes recurrent "
+    "regularize reliability samples score smoothing spaces stack train watch",
+    "numpy scipy scikit-learn torch",
 )
 
 

@@ -4,6 +4,9 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
+CLAIMS = Path("claims.yaml")
+LEDGER = Path("reports/claims.json")
+CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
 
@@ -56,3 +59,18 @@ def champion_file(dataset: str, kind: str, name: str) -> Path:
 def journal_file(dataset: str) -> Path:
     """Where Optuna keeps a data set's studies: working state that nothing else depends on."""
     return Path("studies") / f"{dataset}.journal"
+
+
+def measured_file(topic: str, experiment: str, dataset: str) -> Path:
+    """Where `claims` puts what an experiment measured on a data set."""
+    return Path("claims") / topic / experiment / f"{dataset}.safetensors"
+
+
+def claims_file(topic: str) -> Path:
+    """Where `claims` puts what it found of a topic's sentences."""
+    return Path("claims") / f"{topic}.json"
+
+
+def claim_figure_file(name: str) -> Path:
+    """Where `ledger` puts a claim's figure."""
+    return Path("reports/claims") / name

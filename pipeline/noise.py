@@ -27,6 +27,10 @@ class Purpose(IntEnum):
     CALIBRATION = 10
     BOOTSTRAP = 11
     SEARCH = 12
+    OUTPUT_DROPOUT = 13
+    LABEL_NOISE = 14
+    TEST_NOISE = 15
+    MONTE_CARLO = 16
 
 
 def philox(seed: int, purpose: Purpose, step: int = 0) -> np.random.Philox:

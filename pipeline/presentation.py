@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline import config, store
+from pipeline.drawing import Drawn, forms_at, written
 from pipeline.errors import InputError
 from pipeline.layout import (
+    CLAIMS_SECTION,
+    LEDGER,
     LOCK,
     PAGE,
     PARAMS,
     SUMMARY,
     champion_file,
+    claim_figure_file,
     figure_file,
     report_file,
     score_file,
@@ -28,18 +32,9 @@ from pipeline.layout import (
 from pipeline.terminal import progress
 
 if TYPE_CHECKING:
-    from pipeline.canvas import Drawing
     from pipeline.records import Experiment, Record
-    from pipeline.report import Picture
 
 POINTS = "points"  # folder of the reliability diagrams of single points
-
-
-class Drawn(NamedTuple):
-    """Files to be written, and pictures for the page."""
-
-    files: Mapping[Path, bytes]
-    pictures: Mapping[str, Picture]
 
 
 def plot(dataset: str, *, jobs: int) -> str:
@@ -58,7 +53,7 @@ def plot(dataset: str, *, jobs: int) -> str:
             drawn.append(one)
             tick(1)
     folder = figure_file(dataset, "")
-    files, pictures = _written(drawn)
+    files, pictures = written(drawn)
     store.keep_only(folder, files)
     store.write_json(section_file(dataset), section(tables["results"], tables["search"], pictures))
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
@@ -106,7 +101,7 @@ def _draw(name: str, path: Path, tables: dict[str, Any]) -> Drawn:
     from pipeline import canvas, figures  # noqa: PLC0415
 
     with canvas.styled():
-        return _forms(path, figures.FIGURES[name](tables))
+        return forms_at(path, figures.FIGURES[name](tables))
 
 
 def _draw_point(path: Path, key: str, diagram: dict[str, Any], note: str) -> Drawn:
@@ -114,26 +109,6 @@ def _draw_point(path: Path, key: str, diagram: dict[str, Any], note: str) -> Dra
 
     with canvas.styled():
         return Drawn({path: canvas.png(figures.point_reliability(key, diagram, note))}, {})
-
-
-def _forms(path: Path, drawing: Drawing | None) -> Drawn:
-    """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
-    from pipeline import canvas  # noqa: PLC0415
-    from pipeline.report import Picture  # noqa: PLC0415
-
-    if drawing is None:
-        return Drawn({}, {})
-    made = canvas.forms(drawing)
-    alone = {path.with_suffix(".png"): made.png, path.with_suffix(".svg"): made.svg}
-    return Drawn(alone, {path.name: Picture(made.bare.decode(), drawing.caption)})
-
-
-def _written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
-    """Write the files; give back where they are, and the pictures by name."""
-    files = {path: content for one in drawn for path, content in one.files.items()}
-    for path, content in files.items():
-        store.write_bytes(path, content)
-    return [*files], {name: picture for one in drawn for name, picture in one.pictures.items()}
 
 
 def report() -> str:
@@ -148,11 +123,12 @@ def report() -> str:
     studies = [section["results"] for section in sections]
     found = significant(summary(studies), 6)
     with canvas.styled():
-        headline = _forms(shared_figure_file("headline"), figures.headline(studies))
-        rankings = _forms(shared_figure_file("rankings"), figures.rankings(found, studies))
-        best = _forms(shared_figure_file("best"), figures.best([section["search"] for section in sections]))
-    _, pictures = _written([headline, rankings, best])
-    text = page(sections, found, pictures).encode()
+        headline = forms_at(shared_figure_file("headline"), figures.headline(studies))
+        rankings = forms_at(shared_figure_file("rankings"), figures.rankings(found, studies))
+        best = forms_at(shared_figure_file("best"), figures.best([section["search"] for section in sections]))
+    _, pictures = written([headline, rankings, best])
+    claims = store.read_json(CLAIMS_SECTION) if CLAIMS_SECTION.exists() else None
+    text = page(sections, found, pictures, claims).encode()
     store.write_json(SUMMARY, found)
     store.write_bytes(PAGE, text)
     return f"{PAGE}: {len(studies)} data sets on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
@@ -165,6 +141,7 @@ def track() -> str:
     params = config.load(PARAMS)
     reports = [_results(dataset) for dataset in params.study.datasets]
     found = [pair for results in reports for pair in (_study_of(results), _search_of(results["dataset"]["name"]))]
+    found.append(_claims())
     records = [record for of_experiment, _ in found for record in of_experiment]
     with progress("MLflow", len(records), "runs") as tick:
         done = publish(
@@ -209,9 +186,20 @@ def _search_of(dataset: str) -> tuple[list[Record], Experiment | None]:
     return records, experiment_of(dataset, settings(table), table)
 
 
+def _claims() -> tuple[list[Record], Experiment | None]:
+    """What MLflow is told of the claims ledger; nothing where there is none."""
+    from pipeline.claim_publication import experiment_of, records_of  # noqa: PLC0415
+
+    if not LEDGER.exists():
+        return [], None
+    table = store.read_json(LEDGER)
+    drawn = {path.stem: path for path in claim_figure_file("").glob("*.png")}
+    return records_of(table, drawn), experiment_of(table)
+
+
 def ui(*, port: int) -> str:
     """Say where the results are in MLflow's UI, and become its server on this machine."""
-    from pipeline import search_publication  # noqa: PLC0415
+    from pipeline import claim_publication, search_publication  # noqa: PLC0415
     from pipeline.connection import ENVIRONMENT  # noqa: PLC0415
     from pipeline.publication import VIEW, experiment  # noqa: PLC0415
     from pipeline.tracking import pages, tracking_uri  # noqa: PLC0415
@@ -222,6 +210,7 @@ def ui(*, port: int) -> str:
     shown |= pages(
         [search_publication.experiment(dataset) for dataset in datasets], uri, view=search_publication.TRIALS
     )
+    shown |= pages([claim_publication.EXPERIMENT], uri, view=claim_publication.VIEW)
     if not shown:
         raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
     _must_be_free(port)
@@ -263,6 +252,7 @@ def readme() -> str:
         {name: store.read_json(Path(f"benchmarks/{name}.json")) for name in ("engine", "search")},
         config.read_yaml(Path("dvc.yaml"))["stages"],
         [store.read_json(report_file(dataset, "search.json")) for dataset in params.study.datasets],
+        store.read_json(LEDGER),
     )
     path = Path("README.md")
     store.write_bytes(path, refresh(path.read_text(encoding="utf-8"), made).encode())
@@ -307,8 +297,13 @@ def _shown(results: Mapping[str, Any]) -> str:
 
 
 def _across() -> list[str]:
-    """What holds on all data sets, where the report has said it."""
-    return [fill(store.read_json(SUMMARY)["sentence"], 120)] if SUMMARY.exists() else []
+    """What holds on all data sets, where the report has said it, and the claims ledger where there is one."""
+    from pipeline import claim_rendering  # noqa: PLC0415
+
+    told = [fill(store.read_json(SUMMARY)["sentence"], 120)] if SUMMARY.exists() else []
+    if LEDGER.exists():
+        told.append(f"\n{claim_rendering.render(store.read_json(LEDGER), color=sys.stdout.isatty())}")
+    return told
 
 
 def _arrays_of(results: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from pipeline import claim_rendering
 from pipeline.errors import InputError
 from pipeline.rendering import compared, ordered, render
 from pipeline.search_rendering import markdown
@@ -37,8 +38,18 @@ def parts(
     speed: Mapping[str, Mapping[str, Any]],
     stages: Mapping[str, Any],
     searches: Sequence[Mapping[str, Any]],
+    claims: Mapping[str, Any],
 ) -> dict[str, str]:
-    """The generated parts by name, from finished tables, the benchmarks' files by name and the stages of `dvc.yaml`."""
+    """The generated parts by name.
+
+    Args:
+        studies: the finished table of each data set.
+        summary: what holds across them.
+        speed: the benchmarks' files by name.
+        stages: those of `dvc.yaml`.
+        searches: the finished table of each data set's search.
+        claims: the joined table of the claims ledger.
+    """
     return {
         "answer": "\n".join([*(f"- {_answer(results)}" for results in studies), "", summary["sentence"]]),
         "sample": _sample(studies[0]),
@@ -47,6 +58,7 @@ def parts(
         "speed": _speed(speed["engine"]),
         "race": _race(speed["search"]),
         "search": markdown(searches),
+        "claims": claim_rendering.markdown(claims),
     }
 
 

@@ -1,6 +1,5 @@
 """The report: one page that needs nothing from outside, readable on a phone and in print. Text from finished tables."""
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -9,6 +8,8 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from pipeline import audit_rendering, claim_rendering
+from pipeline.embedding import data_uri
 from pipeline.rendering import DOUBT, a_a_checks, compared, correction, multiplicity, ordered
 from pipeline.search_rendering import arm_rows, budget, conclusion, footnotes, matrix, worth_rows
 from pipeline.wording import OBJECTIVES, interval, short, spoken
@@ -32,6 +33,8 @@ TITLES = {
     "importances": "Which strengths matter?",
     "slices": "Where in its range is a strength at its best?",
     "pareto": "What does one objective cost in the other?",
+    "ledger": "All sentences at a glance",
+    "audit": "How good are the estimators of calibration?",
 }
 SECTION = ("forest", "temperature", "reliability", "curves", "sweeps")  # in this order, below a data set's table
 SEARCH = ("arms", "interactions", "history", "importances", "slices", "pareto")  # below the tables of its search
@@ -50,8 +53,13 @@ def section(results: Results, search: Results, pictures: Mapping[str, Picture]) 
     return {"results": results, "search": search, "pictures": drawn}
 
 
-def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
-    """The page as HTML, from the sections of all data sets and what holds across them."""
+def page(
+    sections: Sequence[Mapping[str, Any]],
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, Picture],
+    claims: Mapping[str, Any] | None,
+) -> str:
+    """The page as HTML, from the sections of all data sets, what holds across them, and that of the claims ledger."""
     shared = {name: picture._asdict() for name, picture in pictures.items()}
     return _template().render(
         studies=[_study(entry) for entry in sections],
@@ -59,6 +67,7 @@ def page(sections: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], pict
         headline=_picture("headline", shared["headline"]),
         rankings=_picture("rankings", shared["rankings"]),
         best=_picture("best", shared["best"]),
+        claims=_claims(claims) if claims else None,
         made_with={name: version(name) for name in MADE_WITH},
         spoken=spoken,
         doubt=DOUBT,
@@ -185,13 +194,44 @@ def _flips(results: Results) -> Iterator[dict[str, Any]]:
         yield {"key": flip["key"], "kinds": flip["kinds"], **sides}
 
 
-def _picture(name: str, picture: Mapping[str, str], dataset: str = "") -> dict[str, str]:
-    title = TITLES[name]
+def _claims(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page says of the claims ledger: all sentences in a table, then each with its figure, topic by topic."""
+    table, pictures = entry["table"], entry["pictures"]
+    return {
+        "counted": claim_rendering.counted(table),
+        "rows": claim_rendering.rows(table),
+        "notes": claim_rendering.notes(table),
+        "interests": claim_rendering.interests(table),
+        "summaries": {name: _picture(name, pictures[name]) for name in ("ledger", "audit") if name in pictures},
+        "topics": [
+            (topic, [_claim(claim, pictures.get(claim["id"])) for claim in table["claims"] if claim["topic"] == topic])
+            for topic in dict.fromkeys(claim["topic"] for claim in table["claims"])
+        ],
+        "audit": audit_rendering.audit_rows(table["audit"]),
+        "audit_caption": audit_rendering.CAPTION,
+        "sizes": audit_rendering.sizes(table["audit"]),
+    }
+
+
+def _claim(claim: Mapping[str, Any], picture: Mapping[str, str] | None) -> dict[str, Any]:
+    said = {
+        "finding": claim_rendering.finding(claim)[len(claim["verdict"]) :],  # which it begins with
+        "tally": claim_rendering.tally(claim),
+        "outcomes": claim_rendering.outcomes(claim),
+        "picture": _picture("figure", picture, claim["id"], title=claim["sentence"]) if picture else None,
+    }
+    return {**{key: claim[key] for key in ("id", "sentence", "verdict", "note", "source")}, **said}
+
+
+def _picture(name: str, picture: Mapping[str, str], of: str = "", *, title: str = "") -> dict[str, str]:
+    """A picture for the template; `of` is the data set or claim that it is about, and tells it from its like."""
+    title = title or TITLES[name]
+    about = f" ({of})" if of and title == TITLES.get(name) else ""
     return {
         "name": name,
-        "of": dataset or "all",
+        "of": of.replace(".", "-") or "all",
         "title": title,
-        "alt": f"{title}{f' ({dataset})' if dataset else ''}: the text below says how to read it.",
+        "alt": f"{title.rstrip('.')}{about}: the text below says how to read it.",
         "caption": picture["caption"],
-        "data": base64.b64encode(picture["svg"].encode()).decode(),
+        "data": data_uri(picture["svg"]),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -143,6 +144,7 @@ def score_members(
     *,
     uniforms: Uniforms,
     groups: NDArray[np.integer[Any]] | None = None,
+    conditions: Logits = MappingProxyType({}),
 ) -> Scored:
     """Score a stack of members trained at one point; a member's numbers are the same to the bit in any stack.
 
@@ -152,31 +154,36 @@ def score_members(
         posterior: `(S, n_test, K)` true test probabilities, or None where unknown.
         uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `pipeline.reliability.resampling_uniforms`.
         groups: `(S, n_test)` integers 0, 1, ..., the group of each test row; see `row_groups`.
+        conditions: By name, logits `(S, m, K)` of the first m test rows under other conditions, noise on the inputs for
+            example: scored like "test", by the same temperature, without curves.
 
     Raises:
         ValueError: If a split is missing, or shapes, labels or probabilities are not as above.
     """
-    finite = _finite_members(logits, labels)
-    clean = {split: np.where(finite[:, None, None], logits[split], np.float32(0)) for split in SPLITS}
+    predicted = {**logits, **conditions}
+    finite = _finite_members(predicted, labels)
+    clean = {name: np.where(finite[:, None, None], values, np.float32(0)) for name, values in predicted.items()}
     temperature = fit_temperature(clean["validation"], labels["validation"])
     truth = None if posterior is None else by_class(posterior)
+    test = _Test(labels["test"], truth, uniforms, groups)
     scores: dict[str, Floats] = {}
     curves: dict[str, Floats] = {}
     grouped: dict[str, Floats] = {}
-    rows = None if groups is None else _rows_of_groups(groups, labels["test"].shape)
-    for split in SPLITS:
-        parts = decompose_log_loss(clean[split], labels[split])
+    for split in (*SPLITS, *conditions):
+        rows = None if split in labels and split != "test" else test.first(clean[split].shape[1])
+        answers = labels[split] if rows is None else rows.labels
+        parts = decompose_log_loss(clean[split], answers)
         for stage, values in _stages(clean[split], temperature).items():
-            seen = _predictions(values, labels[split])
-            found, points = _common_scores(seen, parts), {}
-            if split == "test":
-                beside = None if truth is None else rank_truth(seen.top, truth)
-                found |= _test_scores(seen, truth, beside, uniforms=uniforms)
-                points = _curves(seen, beside)
-                partial = {} if rows is None else _partial_scores(_grouped(seen, rows), cells=GROUP_CELLS)
-                grouped |= {f"{split}{stage}/{name}": value for name, value in partial.items()}
+            seen = _predictions(values, answers)
+            found, points, partial = _common_scores(seen, parts), {}, {}
+            if rows is not None:
+                beside = None if rows.truth is None else rank_truth(seen.top, rows.truth)
+                found |= _test_scores(seen, rows.truth, beside, uniforms=rows.uniforms)
+                points = _curves(seen, beside) if split == "test" else {}
+                partial = {} if rows.places is None else _partial_scores(_grouped(seen, rows.places), cells=GROUP_CELLS)
             scores |= {f"{split}{stage}/{name}": value for name, value in found.items()}
             curves |= {f"{split}{stage}/{name}": value for name, value in points.items()}
+            grouped |= {f"{split}{stage}/{name}": value for name, value in partial.items()}
     scores |= _gaps(scores)
     scores |= {f"temperature/{f.name}": getattr(temperature, f.name) for f in fields(temperature)}
     return Scored(
@@ -184,6 +191,25 @@ def score_members(
         {name: np.where(finite[:, None], value, np.nan) for name, value in curves.items()},
         {name: np.where(finite[:, None], value, np.nan) for name, value in grouped.items()},
     )
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What is known of the test rows, or of the first of them."""
+
+    labels: NDArray[np.integer[Any]]
+    truth: Floats | None
+    uniforms: Uniforms
+    groups: NDArray[np.integer[Any]] | None
+
+    def first(self, rows: int) -> "_Test":
+        truth = None if self.truth is None else self.truth[:, :rows]
+        groups = None if self.groups is None else self.groups[:, :rows]
+        return _Test(self.labels[:, :rows], truth, self.uniforms[:, :rows], groups)
+
+    @cached_property
+    def places(self) -> NDArray[np.int64] | None:
+        return None if self.groups is None else _rows_of_groups(self.groups, self.labels.shape)
 
 
 def _stages(logits: NDArray[np.float32], temperature: Temperature) -> dict[str, NDArray[np.floating[Any]]]:
@@ -304,12 +330,12 @@ def _on_grid(confidence: Floats, isotonic: Floats) -> Floats:
 
 
 def _finite_members(logits: Logits, labels: Labels) -> NDArray[np.bool_]:
-    """Which members `(S,)` have finite logits in every split."""
+    """Which members `(S,)` have finite logits wherever they predict."""
     for name, splits in (("logits", logits), ("labels", labels)):
         if missing := [split for split in SPLITS if split not in splits]:
             raise ValueError(f"{name} must hold {', '.join(SPLITS)}; missing: {', '.join(missing)}")
-    for split in SPLITS:
-        if logits[split].ndim != 3:
-            raise ValueError(f"logits must have shape (S, n, K), got {logits[split].shape} for {split}")
-    finite: NDArray[np.bool_] = np.all([np.isfinite(logits[split]).all(axis=(1, 2)) for split in SPLITS], axis=0)
+    for name, values in logits.items():
+        if values.ndim != 3:
+            raise ValueError(f"logits must have shape (S, n, K), got {values.shape} for {name}")
+    finite: NDArray[np.bool_] = np.all([np.isfinite(values).all(axis=(1, 2)) for values in logits.values()], axis=0)
     return finite

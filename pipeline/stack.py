@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, inf, pi
+from math import cos, inf, pi, prod
 from typing import Any
 
 import numpy as np
@@ -13,25 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline import regularize
-from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.config import Point
 from pipeline.data import SeedData
 from pipeline.errors import InputError
-from pipeline.networks import Architecture, Workspace, initial, layout, predict
+from pipeline.kinds import Workspace, split_masks
+from pipeline.networks import build
 from pipeline.noise import Purpose, generator, uniform16
 from pipeline.optimizers import Adam, Optimizer, Sgd
+from pipeline.watch import Watch, negative_log_likelihood
 
 SPLITS = ("train", "validation", "test")
-EVALUATION_ROWS = 256  # rows of an evaluation block; fixed, since a product's bits may depend on its shape
 HISTORY_POINTS = 24
 STRENGTHS = (
-    *("dropout", "input_dropout", "weight_decay", "l2", "label_smoothing", "mixup", "cutmix"),
-    *("cutout", "noise", "max_norm", "averaging"),
+    *("dropout", "input_dropout", "output_dropout", "weight_decay", "l2", "label_smoothing", "mixup"),
+    *("cutmix", "cutout", "noise", "max_norm", "averaging"),
 )
 
-
 MEASURED = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
-MADE_AGAIN = ("arrays", "gradient", "gradients", "optimizer", "workspaces")
+MADE_AGAIN = ("arrays", "gradient", "gradients", "optimizer", "workspaces", "drawn")
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,17 @@ class Fitted:
     """What is kept of members, in their order.
 
     Attributes:
-        logits: for each split (member, row, class), of the weights that the member would be used with.
+        logits: for each split (member, row, class), of the weights that the member would be used with; for features
+            without labels too.
         history: measure -> (member, epoch): plain cross-entropy and accuracy in eval mode, at `history_epochs`.
         epochs: the epoch (member,) whose weights were kept.
+        weights: these weights (member, size), laid out as `pipeline.networks.build` says; (member, 0) unless wanted.
     """
 
     logits: Mapping[str, NDArray[np.float32]]
     history: Mapping[str, NDArray[np.float64]]
     epochs: NDArray[np.int64]
+    weights: NDArray[np.float32]
 
     def row(self, member: int) -> Fitted:
         """One member of these."""
@@ -63,6 +65,7 @@ class Fitted:
             {split: array[one] for split, array in self.logits.items()},
             {name: array[one] for name, array in self.history.items()},
             self.epochs[one],
+            self.weights[one],
         )
 
     @staticmethod
@@ -72,6 +75,7 @@ class Fitted:
             {split: np.concatenate([part.logits[split] for part in parts]) for split in parts[0].logits},
             {name: np.concatenate([part.history[name] for part in parts]) for name in parts[0].history},
             np.concatenate([part.epochs for part in parts]),
+            np.concatenate([part.weights for part in parts]),
         )
 
 
@@ -99,15 +103,14 @@ class Stack:
         self.seeds = sorted({member.seed for member in members})
         self.dtype = dtype
         self._load(members, data)
-        sizes = (self.features["train"].shape[-1], *first.hidden, self.classes)
-        self.architecture = Architecture(sizes, first.batch_norm)
+        self.network = build(first, self.features["train"].shape[-1], self.classes)
         if first.batch_norm and 1 in (self.batch, self.rows % self.batch):
             raise InputError(
                 f"batch_norm needs batches of two rows or more; got batch_size {self.batch}, "
                 f"which leaves one of the {self.rows} training rows alone"
             )
-        self.layout = layout(self.architecture)
-        rows = [initial(self.architecture, member.seed) for member in members]
+        self.layout = self.network.layout
+        rows = [self.network.initial(member.seed) for member in members]
         self._hold(torch.from_numpy(np.stack(rows)).to(dtype))
         self.mixing: dict[str, Tensor] = {}
         self._draw_mixing()
@@ -126,6 +129,7 @@ class Stack:
         self.gradients = self.layout.views(self.gradient)
         self.optimizer = self._optimizer()
         self.workspaces: dict[int, Workspace] = {}
+        self.drawn: dict[int, Tensor] = {}
         self._read_strengths()
 
     def keep(self, places: Sequence[int]) -> None:
@@ -155,12 +159,16 @@ class Stack:
             self.optimizer.load(state, torch.arange(len(self.points)))
 
     def _load(self, members: Sequence[Member], data: Mapping[int, SeedData]) -> None:
-        """Stack the seeds' data: features (seed, row, feature), labels and one-hot targets of the training rows."""
+        """Stack the seeds' data: features (seed, row, feature), labels and one-hot targets of the training rows.
+
+        Splits beside `SPLITS` have features alone, of which logits are wanted.
+        """
         parts = [data[seed] for seed in self.seeds]
         self.classes = parts[0].classes
         self.member_seed = torch.tensor([self.seeds.index(member.seed) for member in members])
         self.features: dict[str, Tensor] = {
-            s: torch.from_numpy(np.stack([part.features[s] for part in parts])).to(self.dtype) for s in SPLITS
+            split: torch.from_numpy(np.stack([part.features[split] for part in parts])).to(self.dtype)
+            for split in parts[0].features
         }
         self.labels = {s: torch.from_numpy(np.stack([part.labels[s] for part in parts])) for s in SPLITS}
         self.targets = torch.nn.functional.one_hot(self.labels["train"], self.classes).to(self.dtype)
@@ -188,7 +196,7 @@ class Stack:
         self.strength["max_norm"] = tensor([point.max_norm or inf for point in points])
         self.strength["decay"] = tensor([point.learning_rate * point.weight_decay for point in points])
         self.dropped: dict[str, tuple[Tensor, Tensor]] = {}
-        for name in ("dropout", "input_dropout"):
+        for name in ("dropout", "input_dropout", "output_dropout"):
             thresholds, scales = regularize.dropout_thresholds(values[name])
             self.dropped[name] = torch.from_numpy(thresholds), torch.from_numpy(scales).to(self.dtype)
 
@@ -219,11 +227,16 @@ class Stack:
     def _step(self, rows: Tensor, step: int) -> None:
         batch = rows.shape[1]
         if batch not in self.workspaces:
-            self.workspaces[batch] = Workspace(self.architecture, self.flat, len(self.flat), batch)
+            self.workspaces[batch] = self.network.workspace(self.flat, len(self.flat), batch)
         work = self.workspaces[batch]
         x, targets = self._batch(rows, step)
-        masks = self._masks(work, batch, step)
-        delta = torch.softmax(work.forward(self.arrays, x, masks), -1).sub_(targets).div_(batch)
+        masks = self._masks(batch, step)
+        logits = work.forward(self.arrays, x, masks)
+        if self.on["output_dropout"]:
+            kept = self._mask("output_dropout", Purpose.OUTPUT_DROPOUT, step, logits)
+            delta = _slope(logits * kept, targets).mul_(kept)
+        else:
+            delta = _slope(logits, targets)
         work.backward(self.arrays, self.gradients, x, masks, delta)
         self._update(step)
 
@@ -244,19 +257,24 @@ class Stack:
         if on["noise"]:
             x = regularize.input_noise(x, self._normals(step, x), strength["noise"])
         if on["input_dropout"]:
-            uniforms = self._uniforms(Purpose.INPUT_DROPOUT, step, x.shape[1:])
-            x = x * regularize.dropout_mask(uniforms, *self.dropped["input_dropout"], out=torch.empty_like(x))
+            x = x * self._mask("input_dropout", Purpose.INPUT_DROPOUT, step, x)
         return x, regularize.smooth_targets(targets, strength["label_smoothing"])
 
-    def _masks(self, work: Workspace, batch: int, step: int) -> list[Tensor] | None:
-        """Dropout's factors for every hidden layer, or None where no member drops anything."""
-        if not (self.on["dropout"] and self.architecture.widths[1:-1]):
+    def _mask(self, name: str, purpose: Purpose, step: int, of: Tensor) -> Tensor:
+        """Dropout's factors for a tensor (member, batch, unit)."""
+        uniforms = self._uniforms(purpose, step, of.shape[1:])
+        return regularize.dropout_mask(uniforms, *self.dropped[name], out=torch.empty_like(of))
+
+    def _masks(self, batch: int, step: int) -> list[Tensor] | None:
+        """Dropout's factors for hidden units, or None where no member drops any; in a buffer that is used again."""
+        shapes = self.network.masks(batch)
+        if not (self.on["dropout"] and shapes):
             return None
-        widths = self.architecture.widths[1:-1]
-        uniforms = self._uniforms(Purpose.DROPOUT, step, (batch * sum(widths),))
-        for drawn, mask in zip(torch.split(uniforms, [batch * w for w in widths], 1), work.masks, strict=True):
-            regularize.dropout_mask(drawn.reshape(mask.shape), *self.dropped["dropout"], out=mask)
-        return work.masks
+        if batch not in self.drawn:
+            self.drawn[batch] = self.flat.new_empty(len(self.flat), 1, sum(prod(shape) for shape in shapes))
+        out = self.drawn[batch]
+        uniforms = self._uniforms(Purpose.DROPOUT, step, out.shape[1:])
+        return split_masks(regularize.dropout_mask(uniforms, *self.dropped["dropout"], out=out).squeeze(1), shapes)
 
     def _update(self, step: int) -> None:
         """L2, decay, optimizer, norm limit, average: in the order of `torch.optim.AdamW`."""
@@ -268,8 +286,8 @@ class Stack:
             regularize.decay(weights, self.strength["decay"] * factor)
         self.optimizer.step(factor)
         if self.on["max_norm"]:
-            for layer in range(self.architecture.depth - 1):
-                regularize.limit_norm(self.arrays[f"weight{layer}"], self.strength["max_norm"])
+            for name in self.network.limited:
+                regularize.limit_norm(self.arrays[name], self.strength["max_norm"])
         if self.on["averaging"]:
             regularize.average(self.average, self.flat, self.strength["averaging"], step)
 
@@ -299,8 +317,8 @@ class Stack:
     def _logits(self, flat: Tensor, split: str) -> Tensor:
         """Eval-mode logits (member, row, class), in blocks of rows."""
         arrays = self.layout.views(flat)
-        blocks = torch.split(self.features[split], EVALUATION_ROWS, 1)
-        return torch.cat([predict(self.architecture, arrays, self._spread(block)) for block in blocks], 1)
+        blocks = torch.split(self.features[split], self.network.block, 1)
+        return torch.cat([self.network.predict(arrays, self._spread(block)) for block in blocks], 1)
 
     def _record(self, epoch: int) -> None:
         """Measure every member in eval mode with plain cross-entropy, in float64."""
@@ -317,66 +335,24 @@ class Stack:
         logits: NDArray[np.float32] = self._logits(self.average, "validation")[: self.size].float().numpy()
         return logits
 
-    def finish(self) -> Fitted:
-        """The logits of the weights each member is used with, its history and its chosen epoch."""
-        size = self.size
+    def finish(self, *, weights: bool = False) -> Fitted:
+        """The logits of the weights each member is used with, its history, its chosen epoch and, if wanted, weights."""
+        size, kept = self.size, self.watch.kept
         return Fitted(
-            logits={split: self._logits(self.watch.kept, split)[:size].float().numpy() for split in SPLITS},
+            logits={split: self._logits(kept, split)[:size].float().numpy() for split in self.features},
             history={
                 name: np.stack([row[name][:size] for row in self.records], 1) for name in MEASURED if self.records
             },
             epochs=self.watch.epochs[:size],
+            weights=kept[:size, : kept.shape[1] if weights else 0].float().numpy(),
         )
+
+
+def _slope(logits: Tensor, targets: Tensor) -> Tensor:
+    """Gradient of the mean cross-entropy of a batch with respect to its logits (member, batch, class)."""
+    return torch.softmax(logits, -1).sub_(targets).div_(logits.shape[1])
 
 
 def _never_alone(members: Sequence[Any]) -> list[Any]:
     """A lone member trains twice: a single matrix product may take another kernel than a batch of them does."""
     return [*members, *members] if len(members) == 1 else [*members]
-
-
-class Watch:
-    """Early stopping: which weights each member keeps.
-
-    A member without it keeps the last ones. One with `nll` keeps those with the best validation NLL; one with
-    `nll_ts` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes
-    on for the others in the stack; a member that has run out of patience keeps no later weights.
-    """
-
-    def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
-        rules = np.array([point.early_stopping for point in points])
-        self.plain, self.scaled = rules == "nll", rules == "nll_ts"
-        self.on = bool((self.plain | self.scaled).any())
-        self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
-        self.best = np.full(len(points), inf)
-        self.epochs = np.zeros(len(points), np.int64)
-        self.flat, self.kept = flat, flat.clone()
-        self.waited = np.zeros(len(points), np.int64)
-
-    def keep(self, places: Sequence[int], flat: Tensor) -> None:
-        """Go on with the members at these places, whose weights are now these."""
-        for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
-            setattr(self, name, getattr(self, name)[places])
-        self.flat, self.kept = flat, self.kept[torch.tensor(places)]
-
-    def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
-        """Keep the current weights of the members that have no rule, or that are better than ever and not done."""
-        score = negative_log_likelihood(logits, torch.from_numpy(labels))
-        values = logits.numpy()
-        fits = np.flatnonzero(self.scaled & np.isfinite(values).all((1, 2)))  # a diverged member has no temperature
-        if fits.size:
-            scaled = scale_logits(values[fits], fit_temperature(values[fits], labels[fits]))
-            score[fits] = negative_log_likelihood(torch.from_numpy(scaled), torch.from_numpy(labels[fits]))
-        ruled = self.plain | self.scaled
-        better = ~ruled | ((score < self.best) & (self.waited < self.patience))
-        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
-        self.best = np.where(better, score, self.best)
-        self.epochs = np.where(better, epoch, self.epochs)
-        rows = torch.from_numpy(np.flatnonzero(better))
-        self.kept[rows] = self.flat[rows]
-
-
-def negative_log_likelihood(logits: Tensor, labels: Tensor) -> NDArray[np.float64]:
-    """Mean plain cross-entropy (member,) of logits (member, row, class), in float64."""
-    logs = torch.log_softmax(logits.double(), -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    losses: NDArray[np.float64] = -logs.numpy().mean(-1)
-    return losses

@@ -39,6 +39,7 @@ def fit(
     chunk: int = CHUNK,
     tick: Tick | None = None,
     history: bool = True,
+    weights: bool = False,
 ) -> list[Fitted]:
     """Fit groups of members (the seeds of one point, say), of any shapes, on the data of their seeds.
 
@@ -49,6 +50,7 @@ def fit(
         chunk: members fitted at once, at most.
         tick: told how many member-epochs are done: after every epoch by threads, after every chunk of processes.
         history: measure on the way, which takes about a fifth of the time.
+        weights: give back the weights too.
     """
     members = [member for group in groups for member in group]
     chunks = list(_chunks(members, chunk, jobs))
@@ -58,7 +60,8 @@ def fit(
     streams = getattr(backend, "supports_return_generator", False)
     told = tick if threads else None
     calls = (
-        delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=told, history=history) for stack in stacks
+        delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=told, history=history, weights=weights)
+        for stack in stacks
     )
     finished = Parallel(n_jobs=jobs, return_as="generator" if streams else "list")(calls)
     results: list[Fitted] = []
@@ -107,9 +110,10 @@ def seeds_of(point: Point, seeds: int) -> list[int]:
 
 
 def _shape(member: Member) -> tuple[object, ...]:
-    """Members of equal shape may be stacked: the same arrays, the same steps."""
+    """Members of equal shape may be stacked: the same arrays and masks, the same steps."""
     point = member.point
-    return (point.hidden, point.batch_norm, point.epochs, point.batch_size, point.optimizer, point.schedule)
+    network = (point.architecture, point.hidden, point.batch_norm, point.shared_dropout)
+    return (*network, point.epochs, point.batch_size, point.optimizer, point.schedule)
 
 
 def _costly(member: Member) -> tuple[bool, ...]:
@@ -226,6 +230,7 @@ def fit_stack(
     dtype: torch.dtype = torch.float32,
     tick: Tick | None = None,
     history: bool = True,
+    weights: bool = False,
 ) -> Fitted:
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels."""
     heed_cbwr()
@@ -236,4 +241,4 @@ def fit_stack(
             stack.run_epoch(epoch)
             if tick is not None:
                 tick(len(members))
-        return stack.finish()
+        return stack.finish(weights=weights)

@@ -4,8 +4,7 @@ They share nothing with the engine but the random numbers and the first weights.
 """
 
 from copy import deepcopy
-from itertools import pairwise
-from math import cos, pi
+from math import cos, isqrt, pi, prod
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline.config import Point
 from pipeline.data import SeedData
-from pipeline.networks import Architecture, initial, layout
+from pipeline.networks import build as network_of
 from pipeline.noise import Purpose, generator, uniform16
 from pipeline.search import Task
 from pipeline.spaces import Search
@@ -56,54 +55,109 @@ def members_of(points, seeds=(0, 1)):
 
 def equal(one, other):
     """Whether two fits are the same to the last bit."""
-    pairs = [(one.epochs, other.epochs)]
+    pairs = [(one.epochs, other.epochs), (one.weights, other.weights)]
     pairs += [(one.logits[name], other.logits[name]) for name in one.logits]
     pairs += [(one.history[name], other.history[name]) for name in one.history]
     return all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
 
 
 class Masked(nn.Module):
-    """Dropout whose mask is given."""
+    """Dropout of given uniforms (*before, batch, *after): drop where one, read from 0, is below rate * 65536."""
 
-    def __init__(self, kept_where, scale):
+    def __init__(self, rate, before, after):
         super().__init__()
-        self.kept_where, self.scale, self.mask = kept_where, scale, None
+        self.dropped, self.before, self.after = min(round(rate * 65536), 65535), before, after
+        self.mask = None
 
-    def draw(self, uniforms):
-        self.mask = uniforms >= self.kept_where
+    def size(self, batch):
+        return prod(self.before) * batch * prod(self.after)
+
+    def draw(self, uniforms, batch):
+        drawn = uniforms.view(*self.before, batch, *self.after)
+        self.mask = (drawn >= self.dropped - 32768).movedim(len(self.before), 0)
+
+    def forward(self, x, step=...):
+        return torch.where(self.mask[:, step], x * 65536 / (65536 - self.dropped), 0) if self.training else x
+
+
+class Reader(nn.Module):
+    """A GRU by its equations, with masks (row, step, unit) where the state is multiplied with weights."""
+
+    def __init__(self, side, width, masked):
+        super().__init__()
+        self.cell, self.masked, self.side = nn.GRUCell(side, width), masked, side
 
     def forward(self, x):
-        return torch.where(self.mask, x * self.scale, 0) if self.training else x
+        cell = self.cell
+        state = x.new_zeros(len(x), cell.hidden_size)
+        for step, pixels in enumerate(x.view(len(x), self.side, self.side).unbind(1)):
+            read = self.masked(state, min(step - 1, self.masked.before[0] - 1)) if step else state
+            inputs = (pixels @ cell.weight_ih.T + cell.bias_ih).chunk(3, 1)
+            states = (read @ cell.weight_hh.T + cell.bias_hh).chunk(3, 1)
+            reset, update = (torch.sigmoid(one + other) for one, other in zip(inputs[:2], states[:2], strict=True))
+            new = torch.tanh(inputs[2] + reset * states[2])
+            state = (1 - update) * new + update * state
+        return state
 
 
-def mask_layer(rate):
-    """Drop where a 16-bit uniform, read as a number from 0 to 65535, is below the rate's share of 65536."""
-    dropped = min(round(rate * 65536), 65535)
-    return Masked(dropped - 32768, 65536 / (65536 - dropped))
+def layers_of(chosen, features, classes):
+    """An ordinary network of the chosen kind, without its dropout on inputs and logits."""
+    rate, shared, side = chosen.dropout, chosen.shared_dropout, isqrt(features)
+    if chosen.architecture == "gru":
+        (width,) = chosen.hidden
+        masks = Masked(rate, (1 if shared else side - 1,), (width,))
+        return [Reader(side, width, masks), Masked(rate, (), (width,)), nn.Linear(width, classes)]
+    layers = [nn.Unflatten(1, (1, side, side))] if chosen.architecture == "conv" else []
+    before = 1 if chosen.architecture == "conv" else features
+    for width in chosen.hidden:
+        if chosen.architecture == "conv":
+            layers += [
+                nn.Conv2d(before, width, 3, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2) if side > 1 else nn.Identity(),
+            ]
+            side = max(side // 2, 1)
+            layers += [Masked(rate, (width, *((1, 1) if shared else (side, side))), ())]
+        else:
+            layers += [nn.Linear(before, width), *([nn.BatchNorm1d(width)] if chosen.batch_norm else [])]
+            layers += [nn.ReLU(), Masked(rate, (), (width,))]
+        before = width
+    flat = [nn.Flatten(), nn.Linear(before * side**2, classes)] if chosen.architecture == "conv" else []
+    return layers + (flat or [nn.Linear(before, classes)])
+
+
+def matrices_of(net):
+    """Name of an array in a member's row -> the parameter, as (outputs, inputs) or (outputs,), in any network."""
+    found, layer = {}, 0
+    for part in net.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            suffix = "_out" if any(isinstance(other, Reader) for other in net) else layer
+            found |= {f"weight{suffix}": part.weight, f"bias{suffix}": part.bias}
+            layer += 1
+        elif isinstance(part, nn.GRUCell):
+            found |= {"weight_in": part.weight_ih, "weight_state": part.weight_hh}
+            found |= {"bias_in": part.bias_ih, "bias_state": part.bias_hh}
+    return found
 
 
 def build(chosen, data, seed, dtype):
     """An ordinary `nn.Sequential` with the engine's first weights."""
-    widths = (data.features["train"].shape[1], *chosen.hidden, data.classes)
-    architecture = Architecture(widths, chosen.batch_norm)
-    row, places = torch.from_numpy(initial(architecture, seed)), layout(architecture).places
-    layers = [mask_layer(chosen.input_dropout)]
-    for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
-        linear = nn.Linear(fan_in, fan_out)
-        for name, into in (("weight", linear.weight), ("bias", linear.bias)):
-            start, shape = places[f"{name}{layer}"]
-            array = row[start : start + shape[0] * shape[1]].view(shape)
-            into.data = (array.T if name == "weight" else array[0]).clone()
-        layers.append(linear)
-        if layer < len(widths) - 2:
-            layers += [nn.BatchNorm1d(fan_out)] if chosen.batch_norm else []
-            layers += [nn.ReLU(), mask_layer(chosen.dropout)]
-    return nn.Sequential(*layers).to(dtype)
+    features = data.features["train"].shape[1]
+    parts = layers_of(chosen, features, data.classes)
+    net = nn.Sequential(
+        Masked(chosen.input_dropout, (), (features,)), *parts, Masked(chosen.output_dropout, (), (data.classes,))
+    )
+    network = network_of(chosen, features, data.classes)
+    row = torch.from_numpy(network.initial(seed))
+    for name, parameter in matrices_of(net).items():
+        start, shape = network.layout.places[name]
+        parameter.data = row[start : start + prod(shape)].view(shape).T.reshape(parameter.shape).clone()
+    return net.to(dtype)
 
 
 def optimizer_of(chosen, net):
     """Decay on the weight matrices alone: decoupled for weight_decay, in the gradient for l2 (they are not mixed)."""
-    matrices = [p for p in net.parameters() if p.ndim == 2]
+    matrices = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim == 1]
     if chosen.optimizer == "sgd":
         groups = [{"params": matrices, "weight_decay": chosen.l2}, {"params": others, "weight_decay": 0}]
@@ -144,20 +198,19 @@ def batch_of(chosen, x, y, *, seed, step, steps):
     return x, y
 
 
-def draw_masks(net, chosen, features, *, seed, step, batch):
-    first, *others = [layer for layer in net if isinstance(layer, Masked)]
-    inputs = uniform16(seed, Purpose.INPUT_DROPOUT, step, batch * features)
-    first.draw(torch.from_numpy(inputs.astype(np.int64)).view(batch, features))
-    hidden = torch.from_numpy(uniform16(seed, Purpose.DROPOUT, step, batch * sum(chosen.hidden)).astype(np.int64))
-    for layer, width, drawn in zip(
-        others, chosen.hidden, hidden.split([batch * w for w in chosen.hidden]), strict=True
-    ):
-        layer.draw(drawn.view(batch, width))
+def draw_masks(net, *, seed, step, batch):
+    first, *hidden, last = [part for part in net.modules() if isinstance(part, Masked)]
+    groups = {Purpose.INPUT_DROPOUT: [first], Purpose.DROPOUT: hidden, Purpose.OUTPUT_DROPOUT: [last]}
+    for purpose, group in groups.items():
+        sizes = [part.size(batch) for part in group]
+        uniforms = torch.from_numpy(uniform16(seed, purpose, step, sum(sizes)).astype(np.int64))
+        for part, drawn in zip(group, uniforms.split(sizes) if group else (), strict=True):
+            part.draw(drawn, batch)
 
 
 def limit_norms(net, limit):
-    for linear in [layer for layer in net if isinstance(layer, nn.Linear)][:-1]:
-        for unit in linear.weight.data:
+    for layer in [layer for layer in net if isinstance(layer, nn.Linear | nn.Conv2d)][:-1]:
+        for unit in layer.weight.data:
             if unit.norm() > limit:
                 unit.mul_(limit / unit.norm())
 
@@ -219,12 +272,12 @@ def train_one(chosen, data, seed, dtype=torch.float64):
             for group in optimizer.param_groups:
                 group["lr"] = chosen.learning_rate * factor
             inputs, wanted = batch_of(chosen, x[rows], targets[rows], seed=seed, step=step, steps=steps)
-            draw_masks(net, chosen, x.shape[1], seed=seed, step=step, batch=len(rows))
+            draw_masks(net, seed=seed, step=step, batch=len(rows))
             loss = cross_entropy(net.train()(inputs), wanted, label_smoothing=chosen.label_smoothing)
             optimizer.zero_grad()
             loss.backward()
             if chosen.optimizer == "sgd":
-                for matrix in (p for p in net.parameters() if p.ndim == 2):
+                for matrix in (p for p in net.parameters() if p.ndim > 1):
                     matrix.data *= 1 - chosen.learning_rate * factor * chosen.weight_decay
             optimizer.step()
             if chosen.max_norm:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import keeping, presentation, searching, stages
+from pipeline import claiming, keeping, presentation, searching, stages
 
 PACKAGE = Path(stages.__file__).parent
 UNRELATED = {"__init__", "errors", "terminal"}  # they carry no number
@@ -39,7 +39,10 @@ def closure(*modules: str) -> set[str]:
     return found - UNRELATED
 
 
-@pytest.mark.parametrize(("entry", "known"), [("train", keeping.TRAINING), ("evaluation", keeping.SCORING)])
+KEPT = {"train": keeping.TRAINING, "evaluation": keeping.SCORING, "experiments": keeping.MEASURING}
+
+
+@pytest.mark.parametrize(("entry", "known"), KEPT.items())
 def test_a_finished_file_is_kept_only_while_all_its_code_is_the_same(entry: str, known: tuple[str, str]) -> None:
     assert closure(entry, "datasets", "arithmetic") == set(known[0].split())
 
@@ -49,13 +52,13 @@ ENTRIES = {
     "train": {"fitting"},
     "evaluate": {"scoring", "evaluation", "answer", "diagrams", "results", "series"},
     "search": {"answer", "champions", "evaluation", "fitting", "results", "scoring", "search", "studies", "trials"},
-    "plot": {"canvas", "figures", "report", "series", "trials"},
-    "report": {"across", "answer", "canvas", "figures", "report"},
+    "claims": {"answer", "claims", "exact", "experiments", "ledger", "sources"},
+    "ledger": {"canvas", "claim_plots", "claims", "drawing", "report", "verdicts"},
+    "plot": {"canvas", "drawing", "figures", "report", "series", "trials"},
+    "report": {"across", "answer", "canvas", "drawing", "figures", "report"},
 }
-HOMES = {
-    stage: next(home.__name__.split(".")[-1] for home in (stages, searching, presentation) if hasattr(home, stage))
-    for stage in ENTRIES
-}
+MODULES = (stages, searching, claiming, presentation)
+HOMES = {stage: next(home.__name__.split(".")[-1] for home in MODULES if hasattr(home, stage)) for stage in ENTRIES}
 ALWAYS = {"arithmetic", "config", "fields", "layout", "spaces", "store"}
 
 

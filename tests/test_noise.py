@@ -34,6 +34,10 @@ def test_purposes_keep_their_numbers():
         "CALIBRATION": 10,
         "BOOTSTRAP": 11,
         "SEARCH": 12,
+        "OUTPUT_DROPOUT": 13,
+        "LABEL_NOISE": 14,
+        "TEST_NOISE": 15,
+        "MONTE_CARLO": 16,
     }
 
 

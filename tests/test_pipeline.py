@@ -55,10 +55,45 @@ STUDY = {
     "study": {"datasets": ["mixture", "wine"], "seeds": 3},
 }  # fmt: skip
 
+LEDGER = {
+    "ledger": {
+        "seeds": 3,
+        "recipe": {**STUDY["network"], **STUDY["train"]},
+        "datasets": {"task": STUDY["datasets"]["mixture"], "wine": STUDY["datasets"]["wine"]},
+    },
+    "topics": {
+        "dropout": {
+            "experiments": {
+                "rates": {"datasets": ["task", "wine"], "history": True, "grid": {"dropout": [0.0, 0.5]}},
+                "few": {"datasets": ["task"], "grid": {"rows": [20, 0]}},
+            },
+            "claims": {
+                "dropout.helps": {
+                    "sentence": "Dropout helps.", "source": "here", "experiment": "rates",
+                    "effects": [
+                        {"says": "it is better", "metric": "test/nll", "of": {"dropout": 0.5},
+                         "against": {"dropout": 0.0}, "direction": "lower", "least": 0.01},
+                    ],
+                    "shows": [
+                        {"x": "dropout", "y": ["test/nll"]},
+                        {"x": "epoch", "y": ["train/nll"], "by": ["dropout"]},
+                    ],
+                },
+                "dropout.modes": {"sentence": "Modes differ.", "source": "here", "checks": ["dropout_modes"]},
+            },
+        },
+    },
+}  # fmt: skip
+
 
 def write_params(folder: Path, study: dict) -> None:
     with (folder / "params.yaml").open("w") as file:
         YAML().dump(study, file)
+
+
+def write_claims(folder: Path, ledger: dict) -> None:
+    with (folder / "claims.yaml").open("w") as file:
+        YAML().dump(ledger, file)
 
 
 def make_project(folder: Path, study: dict = STUDY) -> Path:
@@ -68,6 +103,7 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
     for name in ("dvc.yaml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
     write_params(folder, study)
+    write_claims(folder, LEDGER)
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
@@ -259,6 +295,74 @@ def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     assert "Leave it unregularized" in (tmp_path / "reports/index.html").read_text()
+
+
+def table_of(folder: Path) -> dict:
+    return json.loads((folder / "claims/dropout.json").read_text())
+
+
+@pytest.mark.slow
+class TestClaims:
+    def test_every_sentence_has_a_verdict_and_a_figure(self, finished: Path) -> None:
+        table = json.loads((finished / "reports/claims.json").read_text())
+        assert [claim["id"] for claim in table["claims"]] == list(LEDGER["topics"]["dropout"]["claims"])
+        assert table["claims"][1]["verdict"] == "supported"
+        drawn = {path.name for path in (finished / "reports/claims").iterdir()}
+        assert {f"{claim['id']}.{kind}" for claim in table["claims"] for kind in ("png", "svg")} <= drawn
+        assert "Dropout helps." in (finished / "reports/index.html").read_text()
+        assert "Dropout helps." in stage(finished, "show").stdout
+        assert ("claims", "dropout.helps") in {run[:2] for run in runs_in(finished)}
+
+    def test_a_sentence_that_is_added_trains_nothing_anew(self, project: Path) -> None:
+        added = {**LEDGER["topics"]["dropout"]["claims"]["dropout.helps"], "sentence": "It hurts.", "shows": []}
+        topic = {**LEDGER["topics"]["dropout"]}
+        write_claims(project, {**LEDGER, "topics": {"dropout": {**topic, "claims": {**topic["claims"], "new": added}}}})
+        done = run(project, "dvc", "repro")
+        assert executed(done) == {"claims@dropout", "ledger", "report", "track"}
+        assert "3 claims judged; 0 of 3 experiments trained" in done.stdout
+        assert "It hurts." in (project / "reports/index.html").read_text()
+
+    def test_an_experiment_that_is_edited_is_trained_alone(self, project: Path) -> None:
+        topic = LEDGER["topics"]["dropout"]
+        few = {**topic["experiments"]["few"], "grid": {"rows": [10, 0]}}
+        experiments = {**topic["experiments"], "few": few}
+        write_claims(project, {**LEDGER, "topics": {"dropout": {**topic, "experiments": experiments}}})
+        done = stage(project, "claims", "dropout")
+        assert "1 of 3 experiments trained" in done.stdout
+
+    def test_workers_and_interruptions_make_no_difference(self, finished: Path, project: Path) -> None:
+        shutil.rmtree(project / "claims")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "claims", "dropout", "--jobs", "1"], cwd=project, env=environment(),
+            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list(project.glob("claims/*/*/*.safetensors"))) == 2:  # the first is finished for certain
+                break
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait(60) == -signal.SIGKILL
+        assert not (project / "claims/dropout.json").exists()
+        done = stage(project, "claims", "dropout", "--jobs", "2")
+        assert done.returncode == 0, done.stderr
+        assert " of 3 experiments trained" in done.stdout
+        assert "3 of 3" not in done.stdout
+        for path in (finished / "claims").rglob("*"):
+            if path.suffix in (".json", ".safetensors"):
+                assert (project / path.relative_to(finished)).read_bytes() == path.read_bytes()
+
+    def test_mistakes_are_told_in_one_line(self, project: Path) -> None:
+        before = table_of(project)
+        TestFaults.refuses(project, "claims.yaml: topics: must be one of dropout, got 'drop'", "claims", "drop")
+        topic = LEDGER["topics"]["dropout"]
+        claim = {**topic["claims"]["dropout.helps"]}
+        claim["effects"] = [{**claim["effects"][0], "metric": "test/nil"}]
+        write_claims(project, {**LEDGER, "topics": {"dropout": {**topic, "claims": {"dropout.helps": claim}}}})
+        TestFaults.refuses(project, "got 'test/nil'", "claims", "dropout")
+        (project / "claims.yaml").write_text("topics: [")
+        TestFaults.refuses(project, "claims.yaml: not valid YAML", "claims", "dropout")
+        assert table_of(project) == before
 
 
 @pytest.mark.slow

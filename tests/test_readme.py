@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import pytest
+from claim_tables import table as claims_table
 from test_pipeline import environment, outputs, run, stage
 
-from pipeline import config, presentation, store
+from pipeline import claims, config, presentation, store
 from pipeline.across import summary
 from pipeline.errors import InputError
 from pipeline.readme import parts, refresh
@@ -35,6 +36,7 @@ IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
 DATASETS = config.load(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
+LEDGER = "reports/claims.json"
 SPEED = {name: store.read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
 STAGES = config.read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
@@ -67,6 +69,26 @@ study:
   datasets: [mixture, wine]
   seeds: 3
 """  # noqa: E501  (as the rows of params.yaml are)
+SMALL_CLAIMS = """\
+ledger:
+  seeds: 3
+  recipe: {hidden: [8], epochs: 4, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
+  datasets:
+    mixture: {kind: mixture, features: 4, classes: 3, components: 1, separation: 3.0, label_noise: 0.1, train: 40, validation: 40, test: 500}
+topics:
+  dropout:
+    experiments:
+      rates:
+        datasets: [mixture]
+        grid: {dropout: [0.0, 0.5]}
+    claims:
+      dropout.better:
+        sentence: Dropout is better than none.
+        source: here
+        experiment: rates
+        effects: [{says: "0.5 is better than 0", metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0.0}, direction: lower, least: 0.01}]
+        shows: [{x: dropout, y: [test/nll]}]
+"""  # noqa: E501
 
 
 # numbers
@@ -76,7 +98,8 @@ study:
 def made() -> dict[str, str]:
     """The generated parts by name, from what is committed."""
     *studies, across = (store.read_json(ROOT / path) for path in RESULTS)
-    return parts(studies, across, SPEED, STAGES, [store.read_json(ROOT / path) for path in SEARCHES])
+    searches = [store.read_json(ROOT / path) for path in SEARCHES]
+    return parts(studies, across, SPEED, STAGES, searches, store.read_json(ROOT / LEDGER))
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
@@ -108,7 +131,15 @@ def test_another_digit_is_noticed_and_put_right(part: str, made: dict[str, str])
 def test_make_readme_writes_the_parts_from_the_files(
     made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (*RESULTS, *SEARCHES, "benchmarks/engine.json", "benchmarks/search.json", "params.yaml", "dvc.yaml"):
+    for name in (
+        *RESULTS,
+        *SEARCHES,
+        LEDGER,
+        "benchmarks/engine.json",
+        "benchmarks/search.json",
+        "params.yaml",
+        "dvc.yaml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
@@ -173,7 +204,7 @@ def mixture(*keys: str) -> dict[str, Any]:
 
 
 def parts_of(*studies: dict[str, Any]) -> dict[str, str]:
-    return parts(studies, summary(studies), SPEED, STAGES, [])
+    return parts(studies, summary(studies), SPEED, STAGES, [], claims_table())
 
 
 def row_of(results: dict[str, Any], name: str) -> list[str]:
@@ -243,7 +274,7 @@ def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> Non
         "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
         "rest": {"deps": ["happy"]},
     }
-    graph = parts([mixture()], summary([mixture()]), SPEED, stages, [])["graph"]
+    graph = parts([mixture()], summary([mixture()]), SPEED, stages, [], claims_table())["graph"]
     assert [line.strip() for line in graph.splitlines()[2:-1]] == [
         'cook["cook@dish-day"]',
         'serve["serve"]',
@@ -275,7 +306,7 @@ def md5(path: Path) -> str:
     return f"{hashlib.md5(listed.encode()).hexdigest()}.dir"
 
 
-@pytest.mark.parametrize("path", [*RESULTS, *SEARCHES, "reports/figures"])
+@pytest.mark.parametrize("path", [*RESULTS, *SEARCHES, LEDGER, "reports/figures"])
 def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str) -> None:
     assert md5(ROOT / path) == outputs(ROOT)[path]
 
@@ -341,6 +372,7 @@ def clone(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(SMALL)
+    (folder / "claims.yaml").write_text(SMALL_CLAIMS)
     (folder / ".venv").mkdir()
     for path in Path(sys.prefix).iterdir():
         if path.name != ".ready":
@@ -406,6 +438,16 @@ def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) 
     assert list(params.study.datasets) == ["mine"]
     assert params.datasets["mine"].kind == "file"
     assert set(params.datasets) > {"mine", "mixture"}
+
+
+def with_a_claim(text: str) -> str:
+    """claims.yaml with the README's block under the claims of dropout, as the README says."""
+    (block,) = (block.text for block in BLOCKS if block.language == "yml")
+    before, topic, after = text.partition("\n  dropout:\n")
+    experiments, heading, others = after.partition("\n    claims:\n")
+    assert topic
+    assert heading
+    return before + topic + experiments + heading + block + others
 
 
 def answers(done: Study, line: str) -> None:
@@ -484,12 +526,23 @@ def run_yaml(block: Block, fixture: Fixture) -> None:
     assert {split: results["dataset"][split] / 120 for split in rates} == pytest.approx(rates)
 
 
+def fits_the_claims(block: Block, fixture: Fixture) -> None:
+    """A reader's own sentence: it is accepted beside those of the project, for an experiment that is there."""
+    path = fixture("tmp_path") / "claims.yaml"
+    path.write_text(with_a_claim((ROOT / "claims.yaml").read_text()))
+    topic = claims.load(path).topics["dropout"]
+    claim = next(iter(topic.claims.values()))
+    assert claim.sentence in block.text
+    assert claim.experiment in topic.experiments
+    assert len(topic.claims) == len(claims.load(ROOT / "claims.yaml").topics["dropout"].claims) + 1
+
+
 def is_generated(block: Block, fixture: Fixture) -> None:
     """It is not to be run, but it is made from the results: the tests of the numbers cover it."""
     assert any(begin <= block.start < end for _, begin, end in spans(README))
 
 
-RUNNERS = {"sh": run_shell, "yaml": run_yaml, "text": is_generated, "mermaid": is_generated}
+RUNNERS = {"sh": run_shell, "yaml": run_yaml, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
 SLOW = {"sh", "yaml"}
 
 

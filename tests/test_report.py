@@ -1,17 +1,26 @@
 """Does the page say the answer, need nothing from outside, fit a phone and print?"""
 
+import base64
 import copy
+import io
 import itertools
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from claim_tables import AUDIT, CLAIMS, table
+from markupsafe import escape
+from PIL import Image
 
+from pipeline import claim_rendering
 from pipeline.across import summary
+from pipeline.embedding import compact, data_uri
 from pipeline.report import Picture, card, page, section
 from pipeline.search_rendering import conclusion
 from pipeline.wording import interval, named, spoken
@@ -24,13 +33,17 @@ SEARCHES = {name: json.loads((ROOT / f"reports/{name}/search.json").read_text())
 PICTURE = Picture('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "what it says & means")
 SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
 DRAWN = dict.fromkeys(("forest", "curves", "arms", "slices"), PICTURE)
+LEDGER = {
+    "table": table(audit=AUDIT),
+    "pictures": {name: PICTURE._asdict() for name in ("ledger", "audit", *(one["id"] for one in CLAIMS))},
+}
 VOID = {"meta", "link", "img", "br"}
 
 
-def made(*names: str, **changes: Any) -> str:
+def made(*names: str, claims: dict[str, Any] | None = None, **changes: Any) -> str:
     studies = [STUDIES[name] | changes for name in names or DATASETS]
     sections = [section(results, SEARCHES[results["dataset"]["name"]], DRAWN) for results in studies]
-    return page(sections, summary(studies), SHARED)
+    return page(sections, summary(studies), SHARED, claims)
 
 
 def part(text: str, name: str) -> str:
@@ -63,16 +76,16 @@ class Reader(HTMLParser):
 
 class TestPage:
     def test_is_well_formed_and_refers_to_itself_only(self) -> None:
-        reader = Reader(made())
+        reader = Reader(made(claims=LEDGER))
         ids = reader.values("id")
         assert len(set(ids)) == len(ids)
         for target in reader.values("href"):
             assert target == "data:," or target[1:] in ids
-        assert all(source.startswith("data:image/svg+xml;base64,") for source in reader.values("src"))
+        assert all(source.startswith("data:image/svg+xml,<svg ") for source in reader.values("src"))
         assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in reader.seen}
 
     def test_headings_step_down_and_pictures_have_words(self) -> None:
-        reader = Reader(made())
+        reader = Reader(made(claims=LEDGER))
         levels = [int(tag[1]) for tag, _ in reader.seen if re.fullmatch("h[1-6]", tag)]
         assert levels[0] == 1
         assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
@@ -180,6 +193,111 @@ class TestSearch:
         assert text.rindex("</table>") < text.index("<figure")
 
 
+class TestClaims:
+    def test_a_page_without_them_does_not_speak_of_them(self) -> None:
+        text = made()
+        assert "#claims" not in text
+        assert "textbook" not in text
+        assert "claims.yaml" not in text
+
+    def test_every_sentence_is_a_row_and_a_heading(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        for claim in CLAIMS:
+            said = str(escape(claim["sentence"]))
+            anchor = f"claim-{claim['id'].replace('.', '-')}"
+            assert text.count(f'<a href="#{anchor}">{said}</a>') == 1
+            assert text.count(f'<h4 id="{anchor}">{said}</h4>') == 1
+            assert f'<figure id="{anchor}">' not in text
+        assert "<b>no</b>" not in text
+
+    def test_counts_come_first_then_the_figure_the_table_and_topic_by_topic(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        order = [
+            "Of 8 sentences of the textbook, 4 are supported", 'id="ledger-all"', "All sentences and their verdicts",
+            "How a verdict is come by", "<h3>Dropout</h3>", "<h3>Decay</h3>", "<h3>Smooth</h3>", 'id="estimators"',
+        ]  # fmt: skip
+        places = [text.index(wanted) for wanted in order]
+        assert places == sorted(places)
+        assert 'href="#claims"' in made(claims=LEDGER)
+
+    @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["id"])
+    def test_each_has_its_finding_its_tally_its_note_and_its_source(self, claim: dict[str, Any]) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        start = text.index(f'<h4 id="claim-{claim["id"].replace(".", "-")}"')
+        own = text[start : text.find("<h4", start + 1)] if "<h4" in text[start + 1 :] else text[start:]
+        words = unescape(re.sub("<[^>]+>", "", own))
+        for wanted in (claim_rendering.finding(claim), claim_rendering.tally(claim), claim["note"], claim["source"]):
+            assert wanted in words
+        for _, said in claim_rendering.outcomes(claim):
+            assert all(one in words for one in said)
+
+    def test_the_rule_the_smallest_effects_and_the_corrections_are_said(self) -> None:
+        text = " ".join(part(made(claims=LEDGER), "claims").split())
+        for wanted in (
+            "smallest effect of interest",
+            claim_rendering.interests(LEDGER["table"]),
+            "Bonferroni",
+            "widened for the rows that they share",
+            "drawn afresh for every seed",
+            "A verdict counts for these data sets",
+        ):
+            assert wanted in unescape(text)
+
+    def test_estimators_outside_the_band_are_marked(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        audit = text[text.index('id="estimators"') :]
+        assert set(re.findall(r"<td class=worse>(.*?)</td>", audit)) == {"85"}
+        assert "<td>95</td>" in audit
+        assert audit.count('<tr><th scope="row">') == 2 * (3 + 1)
+        without = made(claims={**LEDGER, "table": table()})
+        assert 'id="estimators"' not in without
+
+
+class TestEmbedding:
+    SVG = (
+        '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="9pt">\n'
+        '<metadata>x</metadata><defs><style type="text/css">*{stroke-linejoin: round}</style></defs>\n'
+        '<g id="figure_1">\n<!-- a "quoted" -->\n<g transform="translate(1.2345 2.0) scale(0.11 -0.11)">\n<defs>\n'
+        '<path id="Sans-41" d="M 160 320 \nL 33 0 \nz\n" transform="scale(0.015625)"/>\n</defs>\n'
+        '<use xlink:href="#Sans-41"/>\n<use xlink:href="#Sans-41" transform="translate(63.625 0)"/>\n</g>\n</g>\n'
+        '<path d="M 0.26 1.04 \nL 2 3 \n" clip-path="url(#p1)" style="fill: #ffffff; stroke: #0072b2"/>\n'
+        '<path d="M 4 5 \n" style="fill: #ffffff; stroke: #0072b2"/>\n'
+        '<defs><clipPath id="p1"><rect x="0.55" y="2"/></clipPath></defs>\n</svg>\n'
+    )
+
+    def test_keeps_the_drawing_and_nothing_else(self) -> None:
+        assert compact(self.SVG) == (
+            '<svg width="9pt"><defs><style type="text/css">*{stroke-linejoin:round}.s0{fill:#fff;stroke:#0072b2}'
+            '</style></defs><g transform="translate(1.2 2) scale(.11 -.11)"><defs>'
+            '<path id="i0" d="M10 20L2 0z" transform="scale(.25)"/></defs><use href="#i0"/><use href="#i0" x="64"/></g>'
+            '<path d="M.3 1L2 3" clip-path="url(#i1)" class="s0"/><path d="M4 5" class="s0"/>'
+            '<defs><clipPath id="i1"><rect x=".6" y="2"/></clipPath></defs></svg>'
+        )
+
+    def test_no_markup_leaves_the_attribute(self) -> None:
+        found = data_uri(
+            '<svg a="100%"><!-- "><script>alert(1)</script> --><title>a &amp; "b" &lt;script&gt;</title></svg>'
+        )
+        assert not set('"\n') & set(found)
+        assert "<script>" not in found
+        assert unescape(found).count("&amp;") == 1
+        assert "100%25" in found
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["headline", "rankings", "best"])
+    def test_looks_the_same_in_a_browser(self, browser: Any, name: str) -> None:
+        svg = (ROOT / f"reports/figures/{name}.svg").read_text()
+        whole = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+        shots = []
+        with browser.new_context(viewport={"width": 1100, "height": 900}) as context:
+            tab = context.new_page()
+            for source in (whole, data_uri(svg)):
+                tab.set_content(f'<body style="margin:0"><img style="width:1100px" src="{source}">', wait_until="load")
+                shots.append(np.asarray(Image.open(io.BytesIO(tab.screenshot()))).astype(int)[..., :3])
+        assert shots[0].std() > 10
+        assert (np.abs(shots[0] - shots[1]).max(-1) > 128).mean() < 1e-4
+
+
 def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
     answer = STUDIES["digits"]["answer"]
     choice = {**answer["after_scaling"], "key": "none", "test": None, "gap_closed": None, "recommendation": "leave it"}
@@ -218,7 +336,8 @@ class TestInABrowser:
             wanted = interval(results["answer"]["after_scaling"]["test"], "difference", "{:+.3f}")
             assert opened.get_by_text(wanted, exact=True).first.is_visible()
         widths = opened.eval_on_selector_all("img", "images => images.map(i => i.complete ? i.naturalWidth : 0)")
-        assert len(widths) == 3 + (5 + 5) * len(DATASETS)
+        claims = json.loads((ROOT / "reports/claims.json").read_text())
+        assert len(widths) == 3 + (5 + 5) * len(DATASETS) + len(claims["claims"]) + 1 + bool(claims["audit"])
         assert min(widths) > 300
 
     def test_its_links_lead_somewhere(self, opened: Any) -> None:
@@ -234,7 +353,7 @@ class TestInABrowser:
         opened.evaluate("window.scrollTo(500, 0)")
         assert opened.evaluate("window.scrollX") == 0
         clipped = opened.evaluate(
-            """() => [...document.querySelectorAll('h1, h2, h3, p, li, dd, dt, figcaption')].filter(
+            """() => [...document.querySelectorAll('h1, h2, h3, h4, summary, p, li, dd, dt, figcaption')].filter(
                 element => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('.wide')
             ).map(element => element.innerText.slice(0, 60))"""
         )
@@ -250,7 +369,7 @@ class TestInABrowser:
         assert cut == 0
         printed = opened.pdf(format="A4")
         assert printed.startswith(b"%PDF")
-        assert 8 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 60
+        assert 8 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 100
 
     def test_is_small(self, finished: Path) -> None:
         assert finished.stat().st_size < 5_000_000

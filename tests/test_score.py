@@ -242,3 +242,30 @@ def test_a_missing_split_is_named(rng, uniforms):
         score.score_members(logits, labels, None, uniforms=uniforms)
     with pytest.raises(ValueError, match="uniforms must be uint16"):
         score.score_members(logits, {**labels, "train": logits["train"].argmax(-1)}, None, uniforms=uniforms[:, :9])
+
+
+def test_conditions_are_scored_as_the_test_rows_they_are(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    groups = np.arange(labels["test"].size).reshape(labels["test"].shape) % 5
+    plain = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
+    few = logits["test"][:, :40]
+    found = score.score_members(
+        logits, labels, posterior, uniforms=uniforms, groups=groups, conditions={"again": logits["test"], "few": few}
+    )
+    assert {name.split("/")[0] for name in found.scores} - {name.split("/")[0] for name in plain.scores} == {
+        "again", "again_ts", "few", "few_ts",
+    }  # fmt: skip
+    for kind in ("scores", "groups"):
+        before, after = getattr(plain, kind), getattr(found, kind)
+        assert all(np.array_equal(after[name], before[name]) for name in before)
+        twin = {name: value for name, value in before.items() if name.startswith("test")}
+        assert all(np.array_equal(after[name.replace("test", "again", 1)], value) for name, value in twin.items())
+    assert found.curves.keys() == plain.curves.keys()
+    alone = score.score_members(
+        {**logits, "test": few},
+        {**labels, "test": labels["test"][:, :40]},
+        posterior[:, :40],
+        uniforms=uniforms[:, :40],
+    )
+    assert np.array_equal(found.scores["few/ece_p"], alone.scores["test/ece_p"])
+    assert np.array_equal(found.scores["few_ts/excess_kl"], alone.scores["test_ts/excess_kl"])

@@ -25,11 +25,17 @@ from torch.nn.functional import cross_entropy
 from pipeline import config
 from pipeline.calibrate import fit_temperature
 from pipeline.errors import InputError
+from pipeline.networks import build
 from pipeline.noise import Purpose, uniform16
-from pipeline.stack import STRENGTHS, Fitted, Member, Stack, Watch, history_epochs, negative_log_likelihood
+from pipeline.stack import STRENGTHS, Fitted, Member, Stack, history_epochs
 from pipeline.train import fit, fit_in_rungs, fit_stack
+from pipeline.watch import Watch, negative_log_likelihood
 
 PARAMS = config.load(Path(__file__).parents[1] / "params.yaml")
+FEATURES = 25  # an image of 5 by 5
+CONV, GRU = {"architecture": "conv", "hidden": [6, 5]}, {"architecture": "gru", "hidden": [16]}
+ALL_ON = dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts", "max_norm": 1.0}
+WIDE = [{"hidden": (128, 128)}, {**CONV, "hidden": (8, 16)}, {**GRU, "hidden": (32,), "shared_dropout": True}]
 EXTRA = {
     "sgd": [{"optimizer": "sgd", "momentum": m, "l2": p} for m in (0.0, 0.9) for p in (0.0, 0.1)],
     "sgd_decay": [{"optimizer": "sgd", "weight_decay": 1.0}],
@@ -41,9 +47,16 @@ EXTRA = {
     "normed": [{"batch_norm": True, **more} for more in ({}, {"weight_decay": 0.1}, {"averaging": 0.9, "mixup": 1.0})],
     "patience": [{"early_stopping": rule, "patience": 1, "learning_rate": 0.1} for rule in ("nll", "nll_ts")],
     "linear": [{"hidden": []}, {"hidden": [], "input_dropout": 0.5}],
-    "everything": [
-        dict.fromkeys(STRENGTHS, 0.3) | {"weight_decay": 0.3, "early_stopping": "nll_ts", "max_norm": 1.0},
-    ],
+    "output_dropout": [{"output_dropout": r} for r in (0.0, 0.5)],
+    "conv": [{**CONV, "dropout": r, "output_dropout": p} for r, p in ((0.0, 0.0), (0.5, 0.0), (0.2, 0.5))],
+    "conv_shared": [{**CONV, "dropout": r, "shared_dropout": True, "optimizer": "sgd"} for r in (0.0, 0.5)],
+    "conv_everything": [{**ALL_ON, **CONV}],
+    "conv_shared_everything": [{**ALL_ON, **CONV, "shared_dropout": True}],
+    "gru": [{**GRU, "dropout": r, "output_dropout": p} for r, p in ((0.0, 0.0), (0.5, 0.0), (0.2, 0.5))],
+    "gru_shared": [{**GRU, "dropout": r, "shared_dropout": True, "optimizer": "sgd"} for r in (0.0, 0.5)],
+    "gru_everything": [{**ALL_ON, **GRU, "max_norm": 0.0}],
+    "gru_shared_everything": [{**ALL_ON, **GRU, "max_norm": 0.0, "shared_dropout": True}],
+    "everything": [ALL_ON],
 }  # fmt: skip
 SMALL = {key: PLAIN[key] for key in ("epochs", "batch_size", "hidden")}
 VARIANTS = {
@@ -51,7 +64,8 @@ VARIANTS = {
     **{name: [point(**changes) for changes in rows] for name, rows in EXTRA.items()},
 }
 
-OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear"}
+IMAGES = {name for name in VARIANTS if name.startswith(("conv", "gru"))}
+OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", *IMAGES}
 ONE_SHAPE = [name for name in VARIANTS if name not in OTHER_SHAPES]
 
 
@@ -63,7 +77,7 @@ def members():
 
 @pytest.fixture(scope="module")
 def data(members):
-    return toy_seeds(chain.from_iterable(members.values()))
+    return toy_seeds(chain.from_iterable(members.values()), features=FEATURES)
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +100,19 @@ class TestABitForBitEqualMember:
         unequal = [name for name, one in zip(members, fitted, strict=True) if not equal(one, Fitted.join(alone[name]))]
         assert not unequal
 
-    @pytest.mark.parametrize("variant", ["dropout", "batch_norm", "combined", "sgd"])
+    @pytest.mark.parametrize("variant", ["dropout", "batch_norm", "combined", "sgd", "conv", "gru_shared"])
     def test_with_two_threads(self, members, data, alone, variant):
         stacks = [[member] for member in members[variant]] if variant == "combined" else [members[variant][:2]]
         for place, stack in enumerate(stacks):
             whole = fit_stack(stack, data, threads=2)
             assert equal(whole, Fitted.join(alone[variant][place : place + len(stack)]))
 
-    def test_with_two_threads_at_a_size_that_threads_share(self):
+    @pytest.mark.parametrize("kind", WIDE, ids=str)
+    def test_with_two_threads_at_a_size_that_threads_share(self, kind):
         rows = {"train": 140, "validation": 300, "test": 20}
-        points = [point(hidden=(128, 128), batch_size=64, epochs=2, dropout=rate) for rate in (0.0, 0.2, 0.5, 0.8)]
-        members = members_of(points, range(4))
-        data = toy_seeds(members, rows=rows)
+        points = [point(**kind, batch_size=64, epochs=2, dropout=rate) for rate in (0.0, 0.2, 0.5, 0.8)]
+        members = members_of(points, range(2))
+        data = toy_seeds(members, rows=rows, features=64)
         one, two = (fit_stack(members, data, threads=threads) for threads in (1, 2))
         assert torch.get_num_threads() == 2
         assert equal(one, two)
@@ -105,7 +120,10 @@ class TestABitForBitEqualMember:
 
     @pytest.mark.parametrize(
         ("backend", "variants"),
-        [("threading", ["dropout"]), pytest.param("loky", list(VARIANTS), marks=pytest.mark.slow)],
+        [
+            ("threading", ["dropout", "conv", "gru_shared"]),
+            pytest.param("loky", list(VARIANTS), marks=pytest.mark.slow),
+        ],
     )
     def test_with_other_workers(self, members, data, alone, backend, variants):
         with joblib.parallel_config(backend=backend):
@@ -359,15 +377,18 @@ def run(stack):
 
 
 class TestOffIsExactlyZero:
-    @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"optimizer": "sgd"}], ids=str)
+    @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"optimizer": "sgd"}, CONV, GRU], ids=str)
     def test_machinery_at_strength_zero_changes_no_bit(self, data, options):
         members = members_of([point(**options)])
         assert equal(run(AllOn(members, data, torch.float32)), fit_stack(members, data))
 
-    @pytest.mark.parametrize("name", STRENGTHS)
-    def test_a_neighbour_that_is_on_changes_no_bit(self, data, alone, name):
-        beside = fit_stack(members_of([point(), point(**{name: 0.3})], (0,)), data)
-        plain = fit_stack(members_of([point()], (0,)), data)
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [(name, k) for name in STRENGTHS for k in ({}, CONV, GRU) if not (name == "max_norm" and k is GRU)],
+    )
+    def test_a_neighbour_that_is_on_changes_no_bit(self, data, name, kind):
+        beside = fit_stack(members_of([point(**kind), point(**kind, **{name: 0.3})], (0,)), data)
+        plain = fit_stack(members_of([point(**kind)], (0,)), data)
         assert equal(beside.row(0), plain)
         assert not equal(beside.row(1), plain)
 
@@ -405,6 +426,13 @@ BOOK = {
     "stopping after scaling": {"early_stopping": "nll_ts", "learning_rate": 0.1, "epochs": 8},
     "patience": {"early_stopping": "nll", "learning_rate": 0.1, "epochs": 8, "patience": 2},
     "linear": {"hidden": []},
+    "output dropout": {"output_dropout": 0.5},
+    "conv": CONV,
+    "conv with dropout": {**CONV, "dropout": 0.4, "max_norm": 0.5},
+    "conv with spatial dropout": {**CONV, "dropout": 0.4, "shared_dropout": True, "weight_decay": 5.0},
+    "gru": GRU,
+    "gru with dropout": {**GRU, "dropout": 0.4, "l2": 0.5},
+    "gru with variational dropout": {**GRU, "dropout": 0.4, "shared_dropout": True, "output_dropout": 0.2},
     "all": dict.fromkeys(STRENGTHS, 0.3) | {"l2": 0.0, "batch_norm": True, "early_stopping": "nll"},
 }
 
@@ -415,7 +443,7 @@ class TestByTheBook:
 
     def compare(self, fitted, changes, dtype, tolerance):
         for row in range(2):
-            evaluations, kept = train_one(point(**changes), toy_data(row), row, dtype)
+            evaluations, kept = train_one(point(**changes), toy_data(row, features=FEATURES), row, dtype)
             assert fitted.epochs[row] == kept
             for split, logits in fitted.logits.items():
                 np.testing.assert_allclose(logits[row], evaluations[kept][split][0], rtol=tolerance, atol=tolerance)
@@ -432,7 +460,7 @@ class TestByTheBook:
         with torch.inference_mode():
             fitted = run(stack)
             exact = {split: stack._logits(stack.watch.kept, split).numpy() for split in fitted.logits}
-        self.compare(replace(fitted, logits=exact), BOOK[case], torch.float64, 1e-10)
+        self.compare(replace(fitted, logits=exact), BOOK[case], torch.float64, 1e-9)
 
     def test_in_float32(self, data, case):
         changes = dict(BOOK[case])
@@ -535,10 +563,13 @@ class TestWatch:
 class TestDivergence:
     """A member that blows up harms nobody else."""
 
-    @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd"}, {"batch_norm": True}, {"averaging": 0.9}], ids=str)
+    @pytest.mark.parametrize(
+        "changes", [{}, {"optimizer": "sgd"}, {"batch_norm": True}, {"averaging": 0.9}, CONV, GRU], ids=str
+    )
     def test_neighbours_keep_their_bits(self, data, changes):
         wild = point(**{**changes, "learning_rate": 1e30})
-        members = members_of([point(**changes), wild, point(**changes, dropout=0.5, max_norm=1.0)], (0,))
+        limit = {} if changes is GRU else {"max_norm": 1.0}
+        members = members_of([point(**changes), wild, point(**changes, dropout=0.5, **limit)], (0,))
         together = fit_stack(members, data)
         assert not np.isfinite(together.history["train/nll"][1, -1]) or together.history["train/nll"][1, -1] > 1e3
         for place in (0, 2):
@@ -584,14 +615,80 @@ def test_dropout_without_hidden_layers_drops_nothing(data):
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"optimizer": "sgd"}], ids=str)
-def test_a_row_alone_in_its_batch_has_the_same_bits_in_every_stack(changes):
-    members = members_of([point(hidden=[128, 128], batch_size=64, epochs=2, **changes)], range(8))
-    wide = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257})
+@pytest.mark.parametrize("kind", WIDE, ids=str)
+def test_a_row_alone_in_its_batch_has_the_same_bits_in_every_stack(kind, changes):
+    members = members_of([point(**kind, batch_size=64, epochs=2, **changes)], range(8))
+    wide = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257}, features=64)
     stacked = fit([members], wide, chunk=8)[0]
     for chunk in (1, 3, 7):
         cut = fit([members], wide, chunk=chunk)[0]
         for split in stacked.logits:
             assert np.array_equal(cut.logits[split], stacked.logits[split]), (chunk, split)
+
+
+class TestWeights:
+    """The weights that are kept are those that the logits are of."""
+
+    @pytest.mark.parametrize("variant", VARIANTS)
+    def test_reproduce_the_logits_and_have_the_same_bits_in_every_stack(self, members, data, variant):
+        group = members[variant]
+        together = fit([group], data, weights=True, chunk=3)[0]
+        assert together.weights.dtype == np.float32
+        for place, member in enumerate(group):
+            network = build(member.point, FEATURES, 3)
+            weights = together.weights[[place, place]]
+            assert weights.shape == (2, network.layout.size)
+            arrays = network.layout.views(torch.from_numpy(weights))
+            for split, x in data[member.seed].features.items():
+                logits = network.predict(arrays, torch.from_numpy(np.stack([x, x])))[0].numpy()
+                assert np.array_equal(logits, together.logits[split][place])
+            assert equal(together.row(place), fit_stack([member], data, weights=True))
+
+    def test_are_given_back_where_they_are_wanted_alone(self, members, data, alone):
+        assert {one.weights.shape for group in alone.values() for one in group} == {(1, 0)}
+        wanted = fit_stack(members["dropout"], data, weights=True)
+        assert equal(replace(wanted, weights=wanted.weights[:, :0]), Fitted.join(alone["dropout"]))
+
+
+def test_further_splits_have_features_alone_and_change_no_bit(data):
+    more = {
+        seed: replace(one, features={**one.features, "noisy": one.features["test"] * 2, "copy": one.features["test"]})
+        for seed, one in data.items()
+    }
+    members = members_of([point(), point(dropout=0.5), point(**CONV), point(**GRU)])
+    (plain,), (fitted,) = fit([members], data), fit([members], more, chunk=3)
+    assert list(fitted.logits) == ["train", "validation", "test", "noisy", "copy"]
+    assert np.array_equal(fitted.logits["copy"], fitted.logits["test"])
+    assert not np.array_equal(fitted.logits["noisy"], fitted.logits["test"])
+    assert equal(replace(fitted, logits={split: fitted.logits[split] for split in plain.logits}), plain)
+
+
+def test_members_whose_masks_differ_stand_apart(data):
+    kinds = [{**kind, "shared_dropout": shared, "dropout": 0.5} for kind in (CONV, GRU) for shared in (False, True)]
+    members = members_of([point(**kind) for kind in kinds], (0,))
+    (fitted,) = fit([members], data)
+    assert not np.array_equal(fitted.logits["test"][0], fitted.logits["test"][1])
+    assert not np.array_equal(fitted.logits["test"][2], fitted.logits["test"][3])
+
+
+def test_dropout_drops_logits_in_training_alone(data):
+    stack = Stack(members_of([point(output_dropout=0.5)]), data, torch.float32)
+    with torch.inference_mode():
+        assert stack._masks(16, 0) is None
+        kept = stack._mask("output_dropout", Purpose.OUTPUT_DROPOUT, 0, torch.zeros(2, 16, 3))
+    assert set(kept.flatten().tolist()) == {0.0, 2.0}
+    assert not torch.equal(kept[0], kept[1])
+    expected = uniform16(0, Purpose.OUTPUT_DROPOUT, 0, 48).reshape(16, 3) >= 0
+    assert np.array_equal(kept[0].numpy() > 0, expected)
+    assert kept[:, :, 0].any()
+    first = fit_stack(members_of([point(output_dropout=0.5)]), data).history["train/nll"][:, 0]
+    assert np.array_equal(first, fit_stack(members_of([point()]), data).history["train/nll"][:, 0])
+
+
+def test_images_are_square():
+    members = members_of([point(**CONV)])
+    with pytest.raises(InputError, match="architecture conv needs a square number of features, got 7"):
+        fit([members], toy_seeds(members))
 
 
 def test_a_last_batch_of_one_row_has_no_batch_statistics(data):

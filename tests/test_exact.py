@@ -1,0 +1,142 @@
+"""Every statement holds on the code as it is, and every statement fails on some code that is wrong."""
+
+import json
+from dataclasses import replace
+from math import nan
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import exact, regularize, stack
+from pipeline.perceptron import Perceptron
+
+
+@pytest.mark.parametrize("name", exact.CHECKS)
+def test_every_statement_holds(name):
+    statements = exact.CHECKS[name]()
+    assert [statement for statement in statements if not statement["holds"]] == []
+    assert json.loads(json.dumps(statements, allow_nan=False)) == statements
+    assert len({statement["what"] for statement in statements}) == len(statements)
+
+
+def test_statements_are_the_same_each_time():
+    assert exact.CHECKS["l2_adam"]() == exact.CHECKS["l2_adam"]()
+
+
+@pytest.mark.parametrize(
+    ("relation", "good", "bad"),
+    [
+        ("equal", (0.5,), (0.5 + 1e-16 * 2, nan)),
+        ("within", (0.4, 0.6, 0.5), (0.39, 0.61, nan)),
+        ("above", (0.51,), (0.5, 0.4, nan)),
+        ("below", (0.49,), (0.5, 0.6, nan)),
+    ],
+)
+def test_a_statement_is_decided_by_its_relation(relation, good, bad):
+    tolerance = 0.1 + 1e-12
+    for measured, holds in [*((value, True) for value in good), *((value, False) for value in bad)]:
+        assert exact.state("", measured, relation, 0.5, tolerance)["holds"] is holds
+
+
+# code that is wrong
+
+
+def unscaled_masks(patch):
+    """Dropout as of 2012: nothing is scaled in training."""
+    patch.setattr(
+        regularize,
+        "dropout_mask",
+        lambda uniforms, thresholds, _, out: out.copy_(uniforms >= thresholds.view(-1, 1, 1)),
+    )
+
+
+def masks_that_never_change(patch):
+    patch.setattr(stack, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
+
+
+def masks_of_ones(patch):
+    patch.setattr(regularize, "dropout_mask", lambda uniforms, thresholds, scales, out: out.fill_(1))
+
+
+def chance_in_evaluation(patch):
+    """Every call, and every member of it, is changed by another factor."""
+    factors = iter(torch.rand(1000, generator=torch.Generator().manual_seed(0)).split(4))
+    patch.setattr(Perceptron, "predict", lambda *given: predict(*given) * next(factors).view(-1, 1, 1))
+
+
+def spread_over_the_others(patch):
+    """Label smoothing that gives the label's class 1 - eps and all others the rest."""
+    patch.setattr(regularize, "smooth_targets", lambda y, epsilon: y + epsilon[0] * ((1 - y) / (y.shape[-1] - 1) - y))
+
+
+def targets_that_sum_to_more(patch):
+    patch.setattr(regularize, "smooth_targets", lambda y, epsilon: y + epsilon[0] / y.shape[-1])
+
+
+def tempered_targets(patch):
+    """Targets that one temperature takes back."""
+    patch.setattr(regularize, "smooth_targets", lambda y, _: y**0.7 / (y**0.7).sum(-1, keepdim=True))
+
+
+def decay_twice(patch):
+    patch.setattr(regularize, "decay", lambda weights, rate: weights.mul_(1 - 2 * rate.view(-1, 1)))
+
+
+def l2_twice(patch):
+    """The gradient of strength * sum(w**2)."""
+    patch.setattr(regularize, "add_l2", lambda slope, weights, strength: slope.add_(2 * strength.view(-1, 1) * weights))
+
+
+def no_decay(patch):
+    patch.setattr(regularize, "decay", lambda weights, rate: None)
+
+
+def no_l2(patch):
+    patch.setattr(regularize, "add_l2", lambda gradient, weights, strength: None)
+
+
+def neither(patch):
+    no_decay(patch)
+    no_l2(patch)
+
+
+def a_lambda_of_zero(patch):
+    patch.setattr(exact, "DECAY", 0.0)
+
+
+def no_desmoothing(patch):
+    patch.setattr(exact, "desmooth", lambda probs, epsilon: np.array(probs))
+
+
+def labels_without_noise(patch):
+    patch.setattr(exact, "make_mixture", lambda task, **sizes: make_mixture(replace(task, label_noise=0.0), **sizes))
+
+
+uniform16, predict, make_mixture = stack.uniform16, Perceptron.predict, exact.make_mixture
+WRONG = {
+    "dropout_modes": [unscaled_masks, masks_that_never_change, masks_of_ones, chance_in_evaluation],
+    "smoothed_targets": [spread_over_the_others, targets_that_sum_to_more],
+    "l2_sgd": [decay_twice, l2_twice, no_decay, no_l2, neither, a_lambda_of_zero],
+    "l2_adam": [decay_twice, l2_twice, no_decay, no_l2, neither, a_lambda_of_zero],
+    "smoothing_optimum": [spread_over_the_others, tempered_targets, no_desmoothing, labels_without_noise],
+}
+
+
+@pytest.mark.parametrize("name", exact.CHECKS)
+def test_every_statement_fails_where_the_code_is_wrong(name, monkeypatch):
+    failed = {}
+    for wrong in WRONG[name]:
+        with monkeypatch.context() as patch, np.errstate(all="ignore"):
+            wrong(patch)
+            failed[wrong.__name__] = {one["what"] for one in exact.CHECKS[name]() if not one["holds"]}
+    assert all(failed.values()), failed
+    assert set.union(*failed.values()) == {one["what"] for one in exact.CHECKS[name]()}
+
+
+def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
+    """With lambda/2 in the loss PyTorch's own decay is its equal: the factor alone makes the textbook's differ."""
+    monkeypatch.setattr(exact, "DECAY", 0.01)
+    half = exact._pytorch_path(torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum())
+    whole = exact._pytorch_path(torch.optim.SGD, weight_decay=0.01)
+    assert exact._parting(half, whole) < exact.ROUNDING
