@@ -281,7 +281,7 @@ def _caption(claim: Claim) -> str:
         said.append("Where several settings are compared, each seed takes the one with the best validation NLL.")
     if names:
         widened = any(cell["inflation"] for cell in cells)
-        more = ", widened where seeds share rows of one real data set" if widened else ""
+        more = ", widened for the rows that seeds share" if widened else ""
         said.append(
             f"n = {n} paired seeds; intervals are 95% Student t intervals over seeds{more}. Data: {listed([*names])}."
         )

@@ -175,8 +175,8 @@ def rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
 def notes(table: Mapping[str, Any]) -> list[str]:
     """How a verdict is come by."""
     return [
-        f"n = {table['seeds']} paired seeds; [ ] 95% Student t intervals of paired differences, widened where seeds "
-        "share rows of one real data set.",
+        f"n = {table['seeds']} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
+        "rows that seeds share.",
         "An effect is supported if its interval excludes zero and its mean reaches the smallest effect of interest; "
         "refuted if the whole interval falls short of that; of “the same”, if the interval lies inside or outside the "
         "margin. Else it is open.",

@@ -44,7 +44,7 @@ class Predicted:
 
 
 def measure(predicted: Predicted) -> Arrays:
-    """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell.
+    """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell, all metrics but `score.COSTLY` ones.
 
     Test metrics are there for every condition, `test~0.5/nll` for example. Where label smoothing was on, the condition
     `desmoothed` takes it out of the probabilities exactly. Where the posterior is known, `bias/` and `variance/` of
@@ -59,6 +59,7 @@ def measure(predicted: Predicted) -> Arrays:
         uniforms=resampling_uniforms(generator(0, Purpose.CALIBRATION), resamples=1, rows=test.shape[1]),
         groups=predicted.groups,
         conditions=_conditions(predicted),
+        costly=False,
     )
     kinds = {"score": scored.scores, "group": scored.groups}
     found = {

@@ -35,6 +35,7 @@ Labels = Mapping[str, NDArray[np.integer[Any]]]
 
 SPLITS = ("train", "validation", "test")
 GAPS = ("nll", "accuracy", "ece")
+COSTLY = ("smece", "classwise", "aurc", "augrc", "corp_miscalibration", "corp_discrimination", "corp_uncertainty")
 GRID_POINTS = 101
 MOST_GROUPS, FEWEST_GROUPS, SMALLEST_GROUP = 10, 5, 15
 GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
@@ -145,6 +146,7 @@ def score_members(
     uniforms: Uniforms,
     groups: NDArray[np.integer[Any]] | None = None,
     conditions: Logits = MappingProxyType({}),
+    costly: bool = True,
 ) -> Scored:
     """Score a stack of members trained at one point; a member's numbers are the same to the bit in any stack.
 
@@ -156,6 +158,7 @@ def score_members(
         groups: `(S, n_test)` integers 0, 1, ..., the group of each test row; see `row_groups`.
         conditions: By name, logits `(S, m, K)` of the first m test rows under other conditions, noise on the inputs for
             example: scored like "test", by the same temperature, without curves.
+        costly: Also what takes half of the time: the metrics in `COSTLY`, and the curves.
 
     Raises:
         ValueError: If a split is missing, or shapes, labels or probabilities are not as above.
@@ -175,12 +178,13 @@ def score_members(
         parts = decompose_log_loss(clean[split], answers)
         for stage, values in _stages(clean[split], temperature).items():
             seen = _predictions(values, answers)
-            found, points, partial = _common_scores(seen, parts), {}, {}
+            found, points, partial = _common_scores(seen, parts, costly=costly), {}, {}
             if rows is not None:
                 beside = None if rows.truth is None else rank_truth(seen.top, rows.truth)
                 found |= _test_scores(seen, rows.truth, beside, uniforms=rows.uniforms)
-                points = _curves(seen, beside) if split == "test" else {}
-                partial = {} if rows.places is None else _partial_scores(_grouped(seen, rows.places), cells=GROUP_CELLS)
+                points = _curves(seen, beside) if costly and split == "test" else {}
+                if rows.places is not None:
+                    partial = _partial_scores(_grouped(seen, rows.places), cells=GROUP_CELLS, costly=costly)
             scores |= {f"{split}{stage}/{name}": value for name, value in found.items()}
             curves |= {f"{split}{stage}/{name}": value for name, value in points.items()}
             grouped |= {f"{split}{stage}/{name}": value for name, value in partial.items()}
@@ -255,25 +259,24 @@ def _grouped(seen: _Predictions, rows: NDArray[np.int64]) -> _Predictions:
     return _Predictions(probs, log_probs, labels, top, rank(top.confidence, top.predicted == labels))
 
 
-def _common_scores(seen: _Predictions, parts: Decomposition) -> dict[str, Floats]:
-    found = _partial_scores(seen)
-    corp = ranked_corp(seen.ranked, isotonic=seen.isotonic)
-    return found | {
+def _common_scores(seen: _Predictions, parts: Decomposition, *, costly: bool) -> dict[str, Floats]:
+    found = _partial_scores(seen, costly=costly)
+    found |= {
         "ece_floor": noise_floor(seen.ranked.confidence),
         "refinement": parts.refinement,
         "calibration": found["nll"] - parts.refinement,
-        "corp_miscalibration": corp.miscalibration,
-        "corp_discrimination": corp.discrimination,
-        "corp_uncertainty": corp.uncertainty,
     }
+    if not costly:
+        return found
+    corp = ranked_corp(seen.ranked, isotonic=seen.isotonic)
+    return found | {f"corp_{field.name}": getattr(corp, field.name) for field in fields(corp)}
 
 
-def _partial_scores(seen: _Predictions, *, cells: int = 1024) -> dict[str, Floats]:
+def _partial_scores(seen: _Predictions, *, costly: bool, cells: int = 1024) -> dict[str, Floats]:
     """Scores that any part of the rows has; `cells` of the smooth calibration error."""
     probs, labels, ranked = seen.probs, seen.labels, seen.ranked
     correct = mean(ranked.correct)
-    aurc, augrc = ranked_areas(ranked)
-    return {
+    found = {
         "nll": negative_log_likelihood_of_logs(seen.log_probs, labels),
         "brier": brier_score(probs, labels),
         "accuracy": correct,
@@ -282,12 +285,13 @@ def _partial_scores(seen: _Predictions, *, cells: int = 1024) -> dict[str, Float
         "ece_l2": binned_error(ranked, norm="l2"),
         "ece_max": binned_error(ranked, norm="max"),
         "debiased": debiased_error(ranked),
-        "smece": smooth_error(ranked, cells=cells),
-        "classwise": classwise_calibration_error(probs, labels),
         "bias": mean(ranked.confidence) - correct,
-        "aurc": aurc,
-        "augrc": augrc,
     }
+    if not costly:
+        return found
+    aurc, augrc = ranked_areas(ranked)
+    smooth, classwise = smooth_error(ranked, cells=cells), classwise_calibration_error(probs, labels)
+    return found | {"smece": smooth, "classwise": classwise, "aurc": aurc, "augrc": augrc}
 
 
 def _test_scores(

@@ -269,3 +269,16 @@ def test_conditions_are_scored_as_the_test_rows_they_are(rng, uniforms):
     )
     assert np.array_equal(found.scores["few/ece_p"], alone.scores["test/ece_p"])
     assert np.array_equal(found.scores["few_ts/excess_kl"], alone.scores["test_ts/excess_kl"])
+
+
+def test_what_is_not_costly_is_the_same_without_it(rng, uniforms):
+    logits, labels, posterior = stack(rng)
+    groups = np.arange(labels["test"].size).reshape(labels["test"].shape) % 5
+    whole = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
+    cheap = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups, costly=False)
+    for kind in ("scores", "groups"):
+        before, after = getattr(whole, kind), getattr(cheap, kind)
+        assert {name.split("/")[1] for name in before.keys() - after.keys()} <= set(score.COSTLY)
+        assert not {name for name in after if name.split("/")[1] in score.COSTLY}
+        assert all(np.array_equal(after[name], before[name]) for name in after)
+    assert cheap.curves == {}
