@@ -47,8 +47,8 @@ ESTIMATORS = (
     "calibration",
     "bias",
 )  # metrics of `pipeline.score`
-BOOTSTRAPPED = ("debiased", "ece")
-SIZES: Mapping[int, int] = {200: 100, 500: 60, 1000: 50, 2000: 40, 10_000: 16}  # rows of a test set: test sets drawn
+BOOTSTRAPPED = {"debiased": "normal bootstrap", "ece": "percentile bootstrap"}  # intervals of one network
+SIZES: Mapping[int, int] = {200: 100, 500: 60, 1000: 50, 2000: 40, 20_000: 12}  # rows of a test set: test sets drawn
 STUDIES = 20  # sets of networks drawn for each test set
 BOOTSTRAP_NETWORKS, RESAMPLES = 4, 100
 ENOUGH = (0.93, 0.98)  # coverage that a 95% interval may have
@@ -56,7 +56,7 @@ FEWEST_NETWORKS = 2
 CELLS = 256  # of the smooth error: it differs from that with 1024 by less than its noise
 NORMS: tuple[Norm, ...] = ("l1", "l2", "max")
 MOST_BINS, FEWEST_BINS, ROWS_PER_BIN = 50, 15, 400  # of the truth
-_UNKNOWN: Row = dict.fromkeys(("coverage", "coverage_low", "coverage_high", "within"))
+_UNKNOWN: Row = {"interval": "", **dict.fromkeys(("coverage", "coverage_low", "coverage_high", "within"))}
 _Z = 1.959963984540054  # 97.5% quantile of the normal distribution
 
 
@@ -122,13 +122,13 @@ def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) ->
     Returns:
         For each of `ESTIMATORS` a row: `part` "network", `estimator`, `rows`, `networks` (S); `truth`, `mean` and
         `bias` averaged over networks and test sets; `sd` over the test sets of one network (root mean square over
-        networks); `coverage` of its bootstrap interval: estimate +- 1.96 standard errors for debiased, percentiles for
-        ece, None for the rest; `coverage_low` and `coverage_high`, the 95% Wilson interval of the coverage; `within`,
-        whether the coverage is in 93%-98%.
+        networks); `interval` and its `coverage`: of the bootstrap, estimate +- 1.96 standard errors for debiased and
+        percentiles for ece, "" and None for the rest; `coverage_low` and `coverage_high`, the 95% Wilson interval of
+        the coverage; `within`, whether the coverage is in 93%-98%.
     """
     said = np.stack([one.estimates for one in simulated])
     hits = np.stack([one.bootstrap_hits for one in simulated], axis=1)
-    covered = dict(zip(BOOTSTRAPPED, map(_coverage, hits), strict=True))
+    covered = {name: _coverage(own, interval=BOOTSTRAPPED[name]) for name, own in zip(BOOTSTRAPPED, hits, strict=True)}
     return _rows(
         "network",
         rows,
@@ -161,7 +161,7 @@ def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> l
         truth=truth,
         means=np.mean(means, axis=(1, 2)),
         sd=np.std(means, axis=(1, 2)),
-        coverages=[_coverage(each) for each in hits],
+        coverages=[_coverage(each, interval="Student t over networks") for each in hits],
     )
 
 
@@ -169,7 +169,7 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
     """What each of `ESTIMATORS` aims at, `(E, ...)`: its value on the whole pool, labels replaced by the posterior.
 
     ece, ece_mass, ece_l2, ece_max and classwise: l1, l1, root mean squared and largest error, and the l1 error of each
-    class, in fine equal-mass bins of 400 rows or more (15 bins at least, 50 at most); debiased: the squared error in
+    class, in equal-mass bins: 50, fewer if they held under 400 rows, but 15 at least; debiased: the squared error in
     these. smece and corp_miscalibration: their own definitions. calibration: the loss that the best temperature under
     the posterior removes. bias: mean confidence minus mean true probability of the top class.
 
@@ -297,7 +297,7 @@ def _rows(part: str, rows: int, *, truth: Floats, means: Floats, sd: Floats, cov
     ]
 
 
-def _coverage(hits: Floats) -> Row:
+def _coverage(hits: Floats, *, interval: str) -> Row:
     """Share of hits `(T, m)` of m trials at each of T test sets, with its Wilson interval.
 
     Trials at one test set are alike, so it counts them as `_trials` independent ones.
@@ -309,7 +309,8 @@ def _coverage(hits: Floats) -> Row:
     middle, scale = share + _Z**2 / (2 * n), 1 + _Z**2 / n
     half = _Z * math.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
     low, high = max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
-    return {"coverage": share, "coverage_low": low, "coverage_high": high, "within": ENOUGH[0] <= share <= ENOUGH[1]}
+    found = {"interval": interval, "coverage": share, "coverage_low": low, "coverage_high": high}
+    return {**found, "within": ENOUGH[0] <= share <= ENOUGH[1]}
 
 
 def _trials(hits: Floats) -> float:

@@ -12,12 +12,12 @@ from typing import Any, Literal, SupportsFloat, TypedDict
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline import noise, regularize
 from pipeline.arithmetic import heed_cbwr
-from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.config import Point
 from pipeline.data import Dataset, MixtureTask, make_mixture
 from pipeline.datasets import seed_data
@@ -182,20 +182,20 @@ def smoothing_optimum() -> list[Statement]:
     The optimum is underconfident on every row, so gaps never cancel in a bin and the closed form holds on any rows to
     rounding, whatever the binning.
     """
-    (posterior, labels), (noisy, noisy_labels) = _mixture(label_noise=0.0), _mixture(label_noise=0.2)
-    error, divergence = _left_by_temperature(posterior, labels, 0.1)
-    noisy_error, noisy_divergence = _left_by_temperature(noisy, noisy_labels, 0.1)
+    posterior, noisy = _mixture(label_noise=0.0), _mixture(label_noise=0.2)
+    error, divergence = _left_by_temperature(posterior, 0.1)
+    noisy_error, noisy_divergence = _left_by_temperature(noisy, 0.1)
     repaired = desmooth(_optimum(posterior, 0.1), 0.1)
     away, left = np.abs(repaired - posterior).max(), exact_calibration_error(repaired, posterior)
-    kl = excess_risk(repaired, posterior).kl
+    kl = _divergence(repaired, posterior)
     return [
         *(_closed_form(posterior, epsilon) for epsilon in (0.05, 0.1, 0.2)),
         state("Exact de-smoothing gives the posterior back (largest difference)", away, BELOW, 1e-14),
         state("Exact de-smoothing leaves no calibration error", left, BELOW, 1e-14),
         state("Exact de-smoothing leaves no KL divergence", kl, WITHIN, 0, 1e-14),
-        state("Temperature scaling leaves more than a tenth of the calibration error", error, ABOVE, 0.1),
-        state("Temperature scaling leaves more than a tenth of the KL divergence", divergence, ABOVE, 0.1),
-        state("With a fifth of labels wrong temperature scaling leaves less of the error", noisy_error, BELOW, error),
+        state("The best temperature leaves more than a tenth of the calibration error", error, ABOVE, 0.1),
+        state("The best temperature leaves more than a tenth of the KL divergence", divergence, ABOVE, 0.1),
+        state("With a fifth of labels wrong the best temperature leaves less of the error", noisy_error, BELOW, error),
         state("With a fifth of labels wrong it leaves less of the KL divergence", noisy_divergence, BELOW, divergence),
     ]
 
@@ -220,25 +220,27 @@ def _optimum(posterior: Floats, epsilon: float) -> Floats:
     return smoothed
 
 
-def _left_by_temperature(posterior: Floats, labels: NDArray[np.int64], epsilon: float) -> tuple[float, float]:
-    """Shares of the optimum's calibration error and KL divergence that a temperature, fitted on labels, leaves."""
+def _left_by_temperature(posterior: Floats, epsilon: float) -> tuple[float, float]:
+    """Shares of the optimum's calibration error and KL divergence that remain at the temperature of least KL."""
     optimum = _optimum(posterior, epsilon)
     logits = np.log(optimum)
-    scaled, _ = softmax(scale_logits(logits, fit_temperature(logits, labels)))
-    before, after = (
-        (float(exact_calibration_error(probs, posterior)), float(excess_risk(probs, posterior).kl))
-        for probs in (optimum, scaled)
-    )
-    return after[0] / before[0], after[1] / before[1]
+    best = minimize_scalar(lambda beta: _divergence(softmax(beta * logits)[0], posterior), bounds=(0.2, 5))
+    scaled, _ = softmax(best.x * logits)
+    error = exact_calibration_error(scaled, posterior) / exact_calibration_error(optimum, posterior)
+    return float(error), _divergence(scaled, posterior) / _divergence(optimum, posterior)
 
 
-def _mixture(*, label_noise: float) -> tuple[Floats, NDArray[np.int64]]:
-    """Posterior (row, class) of a mixture's rows, and labels drawn from it."""
+def _divergence(probs: Floats, posterior: Floats) -> float:
+    return float(excess_risk(probs, posterior).kl)
+
+
+def _mixture(*, label_noise: float) -> Floats:
+    """Posterior (row, class) of a mixture's rows."""
     task = MixtureTask(seed=2026, classes=3, components=2, features=10, separation=4.0, label_noise=label_noise)
     drawn = make_mixture(task, seeds=1, train=64, validation=1, test=20_000, name="exact")
-    rows, posterior = drawn.splits.test[0], drawn.pool.posterior
-    assert posterior is not None
-    return posterior[rows], drawn.pool.labels[rows]
+    assert drawn.pool.posterior is not None
+    posterior: Floats = drawn.pool.posterior[drawn.splits.test[0]]
+    return posterior
 
 
 # L2 and weight decay

@@ -3,27 +3,31 @@ import json
 import numpy as np
 import pytest
 
+from pipeline import estimators
 from pipeline.estimators import (
     BOOTSTRAPPED,
     ENOUGH,
     ESTIMATORS,
     STUDIES,
     Simulated,
+    _bootstrap,
     _coverage,
     audit,
     estimates,
     network_rows,
+    simulate,
     study_rows,
     truths,
 )
-from pipeline.predictions import log_softmax
-from pipeline.reliability import noise_floor, resampling_uniforms
+from pipeline.noise import generator
+from pipeline.predictions import Ranked, log_softmax, rank
+from pipeline.reliability import binned_error, debiased_error, noise_floor, resampling_uniforms
 from pipeline.score import METRICS, SPLITS, score_members
 
 ROWS = 4000
 CONFIDENCE = 0.5 + (np.arange(ROWS) + 0.5) / (2 * ROWS)
-COLUMNS = ["bias", "coverage", "coverage_high", "coverage_low", "estimator", "mean", "networks", "part", "rows", "sd"]
-COLUMNS += ["truth", "within"]
+COLUMNS = ["bias", "coverage", "coverage_high", "coverage_low", "estimator", "interval", "mean", "networks", "part"]
+COLUMNS += ["rows", "sd", "truth", "within"]
 
 
 def two(probability):
@@ -73,6 +77,8 @@ def test_percentile_intervals_of_ece_miss_and_normal_ones_of_the_debiased_error_
         assert not rows["ece", size]["within"]
         assert rows["debiased", size]["coverage"] > 0.93
     assert all((row["coverage"] is None) == (name not in BOOTSTRAPPED) for (name, _), row in rows.items())
+    assert all(row["interval"] == BOOTSTRAPPED.get(name, "") for (name, _), row in rows.items())
+    assert {row["interval"] for row in found(calibrated, "study").values()} == {"Student t over networks"}
 
 
 def test_truths_of_a_quadratic_reliability_curve():
@@ -96,6 +102,65 @@ def test_signed_estimators_of_a_miscalibrated_network_hit_their_truths():
         assert abs(row["bias"]) < 3.5 * row["sd"] / np.sqrt(sets)
     variance = np.mean(2 * CONFIDENCE**2 - 2 * CONFIDENCE**3) - 1 / 36  # of confidence minus correctness
     assert rows["bias", 300]["sd"] == pytest.approx(np.sqrt(variance / 300), rel=0.2)
+
+
+def test_the_classwise_truth_is_the_mean_over_classes():
+    logits, q = np.log(np.tile([0.5, 0.3, 0.2], (600, 1))), np.tile([0.7, 0.2, 0.1], (600, 1))
+    true = dict(zip(ESTIMATORS, truths(logits, q).tolist(), strict=True))
+    assert true["classwise"] == pytest.approx(0.4 / 3)
+    assert (true["ece"], true["bias"], true["debiased"]) == pytest.approx((0.2, -0.2, 0.04))
+
+
+def test_where_bootstrap_intervals_end():
+    rng = np.random.default_rng(0)
+    ranked = rank(CONFIDENCE[::10], rng.random(400) < CONFIDENCE[::10] ** 2)
+    resamples = np.sort(rng.integers(0, 400, (100, 400)), axis=-1)
+    again = Ranked(ranked.confidence[resamples], ranked.correct[resamples])
+    center, error = debiased_error(ranked), np.std(debiased_error(again), ddof=1)
+    low, high = np.percentile(binned_error(again), [2.5, 97.5])
+
+    def held(debiased, ece):
+        true = {**dict.fromkeys(ESTIMATORS, 0.0), "debiased": debiased, "ece": ece}
+        return _bootstrap(ranked, resamples, truth=np.array(list(true.values()))).tolist()
+
+    assert held(center + 1.95 * error, low + 1e-9) == held(center - 1.95 * error, high - 1e-9) == [1, 1]
+    assert held(center + 1.97 * error, low - 1e-9) == held(center - 1.97 * error, high + 1e-9) == [0, 0]
+
+
+def test_bootstrap_intervals_are_held_against_their_own_network():
+    q = two(CONFIDENCE)
+    rows = found(audit([np.log(q), 6.0 * np.log(q)], q, seed=0, jobs=1, sizes={400: 40}), "network")
+    assert rows["debiased", 400]["coverage"] > 0.9
+
+
+def test_every_test_set_has_a_stream_of_its_own(monkeypatch):
+    steps = []
+
+    def recorded(seed, purpose, step):
+        steps.append(step)
+        return generator(seed, purpose, step)
+
+    monkeypatch.setattr(estimators, "generator", recorded)
+    logits, q = pool()
+    audit(logits, q, seed=0, jobs=1, sizes={50: 3, 80: 3})
+    assert len(set(steps)) == 6
+
+
+def test_a_test_set_may_be_larger_than_the_pool_and_studies_differ_in_their_networks():
+    logits, q = pool()
+    one = simulate(logits, q, truth=truths(logits, q), rows=400, draws=np.random.default_rng(0))
+    assert len(np.unique(one.study_means[0])) > 1
+    assert np.all(one.study_means >= one.estimates.min(-1, keepdims=True) - 1e-12)
+    assert np.all(one.study_means <= one.estimates.max(-1, keepdims=True) + 1e-12)
+    far = simulate(logits, q, truth=truths(logits, q) + 100.0, rows=400, draws=np.random.default_rng(0))
+    assert one.study_hits.sum() > far.study_hits.sum() == 0
+
+
+def test_the_smooth_truth_sees_less_of_gaps_that_change_sign_nearby():
+    confidence = np.repeat([0.7, 0.71], 500)
+    true = dict(zip(ESTIMATORS, truths(np.log(two(confidence)), two(np.repeat([0.8, 0.61], 500))), strict=True))
+    assert true["ece"] == pytest.approx(0.1)
+    assert true["smece"] < 0.06
 
 
 def test_estimates_are_what_the_lab_reports():
@@ -171,11 +236,11 @@ def test_rows_of_known_simulations():
 def test_coverage_has_its_wilson_interval():
     hits = np.array([[1.0]] * 8 + [[0.0]] * 2)
     for alike in (hits, np.repeat(hits, 20, axis=-1)):
-        row = _coverage(alike)
+        row = _coverage(alike, interval="")
         assert (row["coverage_low"], row["coverage_high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert _coverage(np.ones((20, 5)))["coverage_low"] == pytest.approx(0.8389, abs=1e-4)
+    assert _coverage(np.ones((20, 5)), interval="")["coverage_low"] == pytest.approx(0.8389, abs=1e-4)
     independent = (np.random.default_rng(0).random((400, 20)) < 0.95).astype(float)
-    row = _coverage(independent)
+    row = _coverage(independent, interval="")
     assert row["coverage_high"] - row["coverage_low"] == pytest.approx(2 * 1.96 * np.sqrt(0.95 * 0.05 / 8000), rel=0.15)
     assert row["within"] == (ENOUGH[0] <= row["coverage"] <= ENOUGH[1])
 

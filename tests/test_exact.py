@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from pipeline import exact, regularize, stack
+from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.perceptron import Perceptron
+from pipeline.predictions import softmax
+from pipeline.reliability import exact_calibration_error
 
 
 @pytest.mark.parametrize("name", exact.CHECKS)
@@ -140,3 +143,23 @@ def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
     half = exact._pytorch_path(torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum())
     whole = exact._pytorch_path(torch.optim.SGD, weight_decay=0.01)
     assert exact._parting(half, whole) < exact.ROUNDING
+
+
+@pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
+def test_the_closed_form_holds_whatever_the_binning(bins):
+    posterior = exact._mixture(label_noise=0.2)
+    error = exact_calibration_error(exact._optimum(posterior, 0.1), posterior, bins=bins)
+    assert error == pytest.approx(0.1 * (posterior.max(1).mean() - 1 / 3), abs=exact.ROUNDING)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_a_temperature_fitted_on_labels_leaves_little_more_than_the_best(noise):
+    posterior = exact._mixture(label_noise=noise)
+    optimum = exact._optimum(posterior, 0.1)
+    uniforms = np.random.default_rng(0).random((len(posterior), 1))
+    labels = (posterior.cumsum(1)[:, :-1] < uniforms).sum(1)
+    logits = np.log(optimum)
+    fitted, _ = softmax(scale_logits(logits, fit_temperature(logits, labels)))
+    share = exact._divergence(fitted, posterior) / exact._divergence(optimum, posterior)
+    _, best = exact._left_by_temperature(posterior, 0.1)
+    assert best <= share < best + 0.01
