@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -44,20 +45,18 @@ def run(
         (cell, seed, epoch) and `epoch` where there is a history, all NaN where a cell has none; rows of the audit.
     """
     labels, cells = list(experiment.cells), list(experiment.cells.values())
-    fitted, predicted = {}, {}
-    for place, found, data in _fitted(experiment, dataset, seeds=seeds, jobs=jobs, tick=tick):
-        fitted[place] = _told(cells[place], found, data, weights=experiment.weights)
-        predicted[place] = _predicted(cells[place], found, data, experiment, dataset)
-    places = range(len(cells))
-    scored = Parallel(n_jobs=min(jobs, len(cells)))(delayed(measure)(predicted[place]) for place in places)
-    arrays = _stacked([{**fitted[place], **scores} for place, scores in zip(places, scored, strict=True)])
+    fitted = sorted(_fitted(experiment, dataset, seeds=seeds, jobs=jobs, tick=tick), key=itemgetter(0))
+    probing = (delayed(_probed)(cells[place], found, data, experiment, dataset) for place, found, data in fitted)
+    told, predicted = zip(*Parallel(n_jobs=jobs, backend="threading")(probing), strict=True)
+    scored = Parallel(n_jobs=min(jobs, len(cells)))(delayed(measure)(one) for one in predicted)
+    arrays = _stacked([{**own, **scores} for own, scores in zip(told, scored, strict=True)])
     if experiment.history:
         arrays["epoch"] = history_epochs(cells[0].epochs)
     audited = [
-        {"cell": labels[place], **row}
-        for place in places
-        if experiment.audit and (truth := predicted[place].posterior) is not None
-        for row in audit(predicted[place].logits["test"], truth, seed=0, jobs=jobs)
+        {"cell": label, **row}
+        for label, one in zip(labels, predicted, strict=True)
+        if experiment.audit and one.posterior is not None
+        for row in audit(one.logits["test"], one.posterior, seed=0, jobs=jobs)
     ]
     return arrays, audited
 
@@ -87,6 +86,14 @@ def _fitted(
 
 def _rows(cell: Cell) -> tuple[int, float]:
     return cell.rows, cell.label_noise
+
+
+def _probed(
+    cell: Cell, fitted: Fitted, data: Data, experiment: Experiment, dataset: Dataset
+) -> tuple[Arrays, Predicted]:
+    """What training has left of a cell: the work of one thread."""
+    told = _told(cell, fitted, data, weights=experiment.weights)
+    return told, _predicted(cell, fitted, data, experiment, dataset)
 
 
 def _told(cell: Cell, fitted: Fitted, data: Data, *, weights: bool) -> Arrays:

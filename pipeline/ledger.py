@@ -239,7 +239,9 @@ def _widening(
     Training rows are shared where seeds resplit one pool; test rows always are, and what that adds is measured by the
     groups (line, seed, group) of the metrics that have them.
     """
-    name = metric.partition("@")[0]
+    name, at, _ = metric.partition("@")
+    if at:
+        name = name.replace("gap", "validation", 1)  # a history is measured on validation rows
     split = name.split("/")[0]
     if split.startswith(TESTED):
         name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
