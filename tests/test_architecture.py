@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import claiming, keeping, presentation, searching, stages
+from pipeline import claiming, claims, keeping, presentation, searching, stages
 
 PACKAGE = Path(stages.__file__).parent
 UNRELATED = {"__init__", "errors", "terminal"}  # they carry no number
@@ -81,6 +81,10 @@ def test_the_entries_are_what_the_stage_imports(stage: str) -> None:
         todo |= (called & set(functions)) - used
     found = set().union(*(imports(functions[name]) for name in used))
     assert found - ALWAYS - {"data", "datasets", "errors", "keeping", "noise", "terminal"} - TELLING <= ENTRIES[stage]
+
+
+def test_dvc_measures_every_topic_that_is_declared() -> None:
+    assert STAGES["claims"]["matrix"]["topic"] == list(claims.load(PACKAGE.parent / "claims.yaml").topics)
 
 
 def test_the_report_depends_on_its_template() -> None:

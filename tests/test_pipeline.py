@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -100,8 +101,9 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
     """An empty folder with what a clone of the project has."""
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.csv"))
-    for name in ("dvc.yaml", "constraints.txt"):
-        shutil.copy(ROOT / name, folder)
+    shutil.copy(ROOT / "constraints.txt", folder)
+    stages = (ROOT / "dvc.yaml").read_text()
+    (folder / "dvc.yaml").write_text(re.sub(r"topic: \[.*\]", f"topic: {list(LEDGER['topics'])}", stages))
     write_params(folder, study)
     write_claims(folder, LEDGER)
     run(folder, "git", "init", "-q")
