@@ -14,6 +14,7 @@ _SPLITS = {
     "bias": "bias of the {}",
     "variance": "variance of the {}",
     "sampled": "test {}, mean over masks",
+    "scaled": "test {}, weights scaled",
     "desmoothed": "test {}, smoothing taken out",
     "weights": "{} of the weights",
 }

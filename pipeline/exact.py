@@ -193,16 +193,16 @@ def smoothing_optimum() -> list[Statement]:
         state("Exact de-smoothing gives the posterior back (largest difference)", away, BELOW, 1e-14),
         state("Exact de-smoothing leaves no calibration error", left, BELOW, 1e-14),
         state("Exact de-smoothing leaves no KL divergence", kl, WITHIN, 0, 1e-14),
-        state("The best temperature leaves more than a tenth of the calibration error", error, ABOVE, 0.1),
-        state("The best temperature leaves more than a tenth of the KL divergence", divergence, ABOVE, 0.1),
-        state("With a fifth of labels wrong the best temperature leaves less of the error", noisy_error, BELOW, error),
-        state("With a fifth of labels wrong it leaves less of the KL divergence", noisy_divergence, BELOW, divergence),
+        state("The best temperature leaves a tenth of the error or more", error, ABOVE, 0.1),
+        state("The best temperature leaves a tenth of the KL or more", divergence, ABOVE, 0.1),
+        state("With a fifth of labels wrong: less of the error", noisy_error, BELOW, error),
+        state("With a fifth of labels wrong: less of the KL", noisy_divergence, BELOW, divergence),
     ]
 
 
 def _closed_form(posterior: Floats, epsilon: float) -> Statement:
     error = exact_calibration_error(_optimum(posterior, epsilon), posterior)
-    what = f"Smoothing {epsilon}: the optimum's calibration error is eps(E[max p] - 1/K)"
+    what = f"Smoothing {epsilon}: the optimum's error is eps(E[max p] - 1/K)"
     return state(what, error, WITHIN, smoothing_error(posterior, epsilon), ROUNDING)
 
 
