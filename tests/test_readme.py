@@ -373,6 +373,8 @@ def clone(folder: Path) -> Path:
             shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(SMALL)
     (folder / "claims.yaml").write_text(SMALL_CLAIMS)
+    stages = (folder / "dvc.yaml").read_text()
+    (folder / "dvc.yaml").write_text(re.sub(r"topic: \[.*\]", "topic: [dropout]", stages))
     (folder / ".venv").mkdir()
     for path in Path(sys.prefix).iterdir():
         if path.name != ".ready":
@@ -400,10 +402,14 @@ class Study(NamedTuple):
     printed: str
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    folder = clone(tmp_path_factory.mktemp("study"))
-    return Study(folder, typed(folder, "make repro").stdout)
+@pytest.fixture(scope="session")
+def study(once: Callable[[str, Callable[[Path], None]], Path]) -> Study:
+    def fill(folder: Path) -> None:
+        printed = typed(clone(folder), "make repro").stdout
+        folder.with_suffix(".printed").write_text(printed)
+
+    folder = once("study", fill)
+    return Study(folder, folder.with_suffix(".printed").read_text())
 
 
 def edited(params: str) -> str:

@@ -237,7 +237,7 @@ class TestClaims:
             "smallest effect of interest",
             claim_rendering.interests(LEDGER["table"]),
             "Bonferroni",
-            "widened for the rows that they share",
+            "widened for the rows that seeds share",
             "drawn afresh for every seed",
             "A verdict counts for these data sets",
         ):
