@@ -57,6 +57,7 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["id"])
+@pytest.mark.slow
 class TestEveryClaim:
     def test_draws_its_sentence_its_verdict_and_its_panels(self, claim: dict[str, Any]) -> None:
         figure = claim_figure(claim).figure
@@ -153,6 +154,7 @@ class TestForest:
         assert -0.02 < left < -0.01 < 0.01 < right < 0.02
 
 
+@pytest.mark.slow
 class TestLines:
     def test_strengths_are_evenly_spaced_and_have_their_intervals(self) -> None:
         axes = panels(claim_figure(EVERYWHERE).figure)[0]

@@ -57,6 +57,7 @@ def test_a_calibrated_network_has_no_error():
 
 
 @pytest.mark.parametrize("rows", [200, 500])
+@pytest.mark.slow
 def test_of_a_calibrated_network_ece_shows_its_noise_floor(calibrated, rows):
     floor = noise_floor(CONFIDENCE) * np.sqrt(ROWS / rows)
     row = found(calibrated, "network")["ece", rows]

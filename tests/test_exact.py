@@ -127,6 +127,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", exact.CHECKS)
+@pytest.mark.slow
 def test_every_statement_fails_where_the_code_is_wrong(name, monkeypatch):
     failed = {}
     for wrong in WRONG[name]:

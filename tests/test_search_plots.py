@@ -88,6 +88,7 @@ def draw(name: str, both: Tables) -> canvas.Forms | None:
         return drawing and canvas.forms(drawing)
 
 
+@pytest.mark.slow
 class TestEveryFigure:
     @pytest.mark.parametrize("name", DRAWN)
     def test_states_n_what_intervals_are_and_the_data(self, both: Tables, name: str) -> None:
