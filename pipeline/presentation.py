@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -34,6 +35,7 @@ from pipeline.terminal import progress
 if TYPE_CHECKING:
     from pipeline.records import Experiment, Record
 
+RWLOCK = Path(".dvc/tmp/rwlock")
 POINTS = "points"  # folder of the reliability diagrams of single points
 
 
@@ -265,7 +267,24 @@ def params() -> str:
 
 
 def mend() -> str:
-    """Leave in dvc.lock only what an interruption has not cut off, and say so; nothing where it is whole."""
+    """Undo what an interruption left half-written by DVC, in dvc.lock and in its lock of paths, and say so."""
+    return "\n".join(filter(None, (_mend_paths(), _mend_lock())))
+
+
+def _mend_paths() -> str:
+    """Remove DVC's list of who reads and writes what, where it is cut off: it is none that anybody holds."""
+    try:
+        json.loads(RWLOCK.read_bytes())
+    except FileNotFoundError:
+        return ""
+    except ValueError:
+        RWLOCK.unlink()
+        return f"{RWLOCK}: an interruption had cut it off; removed"
+    return ""
+
+
+def _mend_lock() -> str:
+    """Leave in dvc.lock only what an interruption has not cut off; nothing is done where it is whole."""
     from pipeline import lockfile  # noqa: PLC0415
 
     if not LOCK.exists():

@@ -11,7 +11,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import parse_yaml
 from test_pipeline import ROOT, stage
 
-from pipeline import lockfile
+from pipeline import lockfile, presentation
 from pipeline.errors import InputError
 
 LOCK = (ROOT / "dvc.lock").read_text(encoding="utf-8")
@@ -169,3 +169,15 @@ class TestCommand:
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("error: dvc.lock: damaged (")
         assert path.read_text() == DAMAGES["a conflict"]
+
+
+@pytest.mark.parametrize(("content", "kept"), [("", False), ('{"a": {"re', False), ("{}", True), (None, False)])
+def test_dvcs_lock_of_paths_is_removed_where_it_is_cut_off(tmp_path, monkeypatch, content, kept):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ".dvc/tmp/rwlock"
+    path.parent.mkdir(parents=True)
+    if content is not None:
+        path.write_text(content)
+    told = presentation.mend()
+    assert path.exists() == kept
+    assert ("cut it off; removed" in told) == (content is not None and not kept)
