@@ -51,6 +51,8 @@ def claims(topic: str, *, jobs: int) -> str:
 
 def _measure(declared: Claims, topic: str, name: str, dataset: str, path: Path, *, jobs: int) -> bool:
     """Run an experiment on a data set unless its finished file still holds; whether it was run."""
+    from pipeline import sources  # noqa: PLC0415
+
     experiment, seeds = declared.topics[topic].experiments[name], declared.ledger.seeds
     wanted = declared.ledger.datasets[dataset]
     settings = experiment.model_dump(mode="json", exclude={"datasets"})
@@ -58,15 +60,10 @@ def _measure(declared: Claims, topic: str, name: str, dataset: str, path: Path, 
     made = made_from(MEASURING, parts=[settings, wanted.model_dump(mode="json"), dataset, seeds], files=source)
     if store.is_current(path, made):
         return False
-    _run(f"{topic}: {name} on {dataset}", experiment, _drawn(dataset, wanted, seeds), seeds, path, jobs=jobs)
+    pooled = sources.build(dataset, wanted, seeds=seeds)
+    _run(f"{topic}: {name} on {dataset}", experiment, pooled, seeds, path, jobs=jobs)
     store.mark_current(path, made)
     return True
-
-
-def _drawn(name: str, wanted: config.DatasetParams, seeds: int) -> Dataset:
-    from pipeline import sources  # noqa: PLC0415
-
-    return sources.build(name, wanted, seeds=seeds)
 
 
 def _run(what: str, experiment: Experiment, dataset: Dataset, seeds: int, path: Path, *, jobs: int) -> None:

@@ -20,7 +20,6 @@ from pipeline.fields import Names, Probability, Strength, Strict, as_tuple
 
 CHOICE = "validation/nll"  # by which one of several cells is chosen, seed by seed
 EPOCH, INPUT_NOISE, CELL = AXES = ("epoch", "input_noise", "cell")  # axes of figures beside the fields of cells
-Verdict = Literal["supported", "refuted", "inconclusive"]
 
 
 def _as_set(value: object) -> object:

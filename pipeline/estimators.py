@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.calibrate import LOG_BETA_BOUND, decompose_log_loss
 from pipeline.compare import mean_interval
+from pipeline.diagrams import wilson
 from pipeline.metrics import ranked_corp
 from pipeline.noise import Purpose, generator
 from pipeline.predictions import (
@@ -301,16 +302,11 @@ def _coverage(hits: Floats, *, interval: str) -> Row:
     """Share of hits `(T, m)` of m trials at each of T test sets, with its Wilson interval.
 
     Trials at one test set are alike, so it counts them as `_trials` independent ones.
-
-    Reference:
-        Wilson 1927, Journal of the American Statistical Association 22.
     """
-    share, n = float(np.mean(hits)), _trials(hits)
-    middle, scale = share + _Z**2 / (2 * n), 1 + _Z**2 / n
-    half = _Z * math.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
-    low, high = max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
-    found = {"interval": interval, "coverage": share, "coverage_low": low, "coverage_high": high}
-    return {**found, "within": ENOUGH[0] <= share <= ENOUGH[1]}
+    share = np.asarray(np.mean(hits))
+    low, high = (float(end) for end in wilson(share, np.asarray(_trials(hits))))
+    found = {"interval": interval, "coverage": float(share), "coverage_low": low, "coverage_high": high}
+    return {**found, "within": bool(ENOUGH[0] <= share <= ENOUGH[1])}
 
 
 def _trials(hits: Floats) -> float:

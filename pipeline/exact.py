@@ -6,8 +6,8 @@ optimizers and losses stand beside them. Every check returns statements with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, SupportsFloat, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Literal, SupportsFloat, TypedDict
 
 import numpy as np
 import torch
@@ -17,39 +17,22 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline import noise, regularize
-from pipeline.arithmetic import heed_cbwr
-from pipeline.config import Point
-from pipeline.data import Dataset, MixtureTask, make_mixture
-from pipeline.datasets import seed_data
-from pipeline.kinds import Arrays, Masks, Workspace
+from pipeline.data import MixtureTask, make_mixture
 from pipeline.metrics import excess_risk
 from pipeline.noise import Purpose
-from pipeline.optimizers import Adam, Optimizer
+from pipeline.optimizers import Adam
 from pipeline.predictions import Floats, softmax
 from pipeline.reliability import exact_calibration_error
 from pipeline.smoothing import desmooth, smoothing_error
-from pipeline.stack import Member, Stack
+from pipeline.trajectories import Changes, Path, order_of, parting, paths, pytorch_path, stack_of, two_steps
 
 Relation = Literal["equal", "within", "above", "below"]
 EQUAL: Relation = "equal"
 WITHIN: Relation = "within"
 ABOVE: Relation = "above"
 BELOW: Relation = "below"
-Path = NDArray[np.float64]
-Changes = Mapping[str, Any]
-Kind = Callable[..., torch.optim.Optimizer]
-Penalty = Callable[[Tensor], Tensor]
 
 ROUNDING = 1e-12  # of float64, after 200 steps
-PLAIN: Changes = {
-    "hidden": (16,),
-    "epochs": 25,
-    "batch_size": 16,
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "schedule": "constant",
-    "momentum": 0.0,
-}
 RATES = (0.2, 0.5, 0.8)
 DECAY = 0.03
 
@@ -102,7 +85,7 @@ def dropout_modes() -> list[Statement]:
     Reference: Srivastava et al. 2014, JMLR 15, section 10 (inverted scaling).
     """
     rates = (0.0, *RATES)
-    stack, first, second = _two_steps([{"dropout": rate} for rate in rates], dtype=torch.float32, classes=3)
+    stack, first, second = two_steps([{"dropout": rate} for rate in rates], dtype=torch.float32, classes=3)
     once, again = stack.validation(), stack.finish().logits["validation"]
     half = rates.index(0.5)
     share, error = (first.mask[half] != second.mask[half]).double().mean(), 0.5 / first.mask[half].numel() ** 0.5
@@ -159,8 +142,8 @@ def smoothed_targets() -> list[Statement]:
     Reference: Szegedy et al. 2016, CVPR, section 7; `torch.nn.functional.cross_entropy`.
     """
     epsilon, classes = 0.1, 10
-    stack, step, _ = _two_steps([{"label_smoothing": epsilon}], dtype=torch.float64, classes=classes)
-    labels = stack.labels["train"][:, _order(stack.features["train"])]
+    stack, step, _ = two_steps([{"label_smoothing": epsilon}], dtype=torch.float64, classes=classes)
+    labels = stack.labels["train"][:, order_of(stack.features["train"])]
     logits = step.logits[:1].requires_grad_()
     chosen = one_hot(labels, classes).bool()
     targets = _smoothed(chosen.double(), epsilon)
@@ -250,36 +233,36 @@ def l2_sgd() -> list[Statement]:
     """In plain SGD a penalty of lambda/2 * sum(w**2) is weight decay of lambda; momentum parts the two.
 
     The textbook's snippet, `loss = task_loss + lambda * (w ** 2).sum()` beside `weight_decay=lambda`, is off by 2.
-    Numbers are distances between paths, see `_parting`.
+    Numbers are distances between paths, see `parting`.
 
     Reference: Loshchilov & Hutter 2019, ICLR, proposition 1.
     """
     plain: list[Changes] = [{"l2": DECAY}, {"weight_decay": DECAY}]
     heavy: list[Changes] = [{**one, "momentum": 0.9} for one in (*plain, {"weight_decay": 10 * DECAY})]
-    l2, decay, double, *heavies = _paths(_stack([*plain, {"weight_decay": 2 * DECAY}, *heavy]))
-    waves = _paths(_stack([{**one, "schedule": "cosine"} for one in plain]))
-    theirs = _pytorch_path(torch.optim.SGD, weight_decay=DECAY)
-    formula = _pytorch_path(torch.optim.SGD, penalty=lambda weights: DECAY / 2 * (weights**2).sum())
-    snippet = _pytorch_path(torch.optim.SGD, penalty=lambda weights: DECAY * (weights**2).sum())
+    l2, decay, double, *heavies = paths(stack_of([*plain, {"weight_decay": 2 * DECAY}, *heavy]))
+    waves = paths(stack_of([{**one, "schedule": "cosine"} for one in plain]))
+    theirs = pytorch_path(torch.optim.SGD, weight_decay=DECAY)
+    formula = pytorch_path(torch.optim.SGD, penalty=lambda weights: DECAY / 2 * (weights**2).sum())
+    snippet = pytorch_path(torch.optim.SGD, penalty=lambda weights: DECAY * (weights**2).sum())
     return [
-        state("SGD: L2 lambda is weight decay lambda", _parting(l2, decay), BELOW, ROUNDING),
-        state("SGD: loss + lambda/2 * sum(w**2) is weight decay lambda", _parting(formula, decay), BELOW, ROUNDING),
-        state("torch.optim.SGD(weight_decay=lambda) is weight decay lambda", _parting(theirs, decay), BELOW, ROUNDING),
-        state("SGD, cosine schedule: L2 lambda is weight decay lambda", _parting(*waves), BELOW, ROUNDING),
-        state("SGD: loss + lambda * sum(w**2) is not SGD(weight_decay=lambda)", _parting(snippet, theirs), ABOVE, 0.1),
-        state("SGD: loss + lambda * sum(w**2) is weight decay 2 lambda", _parting(snippet, double), BELOW, ROUNDING),
+        state("SGD: L2 lambda is weight decay lambda", parting(l2, decay), BELOW, ROUNDING),
+        state("SGD: loss + lambda/2 * sum(w**2) is weight decay lambda", parting(formula, decay), BELOW, ROUNDING),
+        state("torch.optim.SGD(weight_decay=lambda) is weight decay lambda", parting(theirs, decay), BELOW, ROUNDING),
+        state("SGD, cosine schedule: L2 lambda is weight decay lambda", parting(*waves), BELOW, ROUNDING),
+        state("SGD: loss + lambda * sum(w**2) is not SGD(weight_decay=lambda)", parting(snippet, theirs), ABOVE, 0.1),
+        state("SGD: loss + lambda * sum(w**2) is weight decay 2 lambda", parting(snippet, double), BELOW, ROUNDING),
         *_with_momentum(*heavies),
     ]
 
 
 def _with_momentum(l2: Path, decay: Path, tenfold: Path) -> list[Statement]:
     """Momentum gathers L2's pull as it gathers gradients, 1 / (1 - 0.9) steps of it; decay does not go through it."""
-    theirs = _pytorch_path(torch.optim.SGD, weight_decay=DECAY, momentum=0.9)
-    apart, near = _parting(l2, decay), _parting(l2, tenfold)
+    theirs = pytorch_path(torch.optim.SGD, weight_decay=DECAY, momentum=0.9)
+    apart, near = parting(l2, decay), parting(l2, tenfold)
     return [
         state("SGD, momentum 0.9: L2 lambda is not weight decay lambda", apart, ABOVE, 0.1),
         state("SGD, momentum 0.9: L2 lambda is nearer to weight decay 10 lambda", near, BELOW, apart),
-        state("SGD(weight_decay=lambda, momentum=0.9) is L2 lambda", _parting(theirs, l2), BELOW, ROUNDING),
+        state("SGD(weight_decay=lambda, momentum=0.9) is L2 lambda", parting(theirs, l2), BELOW, ROUNDING),
     ]
 
 
@@ -289,14 +272,14 @@ def l2_adam() -> list[Statement]:
     Reference: Loshchilov & Hutter 2019, ICLR, proposition 2 and algorithm 2.
     """
     adam: Changes = {"optimizer": "adam", "learning_rate": 0.01}
-    l2, decay = _paths(_stack([{**adam, "l2": DECAY}, {**adam, "weight_decay": DECAY}]))
-    coupled = _pytorch_path(torch.optim.Adam, adam, weight_decay=DECAY, foreach=False)
-    decoupled = _pytorch_path(torch.optim.AdamW, adam, weight_decay=DECAY, foreach=False)
+    l2, decay = paths(stack_of([{**adam, "l2": DECAY}, {**adam, "weight_decay": DECAY}]))
+    coupled = pytorch_path(torch.optim.Adam, adam, weight_decay=DECAY, foreach=False)
+    decoupled = pytorch_path(torch.optim.AdamW, adam, weight_decay=DECAY, foreach=False)
     by_l2, by_decay = _shrink_ratio(l2=True), _shrink_ratio(l2=False)
     return [
-        state("Adam: weight decay lambda is AdamW(weight_decay=lambda)", _parting(decay, decoupled), BELOW, ROUNDING),
-        state("Adam: L2 lambda is torch.optim.Adam(weight_decay=lambda)", _parting(l2, coupled), BELOW, ROUNDING),
-        state("Adam: L2 lambda is not weight decay lambda", _parting(l2, decay), ABOVE, 0.1),
+        state("Adam: weight decay lambda is AdamW(weight_decay=lambda)", parting(decay, decoupled), BELOW, ROUNDING),
+        state("Adam: L2 lambda is torch.optim.Adam(weight_decay=lambda)", parting(l2, coupled), BELOW, ROUNDING),
+        state("Adam: L2 lambda is not weight decay lambda", parting(l2, decay), ABOVE, 0.1),
         state("L2 shrinks 100 times less where gradients are 100 times larger (ratio)", by_l2, WITHIN, 100, 1),
         state("Weight decay shrinks alike where gradients are 100 times larger (ratio)", by_decay, WITHIN, 1, 1e-6),
     ]
@@ -322,103 +305,6 @@ def _adam(l2: bool | None, *, rate: float = 0.001, strength: float = 0.01) -> Te
             regularize.decay(weights, sizes.new_full((2,), rate * strength))
         optimizer.step(1.0)
     return weights
-
-
-# training the real network
-
-
-class Watched(Workspace):
-    """A step's passes on all rows, kept in the order of their first feature; the gradient stays 0: no weight moves."""
-
-    def __init__(self, inner: Workspace) -> None:
-        self.inner = inner
-
-    def forward(self, arrays: Arrays, x: Tensor, masks: Masks | None) -> Tensor:  # noqa: D102
-        logits = self.inner.forward(arrays, x, masks)
-        self.logits = logits[:, _order(x)]
-        self.mask = masks[0].clone() if masks else torch.empty(0)
-        return logits
-
-    def backward(  # noqa: D102
-        self,
-        arrays: Arrays,  # noqa: ARG002
-        gradients: Arrays,  # noqa: ARG002
-        x: Tensor,
-        masks: Masks | None,  # noqa: ARG002
-        delta: Tensor,
-    ) -> None:
-        self.slope = delta[:, _order(x)]
-
-
-def _order(x: Tensor) -> Tensor:
-    return x[0, :, 0].argsort()
-
-
-def _two_steps(changes: Sequence[Changes], *, dtype: torch.dtype, classes: int) -> tuple[Stack, Watched, Watched]:
-    """A stack, and what it computed in two training steps on all rows."""
-    whole = {"epochs": 2, "batch_size": 128, "hidden": (64,)}
-    stack = _stack([{**whole, **one} for one in changes], dtype=dtype, classes=classes)
-    first, second = (_watched(stack, epoch) for epoch in range(2))
-    return stack, first, second
-
-
-def _watched(stack: Stack, epoch: int) -> Watched:
-    inner = stack.network.workspace(stack.flat, len(stack.flat), stack.rows)
-    stack.workspaces[stack.rows] = step = Watched(inner)
-    stack.run_epoch(epoch)
-    return step
-
-
-def _stack(changes: Sequence[Changes], *, dtype: torch.dtype = torch.float64, classes: int = 3) -> Stack:
-    """Members that differ in these fields, on 128 rows of a mixture, before training."""
-    heed_cbwr()
-    torch.set_num_threads(1)
-    points = [Point.model_validate({**PLAIN, **one}) for one in changes]
-    task = MixtureTask(seed=0, classes=classes, components=2, features=10, separation=4.0, label_noise=0.0)
-    drawn: Dataset = make_mixture(task, seeds=1, train=128, validation=64, test=1, name="exact")
-    return Stack([Member(point, 0) for point in points], {0: seed_data(drawn, 0)}, dtype, history=False)
-
-
-def _paths(stack: Stack) -> list[Path]:
-    """For each member its weights (epoch, parameter) before training and after every epoch."""
-    seen = [stack.flat.clone()]
-    for epoch in range(stack.epochs):
-        stack.run_epoch(epoch)
-        seen.append(stack.flat.clone())
-    return list(torch.stack(seen, 1)[: stack.size].numpy())
-
-
-def _parting(one: Path, other: Path) -> float:
-    """Distance between two paths where they are furthest apart, as a share of the distance travelled."""
-    apart = np.linalg.norm(one - other, axis=1).max()
-    return float(apart / np.linalg.norm(other[-1] - other[0]))
-
-
-class Theirs(Optimizer):
-    """An optimizer of PyTorch's in the place of the lab's, and a penalty in the loss that autograd derives."""
-
-    def __init__(self, stack: Stack, kind: Kind, penalty: Penalty | None, **options: Any) -> None:
-        super().__init__()
-        decayed, trained = stack.layout.decayed, stack.layout.trained
-        self.weights, self.gradient, self.penalty = stack.flat[:, :decayed], stack.gradient[:, :decayed], penalty
-        others = stack.flat[:, decayed:trained]
-        self.weights.grad, others.grad = self.gradient, stack.gradient[:, decayed:]
-        rate = stack.points[0].learning_rate
-        self.inner = kind([{"params": [self.weights]}, {"params": [others], "weight_decay": 0}], lr=rate, **options)
-
-    def step(self, factor: float) -> None:  # noqa: D102
-        assert factor == 1
-        if self.penalty is not None:
-            weights = self.weights.clone().requires_grad_()
-            self.gradient += torch.autograd.grad(self.penalty(weights), weights)[0]
-        self.inner.step()
-
-
-def _pytorch_path(kind: Kind, changes: Changes = PLAIN, *, penalty: Penalty | None = None, **options: Any) -> Path:
-    """The path of the lab's network on its batches, moved by PyTorch's optimizer."""
-    stack = _stack([changes])
-    stack.optimizer = Theirs(stack, kind, penalty, **options)
-    return _paths(stack)[0]
 
 
 CHECKS: dict[str, Callable[[], list[Statement]]] = {

@@ -17,7 +17,7 @@ from pipeline.data import Dataset, SeedData, overlapping
 from pipeline.datasets import SPLITS, test_posterior
 from pipeline.estimators import audit
 from pipeline.evaluation import test_groups
-from pipeline.measures import Predicted, measure
+from pipeline.measures import Predicted, as_logits, measure
 from pipeline.samples import cell_data
 from pipeline.stack import Fitted, Member, history_epochs
 from pipeline.train import Tick, fit
@@ -125,11 +125,12 @@ def _predicted(cell: Cell, fitted: Fitted, data: Data, experiment: Experiment, d
 
 
 def _sampled(cell: Cell, fitted: Fitted, data: Data, samples: int) -> NDArray[np.float64]:
-    """Log-probabilities of the mean over dropout masks, of the first test rows."""
+    """Logits of the mean over dropout masks, of the first test rows."""
     inputs = np.stack([one.features["test"][:SAMPLED] for one in data.values()])
-    probs = probes.monte_carlo(cell.point, list(data), fitted.weights, inputs, samples=samples, classes=data[0].classes)
-    logs: NDArray[np.float64] = np.log(np.maximum(probs, np.finfo(np.float32).tiny))
-    return logs
+    classes = data[0].classes
+    return as_logits(
+        probes.monte_carlo(cell.point, list(data), fitted.weights, inputs, samples=samples, classes=classes)
+    )
 
 
 def _stacked(cells: Sequence[Arrays]) -> Arrays:

@@ -22,9 +22,9 @@ SCORING = (
     "numpy scikit-learn scipy",
 )
 MEASURING = (
-    "arithmetic bias_variance calibrate claims compare config convolution data datasets estimators evaluation "
-    "experiments fields kinds measures metrics networks noise optimizers perceptron predictions probes recurrent "
-    "regularize reliability samples score smoothing spaces stack train watch",
+    "arithmetic bias_variance calibrate claims compare config convolution data datasets diagrams estimators "
+    "evaluation experiments fields flips kinds measures metrics networks noise optimizers perceptron predictions "
+    "probes recurrent regularize reliability samples score smoothing spaces stack train watch",
     "numpy scipy scikit-learn torch",
 )
 

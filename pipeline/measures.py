@@ -13,11 +13,10 @@ from pipeline.bias_variance import brier_parts, log_loss_parts
 from pipeline.noise import Purpose, generator
 from pipeline.predictions import log_softmax
 from pipeline.reliability import resampling_uniforms
-from pipeline.score import score_members
+from pipeline.score import SPLITS, score_members
 from pipeline.smoothing import desmooth, smoothing_error
 
 Arrays = dict[str, NDArray[Any]]
-SPLITS = ("train", "validation", "test")
 DESMOOTHED = "desmoothed"
 LOG_LOSSES = ("nll", "refinement", "calibration", "excess_kl")
 UNCHECKED = "ece_p"  # it needs many resamples, and no claim is about a p value
@@ -73,11 +72,17 @@ def measure(predicted: Predicted) -> Arrays:
     return found
 
 
+def as_logits(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of probabilities, of which one that is 0 counts as the smallest normal float32."""
+    logits: NDArray[np.float64] = np.log(np.maximum(probs, np.finfo(np.float32).tiny))
+    return logits
+
+
 def _conditions(predicted: Predicted) -> dict[str, NDArray[np.floating[Any]]]:
     conditions = {name: values for name, values in predicted.logits.items() if name not in SPLITS}
     if predicted.label_smoothing:
         probs = desmooth(np.exp(log_softmax(predicted.logits["test"])), predicted.label_smoothing)
-        conditions[DESMOOTHED] = np.log(np.maximum(probs, np.finfo(np.float32).tiny))
+        conditions[DESMOOTHED] = as_logits(probs)
     return conditions
 
 

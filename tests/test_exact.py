@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import exact, regularize, stack
+from pipeline import exact, regularize, stack, trajectories
 from pipeline.calibrate import fit_temperature, scale_logits
 from pipeline.perceptron import Perceptron
 from pipeline.predictions import softmax
@@ -141,9 +141,9 @@ def test_every_statement_fails_where_the_code_is_wrong(name, monkeypatch):
 def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
     """With lambda/2 in the loss PyTorch's own decay is its equal: the factor alone makes the textbook's differ."""
     monkeypatch.setattr(exact, "DECAY", 0.01)
-    half = exact._pytorch_path(torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum())
-    whole = exact._pytorch_path(torch.optim.SGD, weight_decay=0.01)
-    assert exact._parting(half, whole) < exact.ROUNDING
+    half = trajectories.pytorch_path(torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum())
+    whole = trajectories.pytorch_path(torch.optim.SGD, weight_decay=0.01)
+    assert trajectories.parting(half, whole) < exact.ROUNDING
 
 
 @pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
