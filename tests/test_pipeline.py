@@ -56,6 +56,27 @@ STUDY = {
     "study": {"datasets": ["mixture", "wine"], "seeds": 3},
 }  # fmt: skip
 
+# Run at the start of every interpreter: notes what a stage, or a worker of it, opens to read.
+WATCHER = """
+import os, sys
+
+if sys.orig_argv[1:3] == ["-m", "pipeline"]:
+    os.environ["STAGE"] = sys.orig_argv[3] + "@"[: len(sys.orig_argv) - 4] + "-".join(sys.orig_argv[4:])
+if "STAGE" in os.environ:
+    folder = os.getcwd()
+    log = os.open("opened.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(event, arguments):
+        if event == "open" and isinstance(arguments[0], str) and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            path = os.path.relpath(os.path.join(folder, arguments[0]), folder)
+            os.write(log, f"{os.environ['STAGE']} {path}\\n".encode())
+
+    sys.addaudithook(note)
+"""
+
+# outside the project; watched by keys; code (test_architecture); working states, which no result depends on
+ELSEWHERE = ("..", "params.yaml", "pipeline/", ".cache/", "mlflow.db", "studies/")
+
 LEDGER = {
     "ledger": {
         "seeds": 3,
@@ -160,7 +181,10 @@ def finished(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """A project whose study has run once, with one OpenMP thread. Tests that change it work on a copy."""
 
     def fill(folder: Path) -> None:
-        done = run(make_project(folder), "dvc", "repro", OMP_NUM_THREADS="1")
+        make_project(folder)
+        (folder / "watcher").mkdir()
+        (folder / "watcher/sitecustomize.py").write_text(WATCHER)
+        done = run(folder, "dvc", "repro", OMP_NUM_THREADS="1", PYTHONPATH=str(folder / "watcher"))
         (folder / "printed.txt").write_text(done.stdout)
 
     return once("finished", fill)
@@ -180,6 +204,15 @@ class TestStudy:
             results = json.loads((finished / f"reports/{dataset}/results.json").read_text())
             assert results["answer"]["sentence"] in printed
             assert len(results["points"]) == 6
+
+    def test_dvc_watches_every_file_that_a_stage_reads(self, finished: Path) -> None:
+        lock = YAML(typ="safe").load((finished / "dvc.lock").read_text())["stages"]
+        opened = {tuple(line.split(" ", 1)) for line in (finished / "opened.txt").read_text().splitlines()}
+        assert {stage for stage, _ in opened} == {*lock, "track"}
+        for name, path in opened:
+            if name != "track" and not path.startswith(ELSEWHERE) and (finished / path).is_file():
+                known = {entry["path"] for kind in ("deps", "outs") for entry in lock[name].get(kind, [])}
+                assert known & {path, *map(str, Path(path).parents)}, f"{name} reads {path}"
 
     def test_off_is_exactly_the_unregularized_point(self, finished: Path) -> None:
         none, _ = store.read_arrays(finished / "members/wine/none/none.safetensors")
