@@ -8,7 +8,7 @@ The value found favours searches whose trials have random numbers of their own: 
 
 from __future__ import annotations
 
-from pipeline.arithmetic import heed_cbwr, pin
+from pipeline.ground.arithmetic import heed_cbwr, pin
 
 pin()
 
@@ -31,12 +31,12 @@ import torch  # noqa: E402
 from joblib import parallel_config  # noqa: E402
 
 from benchmarks import search_contenders as usual  # noqa: E402
-from pipeline import search  # noqa: E402
-from pipeline.config import Point  # noqa: E402
-from pipeline.spaces import Dimension, Pruner, Sampler, Search, strengths  # noqa: E402
-from pipeline.stack import Member  # noqa: E402
-from pipeline.studies import opened  # noqa: E402
-from pipeline.train import fit_in_rungs  # noqa: E402
+from pipeline.networks.members import Member  # noqa: E402
+from pipeline.networks.train import fit_in_rungs  # noqa: E402
+from pipeline.params.points import Point  # noqa: E402
+from pipeline.params.spaces import Dimension, Pruner, Sampler, Search, strengths  # noqa: E402
+from pipeline.search import search  # noqa: E402
+from pipeline.search.studies import opened  # noqa: E402
 
 ARM = "all_three"
 STACK = "stack"

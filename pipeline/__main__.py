@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipeline.arithmetic import pin
-from pipeline.errors import InputError
+from pipeline.ground.arithmetic import pin
+from pipeline.ground.errors import InputError
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    from pipeline import claiming, presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
+    from pipeline.stages import claiming, presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
 
     home = next(module for module in (stages, searching, claiming, presentation) if hasattr(module, command))
     result: str = getattr(home, command)(**options)

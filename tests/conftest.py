@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline import arithmetic
+from pipeline.ground import arithmetic
 
 _INHERITED = {name: os.environ.get(name) for name in arithmetic.PINNED}
 arithmetic.pin()

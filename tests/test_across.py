@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.across import summary
+from pipeline.words.across import summary
 
 MEANS = {"none": 0.5, "dropout=0.5": 0.4, "l2=0.1": 0.3, "noise=1": 0.6}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import arithmetic
-from pipeline.arithmetic import PINNED
+from pipeline.ground import arithmetic
+from pipeline.ground.arithmetic import PINNED
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "mlflow", "pandas", "sklearn", "scipy.stats", "matplotlib", "optuna", "dvc"}
@@ -16,7 +16,7 @@ HEAVY = {"torch", "mlflow", "pandas", "sklearn", "scipy.stats", "matplotlib", "o
 PRODUCTS = "494dac9c6b7f9bd0e34d5f7b9d82d2a767109767dbfbfa35bb910099c496af82"
 TRAINED = "c13010bcafbcb4e9fd59f87dbc11caaea4dd38c2b6c21399f5f6d7e78541f02b"
 DIGEST = """
-from pipeline.arithmetic import pin
+from pipeline.ground.arithmetic import pin
 pin()
 import sys
 sys.path.insert(0, "tests")
@@ -24,7 +24,7 @@ import hashlib
 import torch
 torch.set_num_threads(int(sys.argv[1]))
 from oracles import members_of, point, toy_seeds
-from pipeline.train import fit_stack
+from pipeline.networks.train import fit_stack
 wide = {"hidden": (128, 128), "batch_size": 64, "epochs": 2, "mixup": 0.4, "early_stopping": "nll_ts"}
 points = [point(**wide, dropout=rate) for rate in (0, 0.2, 0.5)]
 members = members_of(points, range(4))
@@ -99,7 +99,8 @@ class TestPinning:
 
     def test_threads_may_heed_at_once(self):
         heed = (
-            "from pipeline.arithmetic import pin, heed_cbwr\npin()\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "from pipeline.ground.arithmetic import pin, heed_cbwr\npin()\n"
+            "from concurrent.futures import ThreadPoolExecutor\n"
         )
         all_at_once = (
             "with ThreadPoolExecutor(16) as pool:\n    print(len([*pool.map(lambda _: heed_cbwr(), range(64))]))"
@@ -110,19 +111,22 @@ class TestPinning:
 class TestWhatIsImported:
     def test_lower_modules_import_nothing_slow(self):
         """Reading parameters, drawing data and storing files start at once."""
-        names = ("arithmetic", "errors", "config", "noise", "data", "datasets", "store")
+        names = ("ground.store", "ground.noise", "params.config", "data.datasets")
         assert loaded_by(*(f"pipeline.{name}" for name in names)) == set()
 
     def test_scoring_imports_neither_torch_nor_mlflow(self):
-        names = ("calibrate", "metrics", "reliability", "compare", "score", "results")
+        names = ("calibration.evaluation", "statistics.compare", "statistics.results")
         assert not loaded_by(*(f"pipeline.{name}" for name in names)) & {"torch", "mlflow", "pandas", "sklearn"}
 
     @pytest.mark.slow
     def test_training_imports_torch_but_not_the_rest(self):
-        assert loaded_by("pipeline.train") & {"torch", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"} == {"torch"}
+        assert loaded_by("pipeline.networks.train") & {"torch", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"} == {
+            "torch"
+        }
 
     def test_importing_does_not_change_the_environment(self):
-        code = "import os; a = dict(os.environ); import pipeline.arithmetic, pipeline.config; print(a == os.environ)"
+        modules = "pipeline.ground.arithmetic, pipeline.params.config"
+        code = f"import os; a = dict(os.environ); import {modules}; print(a == os.environ)"
         assert python(code) == ["True"]
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bias_variance import brier_parts, log_loss_parts
-from pipeline.compare import mean_interval
-from pipeline.predictions import log_softmax
+from pipeline.calibration.predictions import log_softmax
+from pipeline.experiments.bias_variance import brier_parts, log_loss_parts
+from pipeline.statistics.compare import mean_interval
 
 SHIFT, SPREAD = 0.2, 1.0
 RULES = ("log_loss", "brier")

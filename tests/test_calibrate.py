@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from pipeline import metrics
-from pipeline.calibrate import decompose_log_loss, fit_temperature, scale_logits
-from pipeline.predictions import log_softmax
+from pipeline.calibration import metrics
+from pipeline.calibration.calibrate import decompose_log_loss, fit_temperature, scale_logits
+from pipeline.calibration.predictions import log_softmax
 
 
 class Logits(ClassifierMixin, BaseEstimator):

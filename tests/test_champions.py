@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from oracles import point
 from scipy.stats import t as student
 
-from pipeline.champions import (
+from pipeline.calibration.evaluation import directions
+from pipeline.params.spaces import OBJECTIVES, STACKED, TUNED, Search, measure
+from pipeline.search.champions import (
     COMPARED,
     contenders,
     optimism,
     search_table,
 )
-from pipeline.compare import paired_difference
-from pipeline.evaluation import directions
-from pipeline.results import Protocol, results_table
-from pipeline.spaces import OBJECTIVES, STACKED, TUNED, Search, measure
-from pipeline.timescale import decay_timescale
+from pipeline.search.timescale import decay_timescale
+from pipeline.statistics.compare import paired_difference
+from pipeline.statistics.results import Protocol, results_table
 
 SPACE = {
     "learning_rate": {"low": 0.001, "high": 0.1, "log": True},

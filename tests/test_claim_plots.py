@@ -28,11 +28,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from pipeline import canvas, claim_axes, claim_forest
-from pipeline.audit_rendering import ENOUGH
-from pipeline.claim_forest import COLOUR, HELD, SMALL
-from pipeline.claim_plots import audit_figure, claim_figure, ledger_figure, packed
-from pipeline.claim_rendering import counted, difference, parts, tally
+from pipeline.figures import canvas, claim_axes, claim_forest
+from pipeline.figures.claim_forest import COLOUR, HELD, SMALL
+from pipeline.figures.claim_plots import audit_figure, claim_figure, ledger_figure, packed
+from pipeline.words.audit_rendering import ENOUGH
+from pipeline.words.claim_rendering import counted, difference, parts, tally
 
 
 @pytest.fixture(autouse=True)

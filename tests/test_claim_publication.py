@@ -5,9 +5,9 @@ import io
 
 import pytest
 
-from pipeline.claim_publication import experiment_of, records_of
-from pipeline.pages import cited
-from pipeline.tracking import publish
+from pipeline.tracking.claim_publication import experiment_of, records_of
+from pipeline.tracking.pages import cited
+from pipeline.tracking.tracking import publish
 
 
 def cell(**changes):

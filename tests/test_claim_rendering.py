@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from claim_tables import CAN, CLAIMS, DENIED, EVERYWHERE, EXACT, FAILED, MANY, MIXED, SAME, table
 
-from pipeline.claim_rendering import (
+from pipeline.words.claim_rendering import (
     brief,
     by_dataset,
     counted,
@@ -19,7 +19,7 @@ from pipeline.claim_rendering import (
     rows,
     tally,
 )
-from pipeline.claim_words import listed, measure, scale
+from pipeline.words.claim_words import listed, measure, scale
 
 FOUND = {
     "dropout.everywhere": "Supported on mixture and digits: gap of the NLL −0.120 [−0.150, −0.090] (on digits).",

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.claims import Cell, combinations_of, load, selected
-from pipeline.errors import InputError
+from pipeline.experiments.grammar import Cell, combinations_of, load, selected
+from pipeline.ground.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 SMALL = """

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from pipeline import compare, overlap
-from pipeline.compare import Probability
+from pipeline.statistics import compare, overlap
+from pipeline.statistics.compare import Probability
 
 scores = arrays(np.float64, (3, 8), elements=st.floats(-4, 4).map(lambda x: round(x, 1)))
 

@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline import config, spaces
-from pipeline.errors import InputError
-from pipeline.stack import STRENGTHS
+from pipeline.ground.errors import InputError
+from pipeline.networks.stack import STRENGTHS
+from pipeline.params import config, points, spaces, tasks
 
 SOURCE = Path(__file__).parents[1] / "params.yaml"
 TEXT = SOURCE.read_text(encoding="utf-8")
@@ -71,8 +71,8 @@ class TestTheRealFile:
 @pytest.mark.parametrize(
     "model",
     [
-        *(config.Network, config.Train, config.Regularizers, config.Point, config.Study),
-        *(config.Mixture, config.Noise, config.Bundled, config.File, config.OpenML),
+        *(points.Network, points.Train, points.Regularizers, points.Point, config.Study),
+        *(tasks.Mixture, tasks.Noise, tasks.Bundled, tasks.File, tasks.OpenML),
         *(spaces.Dimension, spaces.Sampler, spaces.Pruner),
     ],
 )
@@ -83,13 +83,13 @@ def test_every_field_is_described(model):
 
 
 def test_every_strength_can_be_searched():
-    searched = {name for name, off in config.Regularizers() if type(off) is float}
+    searched = {name for name, off in points.Regularizers() if type(off) is float}
     assert searched == set(STRENGTHS)
     assert set(config.load(SOURCE).search.space) <= {spaces.LEARNING_RATE, *searched}
 
 
 def test_no_regularizer_is_on_by_default():
-    assert {field.default for field in config.Regularizers.model_fields.values()} == {0, "none"}
+    assert {field.default for field in points.Regularizers.model_fields.values()} == {0, "none"}
 
 
 @pytest.mark.parametrize(

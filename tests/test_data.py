@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.data import (
+from pipeline.data.data import (
     BUNDLED,
     Dataset,
     MixtureTask,
@@ -24,7 +24,7 @@ from pipeline.data import (
     standardization,
     standardize,
 )
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 
 TASK = MixtureTask(seed=7, classes=3, components=2, features=4, separation=3.0, label_noise=0.0)
 SIZES = {"seeds": 3, "train": 40, "validation": 30, "test": 500, "name": "mix"}

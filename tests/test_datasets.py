@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import config, datasets, sources, store
-from pipeline.errors import InputError
+from pipeline.data import datasets
+from pipeline.ground import store
+from pipeline.ground.errors import InputError
+from pipeline.params import config, tasks
+from pipeline.sources import sources
 
 PARAMS = config.load(Path(__file__).parents[1] / "params.yaml")
 FILE = {"kind": "file", "train": 30, "validation": 10}
@@ -113,7 +116,7 @@ def test_label_noise_is_the_only_difference_of_the_noisy_mixture(built):
 def test_a_users_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
-    dataset = sources.build("mine", config.File(**FILE, path="inputs/mine.csv", ignore=["b"]), seeds=2)
+    dataset = sources.build("mine", tasks.File(**FILE, path="inputs/mine.csv", ignore=["b"]), seeds=2)
     assert dataset.pool.classes == ("no", "yes")
     assert dataset.pool.feature_names == ("a",)
     assert dataset.splits.test.shape == (2, 20)
@@ -126,7 +129,7 @@ def test_a_users_file_lies_where_dvc_watches(tmp_path, monkeypatch, path):
     Path("inputs").mkdir()
     Path("inputs/link.csv").symlink_to(tmp_path / "elsewhere.csv")
     with pytest.raises(InputError, match=r"^datasets\.mine\.path: must lie in inputs/") as caught:
-        sources.build("mine", config.File(**FILE, path=path), seeds=2)
+        sources.build("mine", tasks.File(**FILE, path=path), seeds=2)
     assert path in str(caught.value)
 
 
@@ -144,5 +147,5 @@ def test_what_cannot_be_used_is_one_line(tmp_path, monkeypatch, changes, words):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
     with pytest.raises(InputError, match=words) as caught:
-        sources.build("mine", config.File(**{**FILE, "path": "inputs/mine.csv", **changes}), seeds=2)
+        sources.build("mine", tasks.File(**{**FILE, "path": "inputs/mine.csv", **changes}), seeds=2)
     assert len(str(caught.value).splitlines()) == 1

@@ -3,8 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import estimators
-from pipeline.estimators import (
+from pipeline.calibration.predictions import Ranked, log_softmax, rank
+from pipeline.calibration.reliability import binned_error, debiased_error, noise_floor, resampling_uniforms
+from pipeline.calibration.score import METRICS, score_members
+from pipeline.data.datasets import SPLITS
+from pipeline.experiments import estimators
+from pipeline.experiments.estimators import (
     BOOTSTRAPPED,
     ENOUGH,
     ESTIMATORS,
@@ -19,10 +23,7 @@ from pipeline.estimators import (
     study_rows,
     truths,
 )
-from pipeline.noise import generator
-from pipeline.predictions import Ranked, log_softmax, rank
-from pipeline.reliability import binned_error, debiased_error, noise_floor, resampling_uniforms
-from pipeline.score import METRICS, SPLITS, score_members
+from pipeline.ground.noise import generator
 
 ROWS = 4000
 CONFIDENCE = 0.5 + (np.arange(ROWS) + 0.5) / (2 * ROWS)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import exact, regularize, stack, trajectories
-from pipeline.calibrate import fit_temperature, scale_logits
-from pipeline.perceptron import Perceptron
-from pipeline.predictions import softmax
-from pipeline.reliability import exact_calibration_error
+from pipeline.calibration.calibrate import fit_temperature, scale_logits
+from pipeline.calibration.predictions import softmax
+from pipeline.calibration.reliability import exact_calibration_error
+from pipeline.claims import exact, trajectories
+from pipeline.networks import regularize, stack
+from pipeline.networks.perceptron import Perceptron
 
 
 @pytest.mark.parametrize("name", exact.CHECKS)

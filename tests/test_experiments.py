@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from oracles import point
 
-from pipeline import experiments
-from pipeline.claims import Cell, Experiment
-from pipeline.data import MixtureTask, make_mixture, split_resampled
-from pipeline.datasets import test_posterior as posterior_of
-from pipeline.experiments import epochs_of, run
-from pipeline.predictions import log_softmax
-from pipeline.samples import cell_data
-from pipeline.smoothing import smoothing_error
-from pipeline.stack import Member
-from pipeline.train import fit_stack
+from pipeline.calibration.predictions import log_softmax
+from pipeline.data.data import MixtureTask, make_mixture, split_resampled
+from pipeline.data.datasets import test_posterior as posterior_of
+from pipeline.experiments import experiments
+from pipeline.experiments.experiments import epochs_of, run
+from pipeline.experiments.grammar import Cell, Experiment
+from pipeline.experiments.samples import cell_data
+from pipeline.experiments.smoothing import smoothing_error
+from pipeline.networks.members import Member
+from pipeline.networks.train import fit_stack
 
 SEEDS = 3
 TASK = MixtureTask(seed=1, classes=3, components=1, features=4, separation=2.0, label_noise=0.1)

@@ -12,12 +12,13 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from pipeline import canvas, comparison_plots, figures, line_plots, rank_plots, reliability_plots, store
-from pipeline.across import summary
-from pipeline.diagrams import point_diagrams
-from pipeline.figures import headline, point_reliability, rankings
-from pipeline.report import SEARCH, SECTION
-from pipeline.series import sweep_rows
+from pipeline.figures import canvas, comparison_plots, figures, line_plots, rank_plots, reliability_plots
+from pipeline.figures.figures import headline, point_reliability, rankings
+from pipeline.ground import store
+from pipeline.report.report import SEARCH, SECTION
+from pipeline.statistics.diagrams import point_diagrams
+from pipeline.statistics.series import sweep_rows
+from pipeline.words.across import summary
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ("mixture", "digits")
@@ -84,8 +85,8 @@ class TestEveryFigure:
         code = """
 import hashlib, json, sys
 from pathlib import Path
-from pipeline import canvas
-from pipeline.comparison_plots import forest
+from pipeline.figures import canvas
+from pipeline.figures.comparison_plots import forest
 with canvas.styled():
     figure = canvas.with_caption(forest(json.loads(Path(sys.argv[1]).read_text())))
     print(hashlib.sha256(canvas.png(figure) + canvas.svg(figure)).hexdigest())

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from test_claims import SMALL
 
-from pipeline.claims import Claim, load
-from pipeline.errors import InputError
-from pipeline.ledger import Measured, claim_table
-from pipeline.verdicts import judge
+from pipeline.claims.ledger import Measured, claim_table
+from pipeline.claims.verdicts import judge
+from pipeline.experiments.grammar import Claim, load
+from pipeline.ground.errors import InputError
 
 SEEDS = 6
 DRAWN = {"name": "task", "overlapping": False, "train": 32, "validation": 16, "test": 100}

@@ -11,8 +11,9 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import parse_yaml
 from test_pipeline import ROOT, stage
 
-from pipeline import lockfile, presentation
-from pipeline.errors import InputError
+from pipeline.ground import lockfile
+from pipeline.ground.errors import InputError
+from pipeline.stages import presentation
 
 LOCK = (ROOT / "dvc.lock").read_text(encoding="utf-8")
 SMALL = """\

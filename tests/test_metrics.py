@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from pipeline import metrics
-from pipeline.predictions import log_softmax
+from pipeline.calibration import metrics
+from pipeline.calibration.predictions import log_softmax
 
 SCORES = [
     metrics.negative_log_likelihood,

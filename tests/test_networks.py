@@ -8,12 +8,12 @@ from scipy.stats import kstest
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from pipeline.convolution import Convolution, pool
-from pipeline.errors import InputError
-from pipeline.kinds import ALIGNMENT, split_masks
-from pipeline.networks import build
-from pipeline.perceptron import Perceptron
-from pipeline.recurrent import Recurrent
+from pipeline.ground.errors import InputError
+from pipeline.networks.convolution import Convolution, pool
+from pipeline.networks.kinds import ALIGNMENT, split_masks
+from pipeline.networks.networks import build
+from pipeline.networks.perceptron import Perceptron
+from pipeline.networks.recurrent import Recurrent
 
 WIDTHS = (7, 13, 9, 3)
 KINDS = {

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
-from pipeline.noise import Purpose, generator, philox, threshold16, uniform16
+from pipeline.ground.noise import Purpose, generator, philox, threshold16, uniform16
 
 SEEDS, STEPS, PURPOSES = st.integers(0, 2**32), st.integers(0, 2**48 - 1), st.sampled_from(Purpose)
 

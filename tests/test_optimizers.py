@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.optimizers import Adam, Sgd
-from pipeline.regularize import add_l2, decay
+from pipeline.networks.optimizers import Adam, Sgd
+from pipeline.networks.regularize import add_l2, decay
 
 RATES = (0.01, 0.1, 0.01)
 STEPS = 60

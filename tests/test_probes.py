@@ -3,10 +3,10 @@ import pytest
 import torch
 from oracles import Masked, build, matrices_of, members_of, point, toy_seeds
 
-from pipeline import probes
-from pipeline.networks import build as network_of
-from pipeline.noise import Purpose, uniform16
-from pipeline.train import fit
+from pipeline.experiments import probes
+from pipeline.ground.noise import Purpose, uniform16
+from pipeline.networks.networks import build as network_of
+from pipeline.networks.train import fit
 
 FEATURES, CLASSES, SEEDS = 16, 3, (0, 1, 2)
 KINDS = {

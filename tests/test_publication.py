@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import Point
-from pipeline.pages import cited
-from pipeline.publication import AGAINST, COMPARED, CURVES, HEADLINE, VIEW, experiment_of, records_of
-from pipeline.records import Record, digest
-from pipeline.results import Protocol, results_table
-from pipeline.tracking import METRICS_A_BATCH
+from pipeline.params.points import Point
+from pipeline.statistics.results import Protocol, results_table
+from pipeline.tracking.pages import cited
+from pipeline.tracking.publication import AGAINST, COMPARED, CURVES, HEADLINE, VIEW, experiment_of, records_of
+from pipeline.tracking.records import Record, digest
+from pipeline.tracking.tracking import METRICS_A_BATCH
 
 SEEDS, EPOCHS = 30, 20
 DIRECTIONS = dict.fromkeys(HEADLINE, "lower") | {"test/accuracy": "higher"}

@@ -23,10 +23,13 @@ import pytest
 from claim_tables import table as claims_table
 from test_pipeline import environment, outputs, run, stage
 
-from pipeline import claims, config, presentation, store
-from pipeline.across import summary
-from pipeline.errors import InputError
-from pipeline.readme import parts, refresh
+from pipeline.experiments import grammar
+from pipeline.ground import store
+from pipeline.ground.errors import InputError
+from pipeline.params import config, reading
+from pipeline.stages import presentation
+from pipeline.words.across import summary
+from pipeline.words.readme import parts, refresh
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +41,7 @@ RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summ
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
 SPEED = {name: store.read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
-STAGES = config.read_yaml(ROOT / "dvc.yaml")["stages"]
+STAGES = reading.read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
 SMALL = """\
 datasets:
@@ -536,11 +539,11 @@ def fits_the_claims(block: Block, fixture: Fixture) -> None:
     """A reader's own sentence: it is accepted beside those of the project, for an experiment that is there."""
     path = fixture("tmp_path") / "claims.yaml"
     path.write_text(with_a_claim((ROOT / "claims.yaml").read_text()))
-    topic = claims.load(path).topics["dropout"]
+    topic = grammar.load(path).topics["dropout"]
     claim = next(iter(topic.claims.values()))
     assert claim.sentence in block.text
     assert claim.experiment in topic.experiments
-    assert len(topic.claims) == len(claims.load(ROOT / "claims.yaml").topics["dropout"].claims) + 1
+    assert len(topic.claims) == len(grammar.load(ROOT / "claims.yaml").topics["dropout"].claims) + 1
 
 
 def is_generated(block: Block, fixture: Fixture) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, one_hot
 
-from pipeline import regularize
-from pipeline.noise import Purpose, uniform16
+from pipeline.ground.noise import Purpose, uniform16
+from pipeline.networks import regularize
 
 RATES = (0.0, 0.2, 0.5, 0.8)
 

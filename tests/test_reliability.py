@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_metrics import predictions, sample
 
-from pipeline import reliability
-from pipeline.reliability import rank
+from pipeline.calibration import reliability
+from pipeline.calibration.reliability import rank
 
 SMALL = ([[0.25, 0.2, 0.55], [0.55, 0.05, 0.4], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]], [0, 1, 2, 0])
 THREE = ([[0.6, 0.3, 0.1]] * 6 + [[0.1, 0.8, 0.1]] * 4 + [[0.1, 0.0, 0.9]] * 4, [0] * 5 + [1] * 4 + [2] * 5)

@@ -18,12 +18,12 @@ from claim_tables import AUDIT, CLAIMS, table
 from markupsafe import escape
 from PIL import Image
 
-from pipeline import claim_rendering
-from pipeline.across import summary
-from pipeline.embedding import compact, data_uri
-from pipeline.report import Picture, card, page, section
-from pipeline.search_rendering import conclusion
-from pipeline.wording import interval, named, spoken
+from pipeline.figures.embedding import compact, data_uri
+from pipeline.report.report import Picture, card, page, section
+from pipeline.words import claim_rendering
+from pipeline.words.across import summary
+from pipeline.words.search_rendering import conclusion
+from pipeline.words.wording import interval, named, spoken
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "reports/index.html"

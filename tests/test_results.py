@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from pipeline import compare, overlap
-from pipeline.answer import answer, metrics_summary, significant
-from pipeline.rendering import footnotes, render, rows
-from pipeline.results import Protocol, results_table
-from pipeline.series import history_rows, reliability_rows, sweep_rows
+from pipeline.statistics import compare, overlap
+from pipeline.statistics.answer import answer, metrics_summary, significant
+from pipeline.statistics.results import Protocol, results_table
+from pipeline.statistics.series import history_rows, reliability_rows, sweep_rows
+from pipeline.words.rendering import footnotes, render, rows
 
 SEEDS = 30
 PROTOCOL = Protocol(confidence=0.95, resamples=500, gamma=0.75)

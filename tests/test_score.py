@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from test_metrics import sample
 
-from pipeline import metrics, reliability, score
-from pipeline.calibrate import Temperature, fit_temperature, scale_logits
-from pipeline.predictions import log_softmax
+from pipeline.calibration import metrics, reliability, score
+from pipeline.calibration.calibrate import Temperature, fit_temperature, scale_logits
+from pipeline.calibration.predictions import log_softmax
+from pipeline.data import datasets
 
 ROWS = {"train": 40, "validation": 61, "test": 303}
 
@@ -39,8 +40,8 @@ def test_names_are_complete_and_described(rng, uniforms):
     assert {name.split("/")[1] for name in scores} == described
     assert len(described) == len(score.METRICS)
     assert {name.split("/")[0] for name in scores} == {
-        *score.SPLITS,
-        *(f"{split}_ts" for split in score.SPLITS),
+        *datasets.SPLITS,
+        *(f"{split}_ts" for split in datasets.SPLITS),
         "gap",
         "gap_ts",
         "temperature",

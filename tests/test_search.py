@@ -19,14 +19,14 @@ from oracles import (
 )
 from scipy.special import log_softmax as log_softmax_of
 
-from pipeline.calibrate import decompose_log_loss
-from pipeline.errors import InputError
-from pipeline.noise import Purpose, generator
-from pipeline.search import OBJECTIVES, next_batch, run
-from pipeline.spaces import OBJECTIVES as NAMES
-from pipeline.stack import Fitted
-from pipeline.train import fit_stack
-from pipeline.trials import STATES
+from pipeline.calibration.calibrate import decompose_log_loss
+from pipeline.ground.errors import InputError
+from pipeline.ground.noise import Purpose, generator
+from pipeline.networks.members import Fitted
+from pipeline.networks.train import fit_stack
+from pipeline.params.spaces import OBJECTIVES as NAMES
+from pipeline.search.search import OBJECTIVES, next_batch, run
+from pipeline.search.trials import STATES
 
 BOTH = ["nll", "calibration"]
 QUICK = [("tpe", "halving"), ("nsga2", BOTH)]
@@ -343,7 +343,7 @@ class TestGoingOn:
     def test_a_finished_search_trains_nothing(self, monkeypatch):
         task, storage = made_task("tpe", "halving"), InMemoryStorage()
         whole = searched(task, 6, storage)
-        monkeypatch.setattr("pipeline.search.next_batch", None)
+        monkeypatch.setattr("pipeline.search.search.next_batch", None)
         assert contents_of(searched(task, 4, storage)) == {arm: found[:4] for arm, found in contents_of(whole).items()}
 
     def test_trials_that_somebody_else_asked_for_are_left_out(self):

@@ -14,13 +14,15 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_hex
 
-from pipeline import canvas, search_plots, search_rendering, slice_plots, store, trial_plots
-from pipeline.search import OBJECTIVES as JUDGED
-from pipeline.spaces import OBJECTIVES, Dimension, Search
-from pipeline.timescale import decay_timescale, zones
-from pipeline.trials import columns, numbers
-from pipeline.wording import OBJECTIVES as SPOKEN
-from pipeline.wording import named, short
+from pipeline.figures import canvas, search_plots, slice_plots, trial_plots
+from pipeline.ground import store
+from pipeline.params.spaces import OBJECTIVES, Dimension, Search
+from pipeline.search.search import OBJECTIVES as JUDGED
+from pipeline.search.timescale import decay_timescale, zones
+from pipeline.search.trials import columns, numbers
+from pipeline.words import search_rendering
+from pipeline.words.wording import OBJECTIVES as SPOKEN
+from pipeline.words.wording import named, short
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ("mixture", "digits")

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import store
-from pipeline.config import Point
-from pipeline.database import stored_runs, uri_of
-from pipeline.pages import cited
-from pipeline.publication import AGAINST, HEADLINE
-from pipeline.records import Record, digest
-from pipeline.results import Protocol, results_table
-from pipeline.search_publication import (
+from pipeline.ground import store
+from pipeline.params.points import Point
+from pipeline.params.spaces import OBJECTIVES, Search, measure
+from pipeline.statistics.results import Protocol, results_table
+from pipeline.tracking.database import stored_runs, uri_of
+from pipeline.tracking.pages import cited
+from pipeline.tracking.publication import AGAINST, HEADLINE
+from pipeline.tracking.records import Record, digest
+from pipeline.tracking.search_publication import (
     FIGURES,
     TRIALS,
     WINNERS,
@@ -25,8 +26,7 @@ from pipeline.search_publication import (
     settings,
     trial_records,
 )
-from pipeline.spaces import OBJECTIVES, Search, measure
-from pipeline.tracking import Published, meanwhile, publish
+from pipeline.tracking.tracking import Published, meanwhile, publish
 
 EPOCHS, SEEDS = 60, 30
 SPACE = {
@@ -369,17 +369,17 @@ def test_a_store_that_cannot_be_written_is_one_warning_and_no_end(tmp_path, caps
 
 @pytest.mark.parametrize(("arms", "trials", "heard"), [((), None, 3), (("none", "dropout"), None, 0), ((), 3, 0)])
 def test_a_search_is_published_after_every_batch_unless_it_looks_around(monkeypatch, arms, trials, heard):
-    from pipeline import searching  # noqa: PLC0415 (optuna)
-    from pipeline.search import Task  # noqa: PLC0415
-    from pipeline.trials import study_of  # noqa: PLC0415
+    from pipeline.search.search import Task  # noqa: PLC0415
+    from pipeline.search.trials import study_of  # noqa: PLC0415
+    from pipeline.stages import searching  # noqa: PLC0415 (optuna)
 
     search = SEARCH.model_copy(update={"trials": 2})
     sampled = {f"sampled/{name}": 0.01 for name in SPACE}
     found = {arm: study_of(arm, [row(arm, n) | sampled for n in range(2)], search).trials for arm in search.arms}
     batches = [{arm: rows[:count] for arm, rows in found.items()} for count in range(3)]
     told: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("pipeline.search.run", lambda *_, **__: iter(batches))
-    monkeypatch.setattr("pipeline.tracking.meanwhile", lambda _: lambda *words: told.append(words))
+    monkeypatch.setattr("pipeline.search.search.run", lambda *_, **__: iter(batches))
+    monkeypatch.setattr("pipeline.tracking.tracking.meanwhile", lambda _: lambda *words: told.append(words))
     task = Task(search, Point(hidden=(8,), **TRAIN), {})
     names = dict.fromkeys(arms or search.arms, "study")
     rows = searching._search("mixture", task, None, names, trials=trials, jobs=1)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.reliability import exact_calibration_error
-from pipeline.smoothing import desmooth, smoothing_error
+from pipeline.calibration.reliability import exact_calibration_error
+from pipeline.experiments.smoothing import desmooth, smoothing_error
 
 EPSILONS = st.floats(0, 0.9)
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import binom
 
-from pipeline.noise import Purpose, generator
-from pipeline.spaces import LEARNING_RATE, OBJECTIVES, Dimension, Pruner, Search, singles, strengths
-from pipeline.trials import distributions
+from pipeline.ground.noise import Purpose, generator
+from pipeline.params.spaces import LEARNING_RATE, OBJECTIVES, Dimension, Pruner, Search, singles, strengths
+from pipeline.search.trials import distributions
 
 RATE = {"low": 0.001, "high": 0.1, "log": True}
 SECTION = {

@@ -22,14 +22,15 @@ from oracles import (
 )
 from torch.nn.functional import cross_entropy
 
-from pipeline import config
-from pipeline.calibrate import fit_temperature
-from pipeline.errors import InputError
-from pipeline.networks import build
-from pipeline.noise import Purpose, uniform16
-from pipeline.stack import STRENGTHS, Fitted, Member, Stack, history_epochs
-from pipeline.train import fit, fit_in_rungs, fit_stack
-from pipeline.watch import Watch, negative_log_likelihood
+from pipeline.calibration.calibrate import fit_temperature
+from pipeline.ground.errors import InputError
+from pipeline.ground.noise import Purpose, uniform16
+from pipeline.networks.members import Fitted, Member, history_epochs
+from pipeline.networks.networks import build
+from pipeline.networks.stack import STRENGTHS, Stack
+from pipeline.networks.train import fit, fit_in_rungs, fit_stack
+from pipeline.networks.watch import Watch, negative_log_likelihood
+from pipeline.params import config
 
 PARAMS = config.load(Path(__file__).parents[1] / "params.yaml")
 FEATURES = 25  # an image of 5 by 5

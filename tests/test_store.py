@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import store
-from pipeline.errors import InputError
+from pipeline.ground import store
+from pipeline.ground.errors import InputError
 
 ARRAYS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.arange(4), "empty": np.zeros((0, 3))}
 

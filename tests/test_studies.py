@@ -11,9 +11,9 @@ import pytest
 from optuna.storages import InMemoryStorage
 from oracles import ARMS, contents_of, search_of, task_of
 
-from pipeline.errors import InputError
-from pipeline.search import run
-from pipeline.studies import VARIABLE, opened
+from pipeline.ground.errors import InputError
+from pipeline.search.search import run
+from pipeline.search.studies import VARIABLE, opened
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,7 +123,7 @@ HOLDER = """
     import fcntl, sys, time
     from pathlib import Path
     import optuna
-    from pipeline.studies import opened
+    from pipeline.search.studies import opened
 
     with opened(Path(sys.argv[1])) as storage:
         study = optuna.create_study(storage=storage, study_name="held")
@@ -254,14 +254,14 @@ class TestPostgreSQL:
 
 
 SEARCHER = """
-    from pipeline import arithmetic
+    from pipeline.ground import arithmetic
     arithmetic.pin()
     import os, signal, sys
     from pathlib import Path
     from optuna.storages import RDBStorage
     from oracles import ARMS, search_of, task_of
-    from pipeline.search import run
-    from pipeline.studies import opened
+    from pipeline.search.search import run
+    from pipeline.search.studies import opened
 
     path, url, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     store = RDBStorage._create_new_trial

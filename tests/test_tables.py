@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pipeline.data import Pool, split_resampled, standardization, standardize
-from pipeline.errors import InputError
-from pipeline.tables import Encoded, load_openml, read_file
+from pipeline.data.data import Pool, split_resampled, standardization, standardize
+from pipeline.ground.errors import InputError
+from pipeline.sources.tables import Encoded, load_openml, read_file
 
 GOOD = "a,b,y\n1,2.5,no\n3,4,yes\n5,6,no\n"
 
@@ -234,7 +234,7 @@ def test_reading_twice_gives_the_same_bytes(tmp_path):
 
 def test_importing_is_cheap():
     heavy = "{'pandas', 'pyarrow', 'sklearn', 'scipy', 'torch', 'mlflow'}"
-    program = f"import pipeline.data, pipeline.tables, sys; print(sorted({heavy} & set(sys.modules)))"
+    program = f"import pipeline.data.data, pipeline.sources.tables, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -23,13 +23,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import tracking
-from pipeline.connection import AT_FIRST
-from pipeline.database import artifact_root, database_of, stored_experiments, stored_runs, uri_of
-from pipeline.errors import InputError
-from pipeline.reconcile import StoredRun, plan, surplus
-from pipeline.records import DatasetRef, Experiment, Record, digest, experiment_tags, note_tag, reference_tags
-from pipeline.tracking import Published, missing, pages, publish, tracking_uri
+from pipeline.ground.errors import InputError
+from pipeline.tracking import tracking
+from pipeline.tracking.connection import AT_FIRST
+from pipeline.tracking.database import artifact_root, database_of, stored_experiments, stored_runs, uri_of
+from pipeline.tracking.reconcile import StoredRun, plan, surplus
+from pipeline.tracking.records import DatasetRef, Experiment, Record, digest, experiment_tags, note_tag, reference_tags
+from pipeline.tracking.tracking import Published, missing, pages, publish, tracking_uri
 
 PROJECT = Path(tracking.__file__).parents[1]
 EXPERIMENT = "mixture regularization"

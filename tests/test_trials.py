@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
-from pipeline import store
-from pipeline.spaces import Search
-from pipeline.trials import columns, distributions, front, importances, numbers, row_of, study_of, winner
+from pipeline.ground import store
+from pipeline.params.spaces import Search
+from pipeline.search.trials import columns, distributions, front, importances, numbers, row_of, study_of, winner
 
 SEARCH = Search.model_validate(
     {

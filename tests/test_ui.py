@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from test_tracking import server
 
-from pipeline import store
-from pipeline.database import stored_experiments, stored_runs, uri_of
-from pipeline.pages import address
-from pipeline.publication import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
-from pipeline.stages import report_file, score_file
-from pipeline.tracking import publish
+from pipeline.ground import store
+from pipeline.stages.stages import report_file, score_file
+from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
+from pipeline.tracking.pages import address
+from pipeline.tracking.publication import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
+from pipeline.tracking.tracking import publish
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1]

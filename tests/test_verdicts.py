@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.verdicts import OPPOSITE, combined, counted, judge
+from pipeline.claims.verdicts import OPPOSITE, combined, counted, judge
 
 NOISE = np.array([-1.0, 1.0, -0.5, 0.5, 0.0])  # mean 0, t interval +- 0.98
 

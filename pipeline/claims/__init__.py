@@ -1,0 +1,1 @@
+"""The ledger: exact checks on the real code, effects of experiments, verdicts on sentences."""

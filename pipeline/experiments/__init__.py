@@ -1,0 +1,1 @@
+"""What `claims.yaml` declares, and the experiments that measure it."""

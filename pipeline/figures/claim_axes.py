@@ -1,0 +1,203 @@
+"""How are the lines of a claim's figure drawn on axes? Over epochs, over strengths, and a row a cell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
+from pipeline.figures.canvas import BLUE, COLOURS, GREY, INK, ORANGE, Row, gap_where_missing
+from pipeline.words.claim_words import level, levels, measure, named, scale, setting
+
+GREEN, PINK, AMBER, SKY = COLOURS[2:]
+SHADES = ("#9ecae1", "#4292c6", "#08519c", "#000000")  # one hue from weak to strong: order, not kind
+DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))
+SHAPES = ("o", "s", "^", "D", "v", "P", "X")
+THEORY = "theory/"
+_PREFERRED = {
+    "train": BLUE, "validation": ORANGE, "test": ORANGE, "gap": GREEN, "test_ts": PINK, "bias": BLUE,
+    "variance": ORANGE, "sampled": BLUE, "desmoothed": GREEN,
+}  # fmt: skip
+_FREE = (ORANGE, BLUE, INK, GREEN, PINK, AMBER)
+_CROSS = (INK, BLUE, ORANGE, GREEN)
+_EPOCHS = (0, 1, 3, 10, 30, 100, 300, 1000)
+Key = tuple[str, str]
+
+
+def settle(figure: Figure) -> None:
+    """Arrange a figure's parts for good, on a fine grid: the solver's last digits differ from run to run."""
+    engine = figure.get_layout_engine()
+    FigureCanvasAgg(figure)
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, tall = (round(float(end), 5) for end in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, tall))
+
+
+def key_of(line: Row) -> Key:
+    """What tells a panel's lines apart: the metric, and the levels of the fields that it has a line for each of."""
+    return str(line["metric"]), levels(line["line"])
+
+
+def looks(lines: Sequence[Row]) -> dict[Key, dict[str, Any]]:
+    """Colour, dashes and mark of every line: by metric where there are several, else by level."""
+    keys = list(dict.fromkeys(map(key_of, lines)))
+    metrics = list(dict.fromkeys(metric for metric, _ in keys))
+    if len(metrics) > 1:
+        colours = _by_metric(metrics)
+        return {key: _look(colours[key[0]], metrics.index(key[0]), key[0]) for key in keys}
+    fields = _fields(lines)
+    if _is_crossed(fields, len(keys)):
+        return {key_of(line): _crossed(line["line"], fields) for line in lines}
+    shades = _shades(next(iter(fields.values()))) if len(fields) == 1 else [INK, *COLOURS]
+    return {key: _look(shades[place % len(shades)], place, key[0]) for place, key in enumerate(keys)}
+
+
+def _fields(lines: Sequence[Row]) -> dict[str, list[Any]]:
+    """The levels of each field that there is a line for each of."""
+    return {name: list(dict.fromkeys(line["line"][name] for line in lines)) for name in lines[0]["line"]}
+
+
+def _is_crossed(fields: Mapping[str, Sequence[Any]], lines: int) -> bool:
+    """Whether there is a line for every combination of two fields."""
+    sizes = [len(values) for values in fields.values()]
+    return len(sizes) == 2 and lines == sizes[0] * sizes[1]
+
+
+def _look(colour: str, place: int, metric: str) -> dict[str, Any]:
+    if metric.startswith(THEORY):
+        return {"color": INK, "linestyle": (0, (5, 2)), "marker": ""}
+    if metric.endswith("_floor"):
+        return {"color": GREY, "linestyle": ":", "marker": ""}
+    return {"color": colour, "linestyle": "-", "marker": SHAPES[place % len(SHAPES)]}
+
+
+def _by_metric(metrics: Sequence[str]) -> dict[str, str]:
+    """A colour for each metric, that of its split where it is free."""
+    found: dict[str, str] = {}
+    for metric in metrics:
+        wanted = _PREFERRED.get(metric.partition("/")[0])
+        free = [colour for colour in _FREE if colour not in found.values()]
+        found[metric] = wanted if wanted in free and wanted else next(iter(free), INK)
+    return found
+
+
+def _shades(values: Sequence[Any]) -> list[str]:
+    """Shades of one hue for strengths in their order; colours for what is on or off."""
+    if all(isinstance(value, bool) for value in values):
+        return [ORANGE, BLUE]
+    count = len(values)
+    return [SHADES[round(place * (len(SHADES) - 1) / max(count - 1, 1))] for place in range(count)]
+
+
+def _crossed(line: Mapping[str, Any], fields: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Colour by the first field, dashes and mark by the second."""
+    (first, a), (second, b) = fields.items()
+    return {"color": _CROSS[a.index(line[first]) % len(_CROSS)], **_dashes(b.index(line[second]))}
+
+
+def _dashes(place: int) -> dict[str, Any]:
+    return {"linestyle": DASHES[place % len(DASHES)], "marker": SHAPES[place % len(SHAPES)]}
+
+
+def handles(lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]]) -> list[Line2D]:
+    """What the legend of these lines shows; none where there is but one metric and no level."""
+    several = len({metric for metric, _ in map(key_of, lines)}) > 1
+    keys = list(dict.fromkeys(map(key_of, lines)))
+    if not several and _is_crossed(_fields(lines), len(keys)):
+        return [Line2D([], [], linewidth=2, **entry) for entry in _crossed_handles(_fields(lines))]
+    labels = {key: " ".join([measure(key[0])] * several + [key[1]] * bool(key[1])) for key in keys}
+    return [Line2D([], [], label=labels[key], linewidth=2, markersize=5.5, **drawn[key]) for key in keys if labels[key]]
+
+
+def _crossed_handles(fields: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Colours tell the first field, dashes and marks the second."""
+    (first, a), (second, b) = fields.items()
+    for place, one in enumerate(a):
+        yield {"label": f"{named(first)} {level(first, one)}", "color": _CROSS[place % len(_CROSS)]}
+    for place, one in enumerate(b):
+        yield {"label": f"{named(second)} {level(second, one)}", "color": GREY, "markersize": 5.5, **_dashes(place)}
+
+
+def panel(axes: Axes, panel: Row, drawn: Mapping[Key, Mapping[str, Any]]) -> None:
+    """The lines of one panel over epochs, cells, or evenly spaced strengths, with intervals."""
+    if panel["x"] == "cell":
+        _cells(axes, panel["lines"], drawn)
+    elif panel["x"] == "epoch":
+        _epochs(axes, panel["lines"], drawn)
+    else:
+        _strengths(axes, panel, drawn)
+
+
+def _ends(line: Row) -> list[list[float]]:
+    return [[*map(gap_where_missing, line[end])] for end in ("mean", "low", "high")]
+
+
+def _epochs(axes: Axes, lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]]) -> None:
+    for line in lines:
+        mean, low, high = _ends(line)
+        look = {**drawn[key_of(line)], "marker": ""}
+        axes.fill_between(line["x"], low, high, color=look["color"], alpha=0.22, linewidth=0)
+        axes.plot(line["x"], mean, linewidth=1.9, **look)
+    axes.set_xscale("symlog")
+    axes.set_xlim(0, max(line["x"][-1] for line in lines))
+    axes.xaxis.set_major_locator(FixedLocator(_EPOCHS))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("epoch")
+
+
+def _strengths(axes: Axes, panel: Row, drawn: Mapping[Key, Mapping[str, Any]]) -> None:
+    lines = panel["lines"]
+    values = list(dict.fromkeys(x for line in lines for x in line["x"]))
+    if all(isinstance(value, int | float) for value in values):
+        values.sort()
+    for place, line in enumerate(lines):
+        mean, low, high = _ends(line)
+        look = drawn[key_of(line)]
+        at = np.array([values.index(x) for x in line["x"]], float)
+        if not line["metric"].startswith(THEORY):
+            at += 0.07 * (place - (len(lines) - 1) / 2) * (len(lines) < 6)
+            axes.vlines(at, low, high, color=look["color"], linewidth=1.5, alpha=0.75)
+        axes.plot(at, mean, linewidth=1.7, markersize=5.5, **look)
+    axes.set_xticks(range(len(values)), [level(panel["x"], value) for value in values])
+    axes.set_xlim(-0.4, len(values) - 0.6)
+    axes.set_xlabel(_LABELS.get(panel["x"], named(panel["x"])))
+    if len(values) > 4:
+        axes.tick_params(axis="x", labelsize=9)
+
+
+_LABELS = {
+    "hidden": "width of the hidden layers",
+    "rows": "training rows",
+    "label_noise": "share of wrong training labels",
+    "input_noise": "noise on test inputs (SD)",
+    "l2": "L2 strength",
+    "label_smoothing": "label smoothing ε",
+    "dropout": "dropout rate",
+    "input_dropout": "dropout rate of the inputs",
+    "output_dropout": "dropout rate of the outputs",
+}
+
+
+def _cells(axes: Axes, lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]]) -> None:
+    """Dots with intervals, a row a cell."""
+    cells = list(dict.fromkeys(x for line in lines for x in line["x"]))
+    step = 0.22 if len(lines) > 1 else 0.0
+    for place, line in enumerate(lines):
+        mean, low, high = _ends(line)
+        look = {**drawn[key_of(line)], "linestyle": ""}
+        at = np.array([cells.index(x) for x in line["x"]]) + step * (place - (len(lines) - 1) / 2)
+        axes.hlines(at, low, high, color=look["color"], linewidth=2)
+        axes.plot(mean, at, markersize=6, **look)
+    axes.set_yticks(range(len(cells)), [setting(cell) for cell in cells], fontsize=10)
+    axes.set_ylim(len(cells) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(scale(lines[0]["metric"]))
+    axes.locator_params(axis="x", nbins=3)

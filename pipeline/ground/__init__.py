@@ -1,0 +1,1 @@
+"""The ground: pinned arithmetic, stateless random numbers, where files are and how they are written, errors."""

@@ -1,0 +1,1 @@
+"""Stacks of networks in training: every regularizer a strength of each member's own."""

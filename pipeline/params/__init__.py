@@ -1,0 +1,1 @@
+"""Every parameter of the laboratory: typed, strict and explained."""

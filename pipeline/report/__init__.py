@@ -1,0 +1,1 @@
+"""The page: one file that answers the question, with tables, figures, methods and limits."""

@@ -1,0 +1,1 @@
+"""From the user's own file, scikit-learn or OpenML to a pool of rows."""

@@ -1,0 +1,1 @@
+"""One function a stage: where files meet mathematics, or results meet people."""

@@ -1,0 +1,40 @@
+"""From a drawing to its files, and to the picture that the page embeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.ground import store
+
+if TYPE_CHECKING:
+    from pipeline.figures.canvas import Drawing
+    from pipeline.report.report import Picture
+
+
+class Drawn(NamedTuple):
+    """Files to be written, and pictures for the page."""
+
+    files: Mapping[Path, bytes]
+    pictures: Mapping[str, Picture]
+
+
+def forms_at(path: Path, drawing: Drawing | None) -> Drawn:
+    """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
+    from pipeline.figures import canvas  # noqa: PLC0415
+    from pipeline.report.report import Picture  # noqa: PLC0415
+
+    if drawing is None:
+        return Drawn({}, {})
+    made = canvas.forms(drawing)
+    alone = {path.with_name(f"{path.name}.{kind}"): content for kind, content in (("png", made.png), ("svg", made.svg))}
+    return Drawn(alone, {path.name: Picture(made.bare.decode(), drawing.caption)})
+
+
+def written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
+    """Write the files; give back where they are, and the pictures by name."""
+    files = {path: content for one in drawn for path, content in one.files.items()}
+    for path, content in files.items():
+        store.write_bytes(path, content)
+    return [*files], {name: picture for one in drawn for name, picture in one.pictures.items()}

@@ -1,0 +1,1 @@
+"""Finished tables in words: numbers, sentences and tables for a terminal, a page and the README."""
