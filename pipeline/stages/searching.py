@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.search.search import Task
 
-SEARCHING = ("search spaces trials", "optuna")
+SEARCHING = ("params.spaces search.search search.trials", "optuna")
 MEMBERS = Path(".cache")  # what the contenders predict is needed for their scores alone
 Rows = list[dict[str, Any]]
 Place = tuple[str, str]  # kind and name of a contender
