@@ -18,7 +18,8 @@ Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
 
 Each stage below can be run by hand; `dvc repro` runs all that are out of date.
-What is run stands in params.yaml, which `python -m pipeline params` explains."""
+What is run stands in params.yaml, which claims are measured in claims.yaml;
+`python -m pipeline params` explains both."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     show = add("show", "print the results table again")
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")
-    add("params", "explain every key of params.yaml")
+    add("params", "explain every key of params.yaml and claims.yaml")
     add("mend", "drop what an interruption left half-written in dvc.lock")
     return parser
 

@@ -93,8 +93,9 @@ def test_the_entries_are_what_the_stage_imports(stage: str) -> None:
     while todo:
         name = todo.pop()
         used.add(name)
-        called = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
-        todo |= (called & set(functions)) - used
+        names = [node for node in ast.walk(functions[name]) if isinstance(node, ast.Name)]
+        own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        todo |= ({node.id for node in names} - own) & set(functions) - used
     found = set().union(*(imports(functions[name]) for name in used))
     assert (
         found - ALWAYS - {"data", "datasets", "errors", "keeping", "noise", "reading", "spaces", "terminal"} - TELLING

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.calibration.predictions import log_softmax
 from pipeline.experiments.bias_variance import brier_parts, log_loss_parts
-from pipeline.statistics.compare import mean_interval
+from pipeline.statistics.intervals import mean_interval
 
 SHIFT, SPREAD = 0.2, 1.0
 RULES = ("log_loss", "brier")

@@ -18,7 +18,7 @@ from pipeline.search.champions import (
     search_table,
 )
 from pipeline.search.timescale import decay_timescale
-from pipeline.statistics.compare import paired_difference
+from pipeline.statistics.intervals import paired_difference
 from pipeline.statistics.results import Protocol, results_table
 
 SPACE = {

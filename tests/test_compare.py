@@ -1,6 +1,7 @@
 """Paired statistics: against loops, SciPy, hand-computed values and simulations with a known answer."""
 
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from pipeline.statistics import compare, overlap
+from pipeline.statistics import compare, intervals, overlap
 from pipeline.statistics.compare import Probability
+from pipeline.statistics.intervals import Widening
 
 scores = arrays(np.float64, (3, 8), elements=st.floats(-4, 4).map(lambda x: round(x, 1)))
 
@@ -43,43 +45,43 @@ def exact_bootstrap(wins, seeds, confidence=0.95):
 def test_interval_is_students(confidence):
     values = rng().normal(size=(4, 7))
     expected = stats.t.interval(confidence, 6, loc=values.mean(-1), scale=stats.sem(values, axis=-1))
-    np.testing.assert_allclose(compare.mean_interval(values, confidence=confidence)[1:], expected, rtol=1e-12)
+    np.testing.assert_allclose(intervals.mean_interval(values, confidence=confidence)[1:], expected, rtol=1e-12)
 
 
 def test_inflation_adds_to_one_over_seeds():
     values = rng().normal(size=10)
-    plain, wide = (compare.mean_interval(values, inflation=x) for x in (0.0, 0.25))
+    plain, wide = (intervals.mean_interval(values, widening=Widening(x)) for x in (0.0, 0.25))
     assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(math.sqrt((0.1 + 0.25) / 0.1))
-    each = compare.mean_interval(np.stack([values, values]), inflation=np.array([0.0, 0.25]))
+    each = intervals.mean_interval(np.stack([values, values]), widening=Widening(np.array([0.0, 0.25])))
     np.testing.assert_array_equal(each.low, [plain.low, wide.low])
 
 
 def test_coverage_is_nominal():
     values = rng(1).normal(3, 2, size=(20_000, 6))
-    interval = compare.mean_interval(values, confidence=0.9)
+    interval = intervals.mean_interval(values, confidence=0.9)
     assert np.mean((interval.low <= 3) & (interval.high >= 3)) == pytest.approx(0.9, abs=0.01)
 
 
 def test_constant_seeds_give_an_exact_point():
     values = np.full((2, 7), 0.1)
-    assert all(np.all(field == 0.1) for field in compare.mean_interval(values))
+    assert all(np.all(field == 0.1) for field in intervals.mean_interval(values))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_spoil_their_column_only(bad):
     values = rng().normal(size=(2, 5))
     values[0, 3] = bad
-    interval = compare.mean_interval(values)
+    interval = intervals.mean_interval(values)
     assert np.all(np.isnan([x[0] for x in interval]))
     assert np.all(np.isfinite([x[1] for x in interval]))
 
 
 def test_huge_values_do_not_warn():
-    assert not np.any(np.isfinite(compare.mean_interval(np.array([1e308, -1e308, 1e308])).low))
+    assert not np.any(np.isfinite(intervals.mean_interval(np.array([1e308, -1e308, 1e308])).low))
 
 
 def test_one_seed_has_a_mean_and_no_interval():
-    mean, low, high = compare.mean_interval(np.array([2.0]))
+    mean, low, high = intervals.mean_interval(np.array([2.0]))
     assert mean == 2
     assert np.isnan(low)
     assert np.isnan(high)
@@ -88,7 +90,7 @@ def test_one_seed_has_a_mean_and_no_interval():
 @given(scores)
 def test_order_of_seeds_does_not_matter(values):
     np.testing.assert_allclose(
-        compare.mean_interval(values[:, ::-1]), compare.mean_interval(values), rtol=1e-9, atol=1e-12
+        intervals.mean_interval(values[:, ::-1]), intervals.mean_interval(values), rtol=1e-9, atol=1e-12
     )
 
 
@@ -97,7 +99,7 @@ def test_order_of_seeds_does_not_matter(values):
 
 def test_agrees_with_scipy():
     a, b = rng().normal(size=(2, 5, 9))
-    ours, theirs = compare.paired_difference(a, b), stats.ttest_rel(a, b, axis=-1)
+    ours, theirs = intervals.paired_difference(a, b), stats.ttest_rel(a, b, axis=-1)
     np.testing.assert_allclose(ours.p, theirs.pvalue, rtol=1e-10)
     np.testing.assert_allclose(ours[1:3], theirs.confidence_interval(0.95), rtol=1e-10)
 
@@ -105,19 +107,19 @@ def test_agrees_with_scipy():
 @pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.1, 0.0)])
 def test_a_constant_difference(shift, p):
     b = rng().integers(0, 8, size=(3, 6)) / 8
-    mean, low, high, got = compare.paired_difference(b + 0.0, b - shift if shift else b)
+    mean, low, high, got = intervals.paired_difference(b + 0.0, b - shift if shift else b)
     np.testing.assert_allclose(mean, shift, atol=1e-15)
     if not shift:
         assert np.all(low == 0)
         assert np.all(high == 0)
         assert np.all(got == p)
-    exact = compare.paired_difference(np.full(4, shift), np.zeros(4))
+    exact = intervals.paired_difference(np.full(4, shift), np.zeros(4))
     assert exact == (shift, shift, shift, p)
 
 
 @given(scores, scores)
 def test_swapping_negates_exactly(a, b):
-    forward, backward = compare.paired_difference(a, b), compare.paired_difference(b, a)
+    forward, backward = intervals.paired_difference(a, b), intervals.paired_difference(b, a)
     np.testing.assert_array_equal(forward.mean, -backward.mean)
     np.testing.assert_array_equal(forward.low, -backward.high)
     np.testing.assert_array_equal(forward.p, backward.p)
@@ -125,7 +127,7 @@ def test_swapping_negates_exactly(a, b):
 
 def test_p_values_are_uniform_without_a_difference():
     a, b = rng(2).normal(size=(2, 20_000, 10))
-    assert np.mean(compare.paired_difference(a, b).p < 0.05) == pytest.approx(0.05, abs=0.006)
+    assert np.mean(intervals.paired_difference(a, b).p < 0.05) == pytest.approx(0.05, abs=0.006)
 
 
 def test_correction_restores_the_false_positive_rate_of_shared_data():
@@ -134,43 +136,43 @@ def test_correction_restores_the_false_positive_rate_of_shared_data():
     shared, own = generator.normal(size=(4000, 1)), generator.normal(size=(4000, 30))
     difference = np.sqrt(rho) * shared + np.sqrt(1 - rho) * own
     zero = np.zeros_like(difference)
-    assert np.mean(compare.paired_difference(difference, zero).p < 0.05) > 0.4
-    corrected = compare.paired_difference(difference, zero, inflation=rho / (1 - rho))
+    assert np.mean(intervals.paired_difference(difference, zero).p < 0.05) > 0.4
+    corrected = intervals.paired_difference(difference, zero, widening=Widening(rho / (1 - rho)))
     assert np.mean(corrected.p < 0.05) == pytest.approx(0.05, abs=0.012)
 
 
 def test_seeds_must_pair_up():
     with pytest.raises((ValueError, TypeError), match="seeds"):
-        compare.paired_difference(np.zeros((2, 3)), np.zeros((2, 4)))
+        intervals.paired_difference(np.zeros((2, 3)), np.zeros((2, 4)))
 
 
 # mean_ratio
 
 
 def test_ratio_of_constants_is_exact():
-    assert compare.mean_ratio(np.full(4, 1.0), np.full(4, 4.0)) == (0.25, 0.25, 0.25)
+    assert intervals.mean_ratio(np.full(4, 1.0), np.full(4, 4.0)) == (0.25, 0.25, 0.25)
 
 
 def test_ratio_interval_holds_the_ratios_that_fit():
     """Fieller's set: every r for which mean(a - r b) cannot be told from zero."""
     b = rng().normal(4, 1, size=12)
     a = 0.5 * b + rng(1).normal(0, 0.3, size=12)
-    ratio, low, high = compare.mean_ratio(a, b, inflation=0.1)
+    ratio, low, high = intervals.mean_ratio(a, b, widening=Widening(0.1))
     for end in (low, high):
-        at_end = compare.paired_difference(a - end * b, np.zeros(12), inflation=0.1)
+        at_end = intervals.paired_difference(a - end * b, np.zeros(12), widening=Widening(0.1))
         assert at_end.p == pytest.approx(0.05, rel=1e-9)
     assert low < ratio < high
 
 
 def test_ratio_to_something_like_zero_has_no_interval():
     b = rng().normal(0, 1, size=10)
-    assert np.all(np.isnan(compare.mean_ratio(b + 1, b)))
+    assert np.all(np.isnan(intervals.mean_ratio(b + 1, b)))
 
 
 def test_ratio_coverage():
     b = rng(5).normal(2, 1, size=(20_000, 20))
     a = 0.6 * b + rng(6).normal(0, 0.5, size=b.shape)
-    interval = compare.mean_ratio(a, b)
+    interval = intervals.mean_ratio(a, b)
     assert np.mean((interval.low <= 0.6) & (interval.high >= 0.6)) == pytest.approx(0.95, abs=0.006)
 
 
@@ -178,15 +180,15 @@ def test_ratio_of_one_is_a_difference_of_zero():
     """With inflations of a, b and a - b, Fieller's set holds 1 iff the interval of the difference holds 0."""
     b = rng().normal(4, 1, size=(300, 8))
     a = b + rng(1).normal(1.0, 1, size=b.shape)
-    three = tuple(rng(2).uniform(0, 0.2, size=(3, 300)))
-    ratio, difference = compare.mean_ratio(a, b, inflation=three), compare.paired_difference(a, b, inflation=three[2])
+    three = tuple(Widening(inflation) for inflation in rng(2).uniform(0, 0.2, size=(3, 300)))
+    ratio, difference = intervals.mean_ratio(a, b, widening=three), intervals.paired_difference(a, b, widening=three[2])
     bounded = ~np.isnan(ratio.low)
     inside = (ratio.low <= 1) & (ratio.high >= 1)
     assert 20 < inside[bounded].sum() < bounded.sum() - 20
     np.testing.assert_array_equal(inside[bounded], ((difference.low <= 0) & (difference.high >= 0))[bounded])
 
 
-# shared_covariance, measured_inflation
+# shared_covariance, measured_widening
 
 
 def loop_shared_covariance(table):
@@ -234,23 +236,47 @@ def test_shared_covariance_is_unbiased():
 def test_a_table_is_the_same_in_any_company():
     table, values = rng().normal(size=(300, 30, 10)), rng(1).normal(size=(300, 30))
     table[7, 3, 2], values[9, 1] = np.inf, np.nan
-    together = overlap.measured_inflation(values, table, rho=0.1)
-    alone = [overlap.measured_inflation(values[i], table[i], rho=0.1) for i in range(300)]
-    np.testing.assert_array_equal(together, alone)
-    np.testing.assert_array_equal(together, overlap.measured_inflation(values, np.asfortranarray(table), rho=0.1))
-    assert np.flatnonzero(np.isnan(together)).tolist() == [7, 9]
+    together = astuple(overlap.measured_widening(values, table, rho=0.1))
+    alone = [astuple(overlap.measured_widening(values[i], table[i], rho=0.1)) for i in range(300)]
+    np.testing.assert_array_equal(together, np.transpose(alone))
+    again = overlap.measured_widening(values, np.asfortranarray(table), rho=0.1)
+    np.testing.assert_array_equal(together, astuple(again))
+    assert np.flatnonzero(np.isnan(together[0])).tolist() == [7, 9]
 
 
 def test_inflation_is_the_bound_and_the_measured_share():
     table, values = rng().normal(size=(6, 1)) + np.array([0.0, 1.0, 3.0]), rng().normal(size=6)
     expected = 0.25 / 0.75 + overlap.shared_covariance(table) / values.var(ddof=1)
-    assert overlap.measured_inflation(values, table, rho=0.25) == pytest.approx(expected)
-    assert overlap.measured_inflation(np.full(6, 0.1), table, rho=0.25) == 0.25 / 0.75
-    assert np.isnan(overlap.measured_inflation(values[:1], table[:1], rho=0.25))
+    assert overlap.measured_widening(values, table, rho=0.25).inflation == pytest.approx(expected)
+    nothing = overlap.measured_widening(np.full(6, 0.1), table, rho=0.25)
+    assert nothing.inflation == 0.25 / 0.75
+    assert np.isnan(nothing.freedom)
+    assert np.isnan(overlap.measured_widening(values[:1], table[:1], rho=0.25).inflation)
     with pytest.raises(ValueError, match="rho must be 0 or more and below 1, got 1"):
-        overlap.measured_inflation(values, table, rho=1.0)
+        overlap.measured_widening(values, table, rho=1.0)
     with pytest.raises(ValueError, match="two groups or more"):
-        overlap.measured_inflation(values, table[:, :1], rho=0.0)
+        overlap.measured_widening(values, table[:, :1], rho=0.0)
+
+
+def test_degrees_of_freedom_are_those_of_the_part_that_matters():
+    """Between the groups' G - 1 and the seeds' S - 1, by Satterthwaite's formula."""
+    groups, values = rng().normal(size=(6, 1)) + np.array([0.0, 1.0, 3.0]), rng().normal(size=6)
+    a, b = values.var(ddof=1) * (1 / 6 + 1 / 3), overlap.shared_covariance(groups)
+    got = overlap.measured_widening(values, groups, rho=0.25).freedom
+    assert got == pytest.approx((a + b) ** 2 / (a**2 / 5 + b**2 / 2))
+    assert overlap.measured_widening(values / 1e6, groups, rho=0.25).freedom == pytest.approx(2)
+    assert overlap.measured_widening(values * 1e6, groups, rho=0.25).freedom == pytest.approx(5)
+
+
+def test_few_degrees_of_freedom_widen_an_interval():
+    values = rng().normal(size=8)
+    ends = intervals.mean_interval(values, widening=Widening(0.5, 3.0))
+    half = stats.t.ppf(0.975, 3) * values.std(ddof=1) * math.sqrt(1 / 8 + 0.5)
+    assert ends.high - ends.mean == pytest.approx(half)
+    difference = intervals.paired_difference(values, np.zeros(8), widening=Widening(0.5, 3.0))
+    assert difference.p == pytest.approx(2 * stats.t.sf(abs(values.mean()) * stats.t.ppf(0.975, 3) / half, 3))
+    own = intervals.mean_interval(values, widening=Widening(0.5))
+    assert own.high - own.mean == pytest.approx(half * stats.t.ppf(0.975, 7) / stats.t.ppf(0.975, 3))
 
 
 def resplits(generator, *, rows, train, test, seeds=30):
@@ -277,9 +303,9 @@ def studies_of_nothing(sizes, *, row, seed, cell, training, studies=600):
     return np.stack(values), np.stack(tables)
 
 
-def coverage(values, inflation):
+def coverage(values, widening):
     """How often the nominal 95% interval holds the true mean of 0, and its mean width."""
-    _, low, high = compare.mean_interval(values, inflation=inflation)
+    _, low, high = intervals.mean_interval(values, widening=widening)
     return np.mean((low <= 0) & (high >= 0)), np.mean(high - low)
 
 
@@ -294,12 +320,12 @@ def test_intervals_of_shared_test_rows_cover(sizes, times):
     of_test = math.sqrt(sizes["test"])
     spread = {"row": 0.4 * of_test, "seed": 1.0, "cell": 0.3 * of_test, "training": 0.0}
     values, tables = studies_of_nothing(sizes, **spread)
-    measured, _ = coverage(values, overlap.measured_inflation(values, tables, rho=0.0))
-    safe, width = coverage(values, overlap.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
-    plain, _ = coverage(values, 0.0)
-    surrogate, wide = coverage(values, sizes["test"] / sizes["train"])
-    bounded, _ = coverage(values, sizes["test"] / (sizes["rows"] - sizes["test"]))
-    assert 0.91 < measured < 0.975
+    measured, _ = coverage(values, overlap.measured_widening(values, tables, rho=0.0))
+    safe, width = coverage(values, overlap.measured_widening(values, tables, rho=sizes["train"] / sizes["rows"]))
+    plain, _ = coverage(values, Widening())
+    surrogate, wide = coverage(values, Widening(sizes["test"] / sizes["train"]))
+    bounded, _ = coverage(values, Widening(sizes["test"] / (sizes["rows"] - sizes["test"])))
+    assert 0.93 < measured < 0.98
     assert min(safe, bounded) > 0.93
     assert plain < 0.88
     assert surrogate > 0.995
@@ -312,8 +338,8 @@ def test_intervals_of_shared_training_rows_cover(sizes):
     """A mean over the training rows is Hoeffding's case of equality: the bound is what it takes, and enough."""
     of_train, of_test = math.sqrt(sizes["train"]), math.sqrt(sizes["test"])
     values, tables = studies_of_nothing(sizes, row=0.0, seed=0.0, cell=0.05 * of_test, training=of_train)
-    plain, _ = coverage(values, overlap.measured_inflation(values, tables, rho=0.0))
-    safe, _ = coverage(values, overlap.measured_inflation(values, tables, rho=sizes["train"] / sizes["rows"]))
+    plain, _ = coverage(values, overlap.measured_widening(values, tables, rho=0.0))
+    safe, _ = coverage(values, overlap.measured_widening(values, tables, rho=sizes["train"] / sizes["rows"]))
     assert plain < 0.75
     assert 0.93 < safe < 0.975
 
@@ -365,7 +391,7 @@ def test_resampling_approaches_the_exact_bootstrap(wins):
 
 def test_a_column_is_the_same_in_any_company():
     a, b = rng().normal(size=(2, 400, 7))
-    for function in (lambda x, y: better(x, y, resamples=5000), compare.paired_difference, compare.mean_ratio):
+    for function in (lambda x, y: better(x, y, resamples=5000), intervals.paired_difference, intervals.mean_ratio):
         together = np.stack(function(a, b))
         alone = np.stack([np.stack(function(a[i], b[i])) for i in (0, 299, 399)], axis=-1)
         np.testing.assert_array_equal(together[:, [0, 299, 399]], alone)
@@ -403,9 +429,9 @@ def test_requirements_are_stated(change, message):
     with pytest.raises((ValueError, TypeError), match=message):  # TypeError where shapes and types are enforced
         better(np.zeros(4), np.zeros(4), **change)
     with pytest.raises(ValueError, match="inflation"):
-        compare.mean_interval(np.zeros(3), inflation=-1.0)
+        intervals.mean_interval(np.zeros(3), widening=Widening(-1.0))
     with pytest.raises(ValueError, match="one seed or more"):
-        compare.mean_interval(np.zeros((3, 0)))
+        intervals.mean_interval(np.zeros((3, 0)))
 
 
 # verdict, equivalent, seeds_to_settle

@@ -80,7 +80,16 @@ def test_percentile_intervals_of_ece_miss_and_normal_ones_of_the_debiased_error_
         assert rows["debiased", size]["coverage"] > 0.93
     assert all((row["coverage"] is None) == (name not in BOOTSTRAPPED) for (name, _), row in rows.items())
     assert all(row["interval"] == BOOTSTRAPPED.get(name, "") for (name, _), row in rows.items())
-    assert {row["interval"] for row in found(calibrated, "study").values()} == {"Student t over networks"}
+    intervals = {row["interval"] for row in found(calibrated, "study").values()}
+    assert intervals == {"Student t over networks, widened for their test rows"}
+
+
+def test_intervals_over_networks_know_the_noise_of_the_test_set_that_they_share():
+    """Networks that are almost the same: all that is uncertain is which rows they are tested on."""
+    jitter = 0.02 * np.random.default_rng(0).standard_normal((6, *two(CONFIDENCE).shape))
+    rows = found(audit(np.log(two(CONFIDENCE)) + jitter, two(CONFIDENCE**2), seed=0, jobs=1, sizes={300: 120}), "study")
+    assert 0.9 < rows["bias", 300]["coverage"] <= 1
+    assert rows["calibration", 300]["coverage"] < 0.3  # has no groups
 
 
 def test_truths_of_a_quadratic_reliability_curve():
@@ -248,15 +257,16 @@ def test_coverage_has_its_wilson_interval():
 
 
 @pytest.mark.slow
-def test_studies_cover_where_the_test_set_is_large_beside_the_scatter_of_networks():
+def test_studies_cover_whether_or_not_the_test_set_is_large_beside_the_scatter_of_networks():
     rng = np.random.default_rng(3)
     q = rng.dirichlet(np.ones(2), 4000)
     logits = np.log(q) * rng.uniform(0.2, 3.0, (30, 1, 1))
     rows = found(audit(logits, q, seed=0, jobs=1, sizes={100: 100, 10_000: 30}), "study")
     for name in ("bias", "debiased"):
-        small, large = rows[name, 100], rows[name, 10_000]
-        assert small["coverage_high"] < ENOUGH[0] < large["coverage_high"]
-        assert large["coverage"] > 0.9
+        for size in (100, 10_000):
+            assert rows[name, size]["coverage"] > 0.9
+            assert rows[name, size]["coverage_high"] > ENOUGH[0]
+    assert rows["calibration", 100]["coverage_high"] < ENOUGH[0]  # has no groups
 
 
 def test_a_diverged_network_is_left_out():

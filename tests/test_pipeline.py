@@ -829,7 +829,18 @@ class TestCommandLine:
 
     def test_every_parameter_is_explained(self) -> None:
         explained = stage(ROOT, "params").stdout
-        for key in ("dropout", "label_smoothing", "batch_size", "separation", "seeds", "hidden", "trials", "startup"):
+        for key in (
+            "dropout",
+            "label_smoothing",
+            "batch_size",
+            "separation",
+            "seeds",
+            "hidden",
+            "trials",
+            "startup",
+            "grid",
+            "least",
+        ):
             assert f"\n  {key}" in explained
 
 

@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 
-from pipeline.statistics import compare, overlap
+from pipeline.statistics import compare, intervals, overlap
 from pipeline.statistics.answer import answer, metrics_summary, significant
+from pipeline.statistics.intervals import Widening
 from pipeline.statistics.results import Protocol, results_table
 from pipeline.statistics.series import history_rows, reliability_rows, sweep_rows
 from pipeline.words.rendering import footnotes, render, rows
@@ -93,11 +95,11 @@ def test_is_strict_json_and_reproducible(results):
 def test_every_number_agrees_with_compare(results):
     scores = scores_of()
     a, b = scores["test/nll"][4], scores["test/nll"][0]
-    got, expected = against(results, "dropout=0.2"), compare.paired_difference(a, b)
+    got, expected = against(results, "dropout=0.2"), intervals.paired_difference(a, b)
     assert (got["difference"], got["low"], got["high"], got["p"]) == expected
     assert got["p_better"]["estimate"] == np.mean(a < b)
     mean = results["points"][4]["metrics"]["test/nll"]
-    assert (mean["mean"], mean["low"], mean["high"]) == compare.mean_interval(a)
+    assert (mean["mean"], mean["low"], mean["high"]) == intervals.mean_interval(a)
 
 
 def test_verdicts_follow_the_construction(results):
@@ -224,22 +226,24 @@ def test_overlapping_splits_widen_intervals_but_not_p_better(results):
 RESPLIT = {**DATASET, "overlapping": True, "test": 512}
 
 
-def test_correlation_is_measured_where_there_are_groups():
+@pytest.mark.parametrize(("dataset", "rho", "bounds"), [(RESPLIT, 0.25, (1.0, 1 / 3)), (DATASET, 0.0, (0.0, 0.0))])
+def test_correlation_is_measured_where_there_are_groups(dataset, rho, bounds):
+    """Of training rows only where seeds resplit one pool, of test rows always."""
     scores = scores_of()
     groups = groups_of(scores)
-    results = made(scores, dataset=RESPLIT, groups=groups)
+    results = made(scores, dataset=dataset, groups=groups)
     for metric in ("nll", "accuracy"):
         values, lines = scores[f"test/{metric}"], groups[f"test/{metric}"]
-        expected = overlap.measured_inflation(values[4] - values[0], lines[4] - lines[0], rho=0.25)
+        expected = overlap.measured_widening(values[4] - values[0], lines[4] - lines[0], rho=rho)
         got = against(results, "dropout=0.2", f"test/{metric}")
-        assert got["inflation"] == expected
-        assert got["p"] == compare.paired_difference(values[4], values[0], inflation=expected).p
-        own = compare.mean_interval(values[4], inflation=overlap.measured_inflation(values[4], lines[4], rho=0.25))
+        assert (got["inflation"], got["freedom"]) == astuple(expected)
+        assert got["p"] == intervals.paired_difference(values[4], values[0], widening=expected).p
+        own = intervals.mean_interval(values[4], widening=overlap.measured_widening(values[4], lines[4], rho=rho))
         assert results["points"][4]["metrics"][f"test/{metric}"]["low"] == own.low
-    assert against(results, "dropout=0.2", "test/debiased")["inflation"] == 1.0
+    assert against(results, "dropout=0.2", "test/debiased")["inflation"] == bounds[0]
     values = scores["validation/nll"][4]
     got = results["points"][4]["metrics"]["validation/nll"]
-    assert (got["low"], got["high"]) == compare.mean_interval(values, inflation=1 / 3)[1:]
+    assert (got["low"], got["high"]) == intervals.mean_interval(values, widening=Widening(bounds[1]))[1:]
 
 
 def test_gaps_have_the_groups_of_their_test_part():
@@ -247,10 +251,10 @@ def test_gaps_have_the_groups_of_their_test_part():
     groups = groups_of(scores)
     a, b = scores["gap/nll"][[4, 0]]
     one, two = groups["test/nll"][[4, 0]]
-    three = [overlap.measured_inflation(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
+    three = [overlap.measured_widening(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
     got = against(made(scores, dataset=RESPLIT, groups=groups), "dropout=0.2", "gap/nll")
-    assert got["inflation"] == three[2]
-    ratio = compare.mean_ratio(a, b, inflation=tuple(three))
+    assert (got["inflation"], got["freedom"]) == astuple(three[2])
+    ratio = intervals.mean_ratio(a, b, widening=tuple(three))
     assert got["closed"]["high"] == pytest.approx(100 * (1 - ratio.low))
 
 
@@ -265,9 +269,10 @@ def test_groups_that_cannot_be_used_leave_the_bound():
     json.dumps(results, allow_nan=False)
 
 
-def test_fresh_draws_need_no_correction(results):
+def test_fresh_draws_need_no_correction_but_for_the_rows_of_their_test_set(results):
     assert against(results, "dropout=0.2")["inflation"] == 0
-    assert made(groups=groups_of(scores_of())) == results
+    assert (results["protocol"]["correction"], results["protocol"]["rho_train"]) == ("none", 0.0)
+    assert made(groups=groups_of(scores_of()))["protocol"]["correction"] != "none"
     assert results["protocol"]["inflation"] == {"training_rows": 0.0, "all_rows": 0.0, "surrogate": 0.0}
 
 

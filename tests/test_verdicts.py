@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipeline.claims.verdicts import OPPOSITE, combined, counted, judge
+from pipeline.statistics.intervals import Widening
 
 NOISE = np.array([-1.0, 1.0, -0.5, 0.5, 0.0])  # mean 0, t interval +- 0.98
 
@@ -59,7 +60,7 @@ class TestJudge:
     def test_many_comparisons_and_shared_rows_widen_the_interval(self):
         one = effect(0.5, 0.1)
         assert effect(0.5, 0.1, comparisons=10).low < one.low
-        assert effect(0.5, 0.1, inflation=0.5).low < one.low
+        assert effect(0.5, 0.1, widening=Widening(0.5)).low < one.low
         wide = effect(0.5, 0.1, comparisons=10)
         half = stats.t.ppf(1 - 0.05 / 20, 4) * (0.1 * NOISE).std(ddof=1) / np.sqrt(5)
         assert wide.high - wide.mean == pytest.approx(half)

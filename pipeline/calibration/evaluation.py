@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.calibration.reliability import resampling_uniforms
 from pipeline.calibration.score import METRICS, row_groups, score_members
-from pipeline.data.data import Dataset, overlapping
+from pipeline.data.data import Dataset
 from pipeline.data.datasets import SPLITS, labels_of, test_posterior
 from pipeline.ground.noise import Purpose, generator
 
@@ -27,13 +27,13 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
         seeds: the members' seeds.
 
     Returns:
-        `score/<name>`, `curve/<name>`, `group/<name>` (where seeds share rows) and what was passed on.
+        `score/<name>`, `curve/<name>`, `group/<name>` (where test rows suffice) and what was passed on.
     """
     logits = {split: arrays[f"logits/{split}"] for split in SPLITS}
     labels, posterior = labels_of(pooled, seeds), test_posterior(pooled, seeds)
     draws = generator(0, Purpose.CALIBRATION)
     uniforms = resampling_uniforms(draws, resamples=RESAMPLES, rows=labels["test"].shape[-1])
-    groups = test_groups(pooled, seeds) if overlapping(pooled.splits) else None
+    groups = test_groups(pooled, seeds)
     scored = score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
     kinds = {"score": scored.scores, "curve": scored.curves, "group": scored.groups}
     found = {f"{kind}/{name}": values for kind, named in kinds.items() for name, values in named.items()}

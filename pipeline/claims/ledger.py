@@ -26,7 +26,7 @@ from pipeline.experiments.grammar import (
 )
 from pipeline.experiments.samples import noisy
 from pipeline.ground.errors import InputError
-from pipeline.statistics.compare import mean_interval
+from pipeline.statistics.intervals import Widening, mean_interval
 from pipeline.statistics.overlap import Overlap
 from pipeline.statistics.results import number
 
@@ -172,8 +172,8 @@ def _cell(
         b = Operand(np.full_like(a.values, effect.against), None, f"{effect.against:g}", selecting=False, rows=0)
     else:
         b = _operand(effect.against_metric or effect.metric, effect.against, experiment, one, levels)
-    inflation = _inflation(effect, a, b, one)
-    rule: Row = {"direction": effect.direction, "least": effect.least, "inflation": inflation}
+    widening = _widening_of(effect, a, b, one)
+    rule: Row = {"direction": effect.direction, "least": effect.least, "widening": widening}
     found = judge(a.values, b.values, **rule)
     strict = judge(a.values, b.values, comparisons=comparisons, **rule).verdict
     means = [number(float(side.values.mean())) for side in (a, b)]
@@ -186,7 +186,7 @@ def _cell(
         "against_mean": means[1],
         "n": len(a.values),
         **{key: number(getattr(found, key)) for key in ("mean", "low", "high")},
-        "inflation": number(inflation),
+        **{key: number(getattr(widening, key)) for key in ("inflation", "freedom")},
         "verdict": OPPOSITE[found.verdict] if effect.denied else found.verdict,
         "strict": OPPOSITE[strict] if effect.denied else strict,
     }
@@ -215,14 +215,15 @@ def _operand(
     )
 
 
-def _inflation(effect: Effect, a: Operand, b: Operand, one: Measured) -> float:
+def _widening_of(effect: Effect, a: Operand, b: Operand, one: Measured) -> Widening:
     """How much wider the interval of an effect must be for rows that seeds share."""
     metrics = [effect.metric, effect.against_metric or effect.metric]
     metric = next((name for name in metrics if name.split("/")[0].endswith("_ts")), metrics[0])
     groups = None if a.groups is None else (a.groups - (0 if b.groups is None else b.groups))[None]
     difference = (a.values - b.values)[None]
     rows, selecting = max(a.rows, b.rows), a.selecting or b.selecting
-    return float(_widening(metric, difference, groups, one, rows=rows, selecting=selecting)[0])
+    found = _widening(metric, difference, groups, one, rows=rows, selecting=selecting)
+    return Widening(*(float(np.ravel(field)[0]) for field in (found.inflation, found.freedom)))
 
 
 def _widening(
@@ -233,8 +234,8 @@ def _widening(
     *,
     rows: int,
     selecting: bool,
-) -> NDArray[np.float64]:
-    """Inflation of lines of values (line, seed): see `pipeline.statistics.overlap`.
+) -> Widening:
+    """Of lines of values (line, seed): see `pipeline.statistics.overlap`.
 
     Training rows are shared where seeds resplit one pool; test rows always are, and what that adds is measured by the
     groups (line, seed, group) of the metrics that have them.
@@ -246,7 +247,7 @@ def _widening(
     if split.startswith(TESTED):
         name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
     overlap = Overlap(_as_used(one.dataset, rows), {}, np.full(len(values), selecting))
-    return np.asarray(overlap.inflation(name, values, groups))
+    return overlap.widening(name, values, groups)
 
 
 def _as_used(dataset: Mapping[str, Any], rows: int) -> dict[str, Any]:
@@ -277,7 +278,7 @@ def _lines(metric: str, shows: Shows, experiment: Experiment, places: Sequence[i
         axis, values, groups = _axis(metric, shows.x, experiment, own, one)
         if np.isfinite(values).all(axis=1).any():
             rows = max(cells[place].rows or one.dataset["train"] for place in own)
-            ends = mean_interval(values, inflation=_widening(metric, values, groups, one, rows=rows, selecting=False))
+            ends = mean_interval(values, widening=_widening(metric, values, groups, one, rows=rows, selecting=False))
             yield {
                 "metric": metric,
                 "line": {field: _plain(level) for field, level in zip(shows.by, value, strict=True)},

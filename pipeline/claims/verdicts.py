@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.statistics.compare import paired_difference
+from pipeline.statistics.intervals import INDEPENDENT, Widening, paired_difference
 
 CONFIDENCE = 0.95
 Direction = Literal["lower", "higher", "same"]
@@ -33,7 +33,7 @@ def judge(
     *,
     direction: Direction,
     least: float,
-    inflation: float = 0.0,
+    widening: Widening = INDEPENDENT,
     comparisons: int = 1,
 ) -> Judged:
     """Judge the effect a - b over paired seeds.
@@ -48,7 +48,7 @@ def judge(
         b: that of the other, or a number.
         direction: which way the effect is said to go.
         least: smallest effect of interest, 0 or more; of `same` the margin.
-        inflation: of the variance, for seeds that share rows; see `pipeline.statistics.compare.paired_difference`.
+        widening: for seeds that share rows.
         comparisons: among which this one may be picked out: Bonferroni's correction widens the interval.
 
     Reference:
@@ -60,7 +60,7 @@ def judge(
     """
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     other = np.broadcast_to(np.asarray(b, np.float64), a.shape)
-    found = paired_difference(np.asarray(a, np.float64), other, confidence=confidence, inflation=inflation)
+    found = paired_difference(np.asarray(a, np.float64), other, confidence=confidence, widening=widening)
     mean, low, high = (float(end) for end in (found.mean, found.low, found.high))
     return Judged(mean, low, high, _verdict(mean, low, high, direction=direction, least=least))
 

@@ -18,6 +18,7 @@ from pipeline.calibration.calibrate import LOG_BETA_BOUND, decompose_log_loss
 from pipeline.calibration.metrics import ranked_corp
 from pipeline.calibration.predictions import (
     Floats,
+    Ints,
     Ranked,
     Top,
     checked_labels,
@@ -36,9 +37,11 @@ from pipeline.calibration.reliability import (
     debiased_error,
     smooth_error,
 )
+from pipeline.calibration.score import GROUP_CELLS, MOST_GROUPS
 from pipeline.ground.noise import Purpose, generator
-from pipeline.statistics.compare import mean_interval
 from pipeline.statistics.diagrams import wilson
+from pipeline.statistics.intervals import mean_interval
+from pipeline.statistics.overlap import measured_or, measured_widening
 
 Row = dict[str, Any]
 
@@ -55,7 +58,7 @@ ESTIMATORS = (
     "bias",
 )  # metrics of `pipeline.calibration.score`
 BOOTSTRAPPED = {"debiased": "normal bootstrap", "ece": "percentile bootstrap"}  # intervals of one network
-SIZES: Mapping[int, int] = {200: 100, 500: 60, 1000: 50, 2000: 40, 20_000: 12}  # rows of a test set: test sets drawn
+SIZES: Mapping[int, int] = {200: 60, 1000: 40, 4000: 30, 20_000: 10}  # rows of a test set: test sets drawn
 STUDIES = 20  # sets of networks drawn for each test set
 BOOTSTRAP_NETWORKS, RESAMPLES = 4, 100
 ENOUGH = (0.93, 0.98)  # coverage that a 95% interval may have
@@ -149,8 +152,10 @@ def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) ->
 def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[Row]:
     """Does the lab's t interval over networks that share a test set hold the networks' mean truth?
 
-    A study is S networks drawn with replacement, and the test set. Its interval knows the scatter over networks alone:
-    coverage falls where the test set's own noise, or the estimator's bias, is not small beside it.
+    A study is S networks drawn with replacement, and the test set, whose noise widens the interval as groups of its
+    rows show it (`overlap.measured_widening`). Coverage falls where the estimator's bias is not small beside that, and
+    for what has no groups, the calibration loss and CORP's miscalibration: their intervals know the scatter over
+    networks alone.
 
     Args:
         simulated: Two or more test sets.
@@ -168,7 +173,7 @@ def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> l
         truth=truth,
         means=np.mean(means, axis=(1, 2)),
         sd=np.std(means, axis=(1, 2)),
-        coverages=[_coverage(each, interval="Student t over networks") for each in hits],
+        coverages=[_coverage(each, interval="Student t over networks, widened for their test rows") for each in hits],
     )
 
 
@@ -214,21 +219,48 @@ def estimates(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ranked]:
     """
     probs, _ = softmax(logits)
     y = checked_labels(labels, probs.shape)
+    ranked = _ranked(probs, y)
+    whole = {
+        "corp_miscalibration": ranked_corp(ranked).miscalibration,
+        "calibration": decompose_log_loss(logits, y).calibration,
+    }
+    return _in_order(**_of_any_rows(probs, y, ranked), **whole), ranked
+
+
+def of_groups(logits: ArrayLike, labels: ArrayLike) -> Floats:
+    """What each of `ESTIMATORS` says of groups of the rows `(E, S, G)`; NaN for those that the lab does not ask so.
+
+    Args:
+        logits: `(S, n, K)` finite; rows in random order, of which every group takes n // G in a row.
+        labels: `(n,)` integers in [0, K).
+    """
+    z = np.asarray(logits)
+    S, n, K = z.shape
+    rows = n // MOST_GROUPS
+    probs, _ = softmax(z[:, : MOST_GROUPS * rows].reshape(S, MOST_GROUPS, rows, K))
+    each = np.asarray(labels)[: MOST_GROUPS * rows].reshape(MOST_GROUPS, rows)
+    y = checked_labels(np.broadcast_to(each, probs.shape[:-1]), probs.shape)
+    found = _of_any_rows(probs, y, _ranked(probs, y), cells=GROUP_CELLS)
+    return _in_order(**dict.fromkeys(ESTIMATORS, np.full((S, MOST_GROUPS), np.nan)) | found)
+
+
+def _ranked(probs: Floats, labels: Ints) -> Ranked:
     top = top_label(probs)
-    ranked = rank(top.confidence, top.predicted == y)
-    found = _in_order(
-        ece=binned_error(ranked),
-        ece_mass=binned_error(ranked, binning="mass"),
-        ece_l2=binned_error(ranked, norm="l2"),
-        ece_max=binned_error(ranked, norm="max"),
-        smece=smooth_error(ranked, cells=CELLS),
-        debiased=debiased_error(ranked),
-        classwise=classwise_calibration_error(probs, y),
-        corp_miscalibration=ranked_corp(ranked).miscalibration,
-        calibration=decompose_log_loss(logits, y).calibration,
-        bias=mean(ranked.confidence) - mean(ranked.correct),
-    )
-    return found, ranked
+    return rank(top.confidence, top.predicted == labels)
+
+
+def _of_any_rows(probs: Floats, labels: Ints, ranked: Ranked, *, cells: int = CELLS) -> dict[str, Floats]:
+    """What the lab asks of groups of rows too."""
+    return {
+        "ece": binned_error(ranked),
+        "ece_mass": binned_error(ranked, binning="mass"),
+        "ece_l2": binned_error(ranked, norm="l2"),
+        "ece_max": binned_error(ranked, norm="max"),
+        "smece": smooth_error(ranked, cells=cells),
+        "debiased": debiased_error(ranked),
+        "classwise": classwise_calibration_error(probs, labels),
+        "bias": mean(ranked.confidence) - mean(ranked.correct),
+    }
 
 
 def simulate(
@@ -247,7 +279,9 @@ def simulate(
     chosen = draws.integers(0, len(posterior), size=rows)
     labels = _drawn(posterior[chosen], draws.random(rows))
     found, ranked = estimates(networks[:, chosen], np.broadcast_to(labels, (S, rows)))
-    intervals = mean_interval(found[:, draws.integers(0, S, size=(STUDIES, S))])
+    studies = draws.integers(0, S, size=(STUDIES, S))
+    values, groups = found[:, studies], of_groups(networks[:, chosen], labels)[:, studies]
+    intervals = mean_interval(values, widening=measured_or(0.0, measured_widening(values, groups, rho=0.0)))
     center = np.mean(truth, axis=-1)[:, None]
     hits = (intervals.low <= center) & (center <= intervals.high)
     some = draws.permutation(S)[:BOOTSTRAP_NETWORKS]

@@ -60,7 +60,10 @@ class Experiment(Strict):
     """A grid of cells, all trained on the same paired seeds."""
 
     datasets: Names = Field(min_length=1, description="Names under ledger.datasets.")
-    cells: dict[str, Cell]
+    cells: dict[str, Cell] = Field(
+        alias="grid",
+        description="Rows of hyperparameters, in which every list is a sweep; a `recipe` beside it is what they share.",
+    )
     history: bool = Field(default=False, description="Measure NLL and accuracy on the way, for `metric@epoch`.")
     input_noise: Annotated[tuple[Strength, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="Standard deviations of noise on the test inputs, for `test~0.5/...`."
@@ -138,12 +141,12 @@ class Claim(Strict):
 class Topic(Strict):
     """Claims about one thing, and the experiments that they are measured in."""
 
-    experiments: dict[str, Experiment]
-    claims: dict[str, Claim] = Field(min_length=1)
+    experiments: dict[str, Experiment] = Field(description="By name.")
+    claims: dict[str, Claim] = Field(min_length=1, description="By id.")
 
 
 class Ledger(Strict):
-    """What all topics share."""
+    """What all topics share; its `recipe` is what all cells share, keys of a variant or of a cell."""
 
     seeds: int = Field(ge=3, le=1000, description="Paired seeds of every cell; the jackknife needs three.")
     datasets: dict[str, DatasetParams] = Field(min_length=1, description="As in params.yaml.")
@@ -197,7 +200,7 @@ def _experiment(raw: Any, recipe: Mapping[str, Any], path: Path, where: str) -> 
         raise InputError(f"{path}: {where}.grid: this key is missing")
     rest = {key: value for key, value in raw.items() if key not in ("grid", "recipe")}
     base = {**recipe, **(raw.get("recipe") or {})}
-    return {**rest, "cells": points.expand(Cell, raw["grid"], base, path, f"{where}.grid", "as it is")}
+    return {**rest, "grid": points.expand(Cell, raw["grid"], base, path, f"{where}.grid", "as it is")}
 
 
 def _check(topic: Topic, ledger: Ledger, where: str) -> None:
@@ -266,3 +269,19 @@ def combinations_of(experiment: Experiment, fields: Sequence[str], where: str) -
         reading.look_up(field, Cell.model_fields, where)
     found = [tuple(getattr(cell, field) for field in fields) for cell in experiment.cells.values()]
     return [dict(zip(fields, ((value,) for value in values), strict=True)) for values in dict.fromkeys(found)]
+
+
+def explain() -> str:
+    """Every key that claims.yaml may hold, by section."""
+    topic, inherited = "topics.NAME", set(Point.model_fields)
+    return "\n\n".join(
+        [
+            reading.explained("ledger", Ledger),
+            reading.explained(topic, Topic),
+            reading.explained(f"{topic}.experiments.NAME", Experiment),
+            reading.explained(f"{topic}.experiments.NAME.grid, beside what a variant may set", Cell, omit=inherited),
+            reading.explained(f"{topic}.claims.ID", Claim),
+            reading.explained(f"{topic}.claims.ID.effects", Effect),
+            reading.explained(f"{topic}.claims.ID.shows", Shows),
+        ]
+    )

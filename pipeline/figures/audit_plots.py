@@ -44,8 +44,8 @@ def _words(rows: Sequence[Row], networks: Sequence[str]) -> str:
     return (
         "Test sets of n rows are drawn from a pool of rows whose posterior is known; each estimator is compared with "
         f"its truth on the whole pool, for {count} trained networks of a setting. Above: mean estimate minus truth. "
-        "Below, solid: how often Student’s t interval over networks that share a test set holds their mean truth; it "
-        "leaves the noise of the test set out. Dashed: bootstrap intervals of one network. Grey: "
+        "Below, solid: how often Student’s t interval over networks, widened for the noise of the test set that they "
+        "share, holds their mean truth. Dashed: bootstrap intervals of one network. Grey: "
         f"{low} to {high} percent, where an honest one stands. Networks: {'; '.join(networks)}."
     )
 

@@ -6,16 +6,15 @@ value. A variant expands to points, and a point is one complete row of hyperpara
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from pipeline.ground.errors import InputError
 from pipeline.params.fields import Names, Strict
 from pipeline.params.points import Network, Point, Regularizers, Train, Variant, expand
-from pipeline.params.reading import printable, read_yaml, validate
+from pipeline.params.reading import explained, printable, read_yaml, validate
 from pipeline.params.spaces import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 from pipeline.params.tasks import KINDS, DatasetParams
 
@@ -115,22 +114,19 @@ def _check_reference(variants: dict[str, Variant], path: Path) -> None:
 
 
 def explain() -> str:
-    """Every key that params.yaml may hold, by section: its type, whether it must be given, and what it means."""
-    sections: list[tuple[str, type[BaseModel]]] = [
-        (f"datasets.NAME, kind: {kind}", model) for kind, model in KINDS.items()
-    ]
-    sections += [("network", Network), ("train", Train), ("variants.NAME", Point)]
-    sections += [("search", Search), ("search.space.NAME", Dimension), ("search.sampler", Sampler)]
-    sections += [("search.pruner", Pruner), ("study", Study)]
-    return "\n\n".join("\n".join([f"{title}: {model.__doc__}", *_keys(model)]) for title, model in sections)
-
-
-def _keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if name == "kind" and model in KINDS.values():
-            continue
-        given = "required" if field.is_required() else f"default {field.default}"
-        if model is Point and field.is_required():
-            given = f"as in {'network' if name in Network.model_fields else 'train'}"
-        choices = f" One of {', '.join(get_args(field.annotation))}." if get_origin(field.annotation) is Literal else ""
-        yield f"  {name:<16} {field.description}{choices} ({given})"
+    """Every key that params.yaml may hold, by section: whether it must be given, and what it means."""
+    datasets: dict[str, type[Strict]] = {f"datasets.NAME, kind: {kind}": model for kind, model in KINDS.items()}
+    elsewhere = {
+        key: section for section, model in (("network", Network), ("train", Train)) for key in model.model_fields
+    }
+    search: dict[str, type[Strict]] = {"": Search, ".space.NAME": Dimension, ".sampler": Sampler, ".pruner": Pruner}
+    return "\n\n".join(
+        [
+            *(explained(title, model, omit={"kind"}) for title, model in datasets.items()),
+            explained("network", Network),
+            explained("train", Train),
+            explained("variants.NAME", Point, elsewhere=elsewhere),
+            *(explained(f"search{title}", model) for title, model in search.items()),
+            explained("study", Study),
+        ]
+    )

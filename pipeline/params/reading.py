@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from pipeline.ground.errors import InputError
 from pipeline.params.tasks import KINDS
@@ -85,3 +87,42 @@ def _explain(error: ValidationError, where: str) -> str:
 def printable(part: object) -> str:
     """A part of a key path on one line, whatever characters it has."""
     return repr(part)[1:-1] if isinstance(part, str) else str(part)
+
+
+def explained(
+    title: str,
+    model: type[BaseModel],
+    *,
+    omit: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """A section and its keys, a line each: what they mean, and what they are where they are not given.
+
+    Args:
+        title: where the section stands in its file.
+        model: the section.
+        omit: keys to leave out.
+        elsewhere: for keys that must be given, the section that gives them where this one does not.
+    """
+    return "\n".join([f"{title}: {model.__doc__}", *_keys(model, omit, elsewhere)])
+
+
+def _keys(model: type[BaseModel], omit: Collection[str], elsewhere: Mapping[str, str]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name not in omit:
+            given = _default(field) if not field.is_required() else "required"
+            if name in elsewhere and field.is_required():
+                given = f"as in {elsewhere[name]}"
+            one_of = f" One of {', '.join(get_args(field.annotation))}." if _is_choice(field) else ""
+            yield f"  {field.alias or name:<16} {field.description}{one_of} ({given})"
+
+
+def _is_choice(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Literal
+
+
+def _default(field: FieldInfo) -> str:
+    """What a key is that is not given, as YAML has it."""
+    value = field.get_default(call_default_factory=True, validated_data={})
+    nothing = value in ("", None) or (isinstance(value, tuple | dict) and not any(value))
+    return f"default {'none' if nothing else str(value).lower() if isinstance(value, bool) else value}"

@@ -22,7 +22,7 @@ SCORING = ("calibration data ground.arithmetic ground.noise", "numpy scikit-lear
 MEASURING = (
     "calibration data experiments ground.arithmetic ground.noise networks "
     "params.fields params.points params.reading params.tasks "
-    "statistics.compare statistics.diagrams statistics.flips",
+    "statistics.diagrams statistics.flips statistics.intervals statistics.overlap",
     "numpy scipy scikit-learn torch",
 )
 PACKAGE = Path(__file__).parents[1]

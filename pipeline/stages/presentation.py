@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.ground import store
 from pipeline.ground.errors import InputError
 from pipeline.ground.layout import (
+    CLAIMS,
     CLAIMS_SECTION,
     LEDGER,
     LOCK,
@@ -263,8 +264,10 @@ def readme() -> str:
 
 
 def params() -> str:
-    """Every key of params.yaml: type, default and meaning."""
-    return config.explain()
+    """Every key of params.yaml and claims.yaml: meaning and default."""
+    from pipeline.experiments import grammar  # noqa: PLC0415
+
+    return f"{PARAMS}\n\n{config.explain()}\n\n\n{CLAIMS}\n\n{grammar.explain()}"
 
 
 def mend() -> str:

@@ -11,24 +11,9 @@ import numpy as np
 import scipy  # loads scipy.special on first use
 from jaxtyping import Bool, Float, Int, Shaped
 
+from pipeline.statistics.intervals import check_confidence, paired
+
 Direction = Literal["lower", "higher"]
-
-
-class Interval(NamedTuple):
-    """A mean over seeds and the two ends of its interval."""
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-class Difference(NamedTuple):
-    """A mean paired difference, the two ends of its interval and the two-sided p value of "no difference"."""
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p: np.ndarray
 
 
 class Probability(NamedTuple):
@@ -37,90 +22,6 @@ class Probability(NamedTuple):
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-
-def mean_interval(
-    values: Float[np.ndarray, "*columns seeds"], *, confidence: float = 0.95, inflation: float | np.ndarray = 0.0
-) -> Interval:
-    """Mean over seeds with its Student t interval, widened where seeds share data.
-
-    `inflation` is rho / (1 - rho) for seeds whose results correlate by rho because they resplit one data set, 0 for
-    fresh draws (a number, or one per column): the variance of the mean is s^2 (1/S + inflation). Every field is
-    (*columns,). NaN where a seed is not finite; the ends are NaN with a single seed.
-
-    Raises:
-        ValueError: `confidence` is not within (0, 1), `inflation` is negative, or there is no seed.
-
-    Reference:
-        Nadeau & Bengio 2003, Inference for the Generalization Error: the corrected resampled t test. Their surrogate
-        rho = n_test / (n_test + n_train) is not used: see `pipeline.statistics.overlap`.
-    """
-    mean, deviations = centred(values)
-    half = _quantile(deviations, confidence) * _standard_error(deviations, inflation)
-    return Interval(mean, np.asarray(mean - half), np.asarray(mean + half))
-
-
-def paired_difference(
-    a: Float[np.ndarray, "*columns seeds"],
-    b: Float[np.ndarray, "*#columns seeds"],
-    *,
-    confidence: float = 0.95,
-    inflation: float | np.ndarray = 0.0,
-) -> Difference:
-    """Mean of a - b over paired seeds, its t interval as in `mean_interval`, and the two-sided p value.
-
-    Where the difference is the same for every seed the interval is that one number, and p is 1 if it is zero,
-    0 if not.
-
-    Raises:
-        ValueError: seeds do not pair up, or as in `mean_interval`.
-
-    Reference:
-        Nadeau & Bengio 2003; with inflation 0 the paired t test of Student 1908.
-
-    >>> paired_difference(np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.0, 3.0])).p
-    array(0.)
-    """
-    mean, deviations = centred(_paired(a, b))
-    error = _standard_error(deviations, inflation)
-    half = _quantile(deviations, confidence) * error
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        p = 2 * scipy.special.stdtr(deviations.shape[-1] - 1, -np.abs(mean) / error)
-    p = np.where(error == 0, np.where(mean == 0, 1.0, 0.0), p)
-    return Difference(mean, np.asarray(mean - half), np.asarray(mean + half), p)
-
-
-def mean_ratio(
-    a: Float[np.ndarray, "*columns seeds"],
-    b: Float[np.ndarray, "*#columns seeds"],
-    *,
-    confidence: float = 0.95,
-    inflation: float | np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray] = 0.0,
-) -> Interval:
-    """mean(a) / mean(b) over paired seeds with Fieller's interval: the share of a gap that is left, for example.
-
-    Every field is (*columns,). All NaN where the mean of b cannot be told from zero, since a ratio to it then has
-    no bounded interval. `inflation` is as in `mean_interval`, one for all or those of a, of b and of a - b.
-
-    Raises:
-        ValueError: as in `paired_difference`.
-
-    Reference:
-        Fieller 1954, Some problems in interval estimation; variance factor of Nadeau & Bengio 2003.
-    """
-    a, b = np.broadcast_arrays(a, b)
-    (top, a_deviations), (bottom, b_deviations) = centred(a), centred(b)
-    each = inflation if isinstance(inflation, tuple) else (inflation, inflation, inflation)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        q_aa, q_bb, q_difference = (
-            (_quantile(deviations, confidence) * _standard_error(deviations, one)) ** 2
-            for deviations, one in zip((a_deviations, b_deviations, a_deviations - b_deviations), each, strict=True)
-        )
-        q_ab = (q_aa + q_bb - q_difference) / 2
-        leading, middle, constant = bottom**2 - q_bb, top * bottom - q_ab, top**2 - q_aa
-        root = np.sqrt(np.maximum(middle**2 - leading * constant, 0.0))
-        ends = np.stack([top / bottom, (middle - root) / leading, (middle + root) / leading])
-    return Interval(*np.where(leading > 0, ends, np.nan))
 
 
 def probability_better(
@@ -145,7 +46,7 @@ def probability_better(
     Reference:
         Bouthillier et al. 2021, Accounting for Variance in Machine Learning Benchmarks, section 4 and appendix C.
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if direction not in ("lower", "higher"):
         raise ValueError(f'direction must be "lower" or "higher", got {direction!r}')
     if resamples < 1:
@@ -221,7 +122,7 @@ def fewest_seeds(confidence: float = 0.95) -> int:
     >>> fewest_seeds(0.95)
     6
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     return math.ceil(1 - math.log2(1 - confidence))
 
 
@@ -260,61 +161,14 @@ def holm(p: Float[np.ndarray, "*columns family"]) -> Float[np.ndarray, "*columns
     return adjusted
 
 
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-
-
 def _check_gamma(gamma: float) -> None:
     if not 0.5 < gamma < 1:
         raise ValueError(f"gamma must lie between 1/2 and 1, got {gamma}")
 
 
-def _paired(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.shape[-1:] != b.shape[-1:]:
-        raise ValueError(f"a and b must have the same seeds along their last axis, got shapes {a.shape} and {b.shape}")
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(a - b)
-
-
-def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean over the last axis and the deviations from it: exact where all seeds are equal, NaN where not finite."""
-    values = np.ascontiguousarray(values, dtype=np.float64)
-    if values.shape[-1] == 0:
-        raise ValueError(f"values must have one seed or more along the last axis, got shape {values.shape}")
-    with np.errstate(invalid="ignore", over="ignore"):
-        offsets = values - values[..., :1]
-        shift = np.mean(offsets, axis=-1, keepdims=True)
-        mean = (values[..., :1] + shift)[..., 0]
-        return np.where(np.isfinite(mean), mean, np.nan), offsets - shift
-
-
-def variance(deviations: np.ndarray) -> np.ndarray:
-    """Sample variance (*columns,) from deviations (*columns, seeds); NaN with a single seed."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(np.sum(np.square(deviations), axis=-1) / np.float64(deviations.shape[-1] - 1))
-
-
-def _variance_factor(seeds: int, inflation: float | np.ndarray) -> np.ndarray:
-    if np.any(np.asarray(inflation) < 0):
-        raise ValueError(f"inflation (rho / (1 - rho)) must be 0 or more, got {inflation}")
-    return np.asarray(1 / seeds + inflation)
-
-
-def _standard_error(deviations: np.ndarray, inflation: float | np.ndarray) -> np.ndarray:
-    factor = _variance_factor(deviations.shape[-1], inflation)
-    return np.asarray(np.sqrt(variance(deviations) * factor))
-
-
-def _quantile(deviations: np.ndarray, confidence: float) -> float:
-    _check_confidence(confidence)
-    freedom = deviations.shape[-1] - 1
-    return float(scipy.special.stdtrit(freedom, (1 + confidence) / 2)) if freedom else math.nan
-
-
 def _twice_the_wins(a: np.ndarray, b: np.ndarray) -> tuple[Int[np.ndarray, "*columns seeds"], np.ndarray]:
     """2 where a is below b, 1 where they tie, 0 above; and which columns are free of NaN."""
-    _paired(a, b)
+    paired(a, b)
     number = np.int16 if 2 * a.shape[-1] <= np.iinfo(np.int16).max else np.int32
     valid = ~np.any(np.isnan(a) | np.isnan(b), axis=-1)
     return (a < b).astype(number) + (a <= b).astype(number), np.asarray(valid)

@@ -1,4 +1,7 @@
-"""How much do seeds that resplit one pool have in common, and how much wider must an interval over them be?"""
+"""How much do the results of seeds have in common, and how much wider must an interval over them be?
+
+Seeds that resplit one pool share training, validation and test rows; seeds that draw their own share a test set.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.statistics.compare import centred, variance
+from pipeline.statistics.intervals import Widening, centred, variance
 
 Groups = Mapping[str, Float[np.ndarray, "points seeds groups"]]
 
@@ -16,7 +19,7 @@ _ON_TEST = ("test", "test_ts", "gap", "gap_ts")
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much the seeds' results have in common because they resplit one pool."""
+    """How much the seeds' results have in common because they share rows."""
 
     dataset: Mapping[str, Any]
     groups: Groups
@@ -39,22 +42,27 @@ class Overlap:
 
     def groups_of(self, metric: str) -> np.ndarray | None:
         """(points, seeds, groups) of a metric; a gap's are those of its test part."""
-        return self.groups.get(metric.replace("gap", "test", 1)) if self.dataset["overlapping"] else None
+        return self.groups.get(metric.replace("gap", "test", 1))
 
-    def inflation(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-        """Inflation of each point's line of `values` (points, seeds), measured where `groups` allow it."""
+    def widening(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> Widening:
+        """Of each point's line of `values` (points, seeds), measured where `groups` allow it."""
         rho = self.rho(metric)
         on_test = metric.split("/", maxsplit=1)[0] in _ON_TEST
         bound = inflation_of(np.maximum(rho, self.share("test")) if on_test else rho)
         if groups is None:
-            return bound
-        measured = measured_inflation(values, groups, rho=rho)
-        return np.where(np.isfinite(measured), measured, bound)
+            return Widening(bound)
+        return measured_or(bound, measured_widening(values, groups, rho=rho))
 
 
 def inflation_of(rho: np.ndarray) -> np.ndarray:
     """Nadeau & Bengio's rho / (1 - rho)."""
     return np.asarray(rho / (1 - rho))
+
+
+def measured_or(bound: float | np.ndarray, measured: Widening) -> Widening:
+    """What was measured, or the bound where that is not finite."""
+    known = np.isfinite(measured.inflation)
+    return Widening(np.where(known, measured.inflation, bound), np.where(known, measured.freedom, np.nan))
 
 
 def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Float[np.ndarray, "*columns"]:
@@ -89,28 +97,35 @@ def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Flo
         return np.asarray(np.maximum(among_groups - interaction, 0.0) / (seeds * count))
 
 
-def measured_inflation(
+def measured_widening(
     values: Float[np.ndarray, "*columns seeds"],
     groups: Float[np.ndarray, "*columns seeds groups"],
     *,
     rho: float | np.ndarray,
-) -> Float[np.ndarray, "*columns"]:
-    """`inflation` of seeds that resplit one pool: bounded for the rows they fit on, measured for those they test on.
+) -> Widening:
+    """Of seeds that share rows: bounded for those they fit on, measured for those they test on; (*columns,) each.
 
-    rho / (1 - rho) + `shared_covariance(groups)` / s^2, the second only where s^2 > 0; NaN where that is not finite.
-    `rho` is the share n / N of the pool that a seed fits on: subsets of n of N rows share n^2 / N on average, and
-    the covariance of any symmetric statistic of two subsets is convex in what they share, so at most n / N of its
-    variance (equal for sums over rows).
+    The inflation is rho / (1 - rho) + `shared_covariance(groups)` / s^2, the second only where s^2 > 0; NaN where that
+    is not finite. The variance of the mean then has two parts, s^2 (1/S + rho / (1 - rho)) known with S - 1 degrees of
+    freedom and the shared one with G - 1 for G groups: together they have Satterthwaite's.
+    `rho` is the share n / N of the pool that a seed fits on, 0 where it draws rows of its own: subsets of n of N rows
+    share n^2 / N on average, and the covariance of any symmetric statistic of two subsets is convex in what they share,
+    so at most n / N of its variance (equal for sums over rows).
 
     Raises:
         ValueError: `rho` is not within [0, 1), or as in `shared_covariance`.
 
     Reference:
         Hoeffding 1948, A Class of Statistics with Asymptotically Normal Distribution, section 5 (variance components
-        convex in the overlap); Nadeau & Bengio 2003 for the form rho / (1 - rho).
+        convex in the overlap); Nadeau & Bengio 2003 for the form rho / (1 - rho); Satterthwaite 1946, An Approximate
+        Distribution of Estimates of Variance Components.
     """
     if not np.all((np.asarray(rho) >= 0) & (np.asarray(rho) < 1)):
         raise ValueError(f"rho must be 0 or more and below 1, got {rho}")
-    spread, shared = variance(centred(values)[1]), shared_covariance(groups)
+    spread, covariance = variance(centred(values)[1]), shared_covariance(groups)
+    (seeds, count), bound = groups.shape[-2:], inflation_of(np.asarray(rho))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(rho / (1 - rho) + np.where(spread == 0, 0.0 * shared, shared / spread))
+        shared = np.where(spread == 0, 0.0 * covariance, covariance / spread)
+        own = 1 / seeds + bound
+        freedom = (own + shared) ** 2 / (own**2 / np.float64(seeds - 1) + shared**2 / (count - 1))
+        return Widening(np.asarray(bound + shared), np.where(shared > 0, freedom, np.nan))

@@ -16,11 +16,13 @@ from jaxtyping import Float
 from pipeline.statistics import compare
 from pipeline.statistics.compare import Direction
 from pipeline.statistics.flips import find_flips, rank
+from pipeline.statistics.intervals import Widening, mean_interval, mean_ratio, paired_difference
 from pipeline.statistics.overlap import Groups, Overlap
 
 Scores = Mapping[str, Float[np.ndarray, "points seeds"]]
 Points = Sequence[Mapping[str, Any]]
-_CORRECTION = "Nadeau-Bengio 2003, correlation bounded for training rows and measured for test rows"
+_RESPLITS = "Nadeau-Bengio 2003, correlation bounded for training rows and measured for test rows"
+_SHARED_TEST = "Searle et al. 1992, covariance of test rows measured"
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,15 @@ def results_table(
     pairs) but not narrowed. A point whose compared scores all equal the reference's to the bit is flagged
     `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
 
-    Where seeds resplit one data set a verdict needs the widened interval of the difference to exclude 0 as well, and
-    where it does not, no number of further seeds would help (`more_seeds` is null): more rows would.
+    Where seeds share rows a verdict needs the widened interval of the difference to exclude 0 as well, and where it
+    does not, no number of further seeds would help (`more_seeds` is null): more rows would.
 
-    Where seeds resplit one data set (`dataset["overlapping"]`) means, differences and p values carry the correction
-    of Nadeau & Bengio (2003), metric by metric and point by point: `overlap.measured_inflation` where the metric has
-    groups (a gap has those of its test part); elsewhere the correlation is bounded by the largest part of the pool
-    that the metric depends on. Their surrogate n_test / n_train is quoted only: it assumes that nothing depends on
-    the training rows, far too wide where test parts are large. P(better) and its interval carry no correction.
+    Means, differences and p values are widened, metric by metric and point by point, by `overlap.measured_widening`
+    where the metric has groups (a gap has those of its test part): for the test rows that seeds share, and where they
+    resplit one data set (`dataset["overlapping"]`) with the correction of Nadeau & Bengio (2003) for training rows.
+    Where a metric has no groups the correlation is bounded by the largest part of the pool that it depends on, 0 where
+    seeds draw rows of their own. The surrogate n_test / n_train is quoted only: it assumes that nothing depends on the
+    training rows, far too wide where test parts are large. P(better) and its interval carry no correction.
 
     Args:
         points: One mapping a point: `variant`, `name`, `parameters`, and what else is to be kept of it.
@@ -170,9 +173,9 @@ def _roles(points: Points, scores: Scores, *, directions: Mapping[str, Direction
 def _metrics(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dict[str, Any]]:
     names = sorted(scores)
     stacked = np.stack([scores[name] for name in names], axis=1).astype(np.float64)
-    lines = [overlap.inflation(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
-    inflation = np.stack(lines, axis=1)
-    interval = compare.mean_interval(stacked, confidence=protocol.confidence, inflation=inflation)
+    lines = [overlap.widening(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
+    widening = _stacked(lines, size=len(stacked), axis=1)
+    interval = mean_interval(stacked, confidence=protocol.confidence, widening=widening)
     broken = np.sum(~np.isfinite(stacked), axis=-1)
     return [
         {name: _metric(*(field[i, j] for field in interval), broken=int(broken[i, j])) for j, name in enumerate(names)}
@@ -202,8 +205,8 @@ def _comparisons(
     a = np.where(np.isfinite(a), a, np.nan)
     b = a[:, roles.reference, None]
     sign = np.array([1.0 if directions[name] == "lower" else -1.0 for name in names])[:, None, None]
-    inflation = _inflations(names, a, b, overlap=overlap, reference=roles.reference)
-    columns = _columns(a, b, sign=sign, inflation=inflation, roles=roles, protocol=protocol, generator=generator)
+    widening = _widenings(names, a, b, overlap=overlap, reference=roles.reference)
+    columns = _columns(a, b, sign=sign, widening=widening, roles=roles, protocol=protocol, generator=generator)
     reasons = _reasons(a, roles.reference)
     return [
         {
@@ -214,21 +217,28 @@ def _comparisons(
     ]
 
 
-def _inflations(
+def _widenings(
     names: Sequence[str], a: np.ndarray, b: np.ndarray, *, overlap: Overlap, reference: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inflation of every point, of the reference and of their difference, each (metric, point)."""
+) -> tuple[Widening, Widening, Widening]:
+    """Of every point, of the reference and of their difference, each (metric, point)."""
 
-    def of(name: str, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    def of(name: str, x: np.ndarray, y: np.ndarray) -> list[Widening]:
         groups = overlap.groups_of(name)
         if groups is None:
-            return [overlap.inflation(name, x, None)] * 3
+            return [overlap.widening(name, x, None)] * 3
         with np.errstate(invalid="ignore", over="ignore"):
             sides = ((x, groups), (y, groups[reference, None]), (x - y, groups - groups[reference]))
-        return [np.broadcast_to(overlap.inflation(name, *side), len(x)) for side in sides]
+        return [overlap.widening(name, *side) for side in sides]
 
-    points, references, differences = zip(*(of(*column) for column in zip(names, a, b, strict=True)), strict=True)
-    return np.stack(points), np.stack(references), np.stack(differences)
+    columns = [of(*column) for column in zip(names, a, b, strict=True)]
+    points, references, differences = (_stacked(of_all, size=a.shape[1]) for of_all in zip(*columns, strict=True))
+    return points, references, differences
+
+
+def _stacked(each: Sequence[Widening], *, size: int, axis: int = 0) -> Widening:
+    """One of several, each of `size` columns or the same for all."""
+    fields = ([np.broadcast_to(getattr(one, name), size) for one in each] for name in ("inflation", "freedom"))
+    return Widening(*(np.stack(values, axis=axis) for values in fields))
 
 
 def _columns(
@@ -236,14 +246,14 @@ def _columns(
     b: np.ndarray,
     *,
     sign: np.ndarray,
-    inflation: tuple[np.ndarray, np.ndarray, np.ndarray],
+    widening: tuple[Widening, Widening, Widening],
     roles: _Roles,
     protocol: Protocol,
     generator: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """The fields of a comparison, each (metric, point); `sign` is -1 where higher is better."""
     rule: dict[str, Any] = {"seeds": a.shape[-1], "gamma": protocol.gamma, "confidence": protocol.confidence}
-    difference = compare.paired_difference(a, b, confidence=protocol.confidence, inflation=inflation[2])
+    difference = paired_difference(a, b, confidence=protocol.confidence, widening=widening[2])
     p_better = compare.probability_better(
         sign * a,
         sign * b,
@@ -255,13 +265,15 @@ def _columns(
     same = np.broadcast_to(roles.duplicate, difference.p.shape) & ~np.isnan(difference.mean)
     found = compare.verdict(p_better, **rule)
     equivalent = compare.equivalent(p_better, **rule) | same
-    doubtful = (inflation[2] > 0) & (difference.low <= 0) & (difference.high >= 0)  # more rows would help, not seeds
+    inflation = np.asarray(widening[2].inflation)
+    doubtful = (inflation > 0) & (difference.low <= 0) & (difference.high >= 0)  # more rows would help, not seeds
     more_seeds = compare.seeds_to_settle(p_better, **rule)
-    left = compare.mean_ratio(a, b, confidence=protocol.confidence, inflation=inflation)
-    is_gap = sign[..., 0] * compare.mean_interval(b).mean > 0
+    left = mean_ratio(a, b, confidence=protocol.confidence, widening=widening)
+    is_gap = sign[..., 0] * mean_interval(b).mean > 0
     return {
         **difference._asdict(),
-        "inflation": inflation[2],
+        "inflation": inflation,
+        "freedom": widening[2].freedom,
         "p_holm": compare.holm(np.where(roles.family, difference.p, np.nan)),
         **{f"p_better_{key}": field for key, field in p_better._asdict().items()},
         "verdict": np.where(doubtful, "no evidence", found),
@@ -276,7 +288,7 @@ def _comparison(column: Mapping[str, Any], name: str, left_out: str | None) -> d
     more = number(column["more_seeds"])
     entry = {
         "difference": number(column["mean"]),
-        **{key: number(column[key]) for key in ("low", "high", "p", "p_holm", "inflation")},
+        **{key: number(column[key]) for key in ("low", "high", "p", "p_holm", "inflation", "freedom")},
         "p_better": {key: number(column[f"p_better_{key}"]) for key in ("estimate", "low", "high")},
         "verdict": str(column["verdict"]),
         "equivalent": bool(column["equivalent"]),
@@ -313,9 +325,9 @@ def _protocol(protocol: Protocol, *, seeds: int, overlap: Overlap, family: int) 
     return {
         **asdict(protocol),
         "seeds": seeds,
-        "interval": "Student t over seeds",
+        "interval": "Student t over seeds; Satterthwaite's degrees of freedom (`freedom`) where test rows are measured",
         "p_better": "percentile bootstrap over paired seeds, ties half",
-        "correction": _CORRECTION if dataset["overlapping"] else "none",
+        "correction": _RESPLITS if dataset["overlapping"] else _SHARED_TEST if overlap.groups else "none",
         "rho_train": train,
         "rho_fit": fit,
         "inflation": {**inflation, "surrogate": surrogate},

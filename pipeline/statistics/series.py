@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pipeline.statistics.compare import Interval, mean_interval
+from pipeline.statistics.intervals import Interval, Widening, mean_interval
 
 Points = Sequence[Mapping[str, Any]]
 Row = dict[str, Any]
@@ -51,7 +51,7 @@ def history_rows(
     rows = []
     for metric in (name for name in history if name != "epoch"):
         curves = np.moveaxis(np.asarray(history[metric], dtype=np.float64), 1, -1)
-        interval = mean_interval(curves, confidence=confidence, inflation=inflation)
+        interval = mean_interval(curves, confidence=confidence, widening=Widening(inflation))
         for i, point in enumerate(points):
             for j, epoch in enumerate(epochs):
                 place = {"variant": point["variant"], "name": point["name"], "epoch": epoch, "metric": metric}
@@ -76,7 +76,9 @@ def reliability_rows(
     for i, point in enumerate(points):
         for j in np.flatnonzero((curves["count"][i] > 0).any(axis=0)).tolist():
             filled = curves["count"][i, :, j] > 0
-            accuracy = mean_interval(curves["accuracy"][i, filled, j], confidence=confidence, inflation=inflation)
+            accuracy = mean_interval(
+                curves["accuracy"][i, filled, j], confidence=confidence, widening=Widening(inflation)
+            )
             ends = _within(_ends(accuracy, ()), 1.0)
             rows.append(
                 {

@@ -22,8 +22,8 @@ NAMES = {
 }
 CAPTION = (
     "Bias: mean estimate minus truth. Coverage: in how many percent of cases a 95% interval holds the truth, that of "
-    f"Student t over networks that share a test set, or of one network's bootstrap; marked outside {100 * ENOUGH[0]:g} "
-    f"to {100 * ENOUGH[1]:g}"
+    "Student t over networks, widened for the test rows that they share, or of one network's bootstrap; marked outside "
+    f"{100 * ENOUGH[0]:g} to {100 * ENOUGH[1]:g}"
 )
 
 

@@ -148,8 +148,13 @@ def correction(protocol: Mapping[str, Any]) -> str:
     """What is done about the rows that seeds share."""
     if protocol["correction"] == "none":
         return (
-            "Every seed draws its own training and validation rows; all share one large test set, whose own noise the "
+            "Every seed draws its own training and validation rows; all share one test set, whose own noise the "
             "intervals leave out."
+        )
+    if not protocol["rho_train"]:
+        return (
+            "Every seed draws its own training and validation rows; all share one test set, and t intervals are "
+            "widened for its noise, as groups of its rows show it. A verdict needs that interval to exclude 0 as well."
         )
     ratio = protocol["inflation"]["surrogate"]
     return (
