@@ -45,9 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    from pipeline.stages import claiming, presentation, searching, stages  # noqa: PLC0415  (numpy must find its environment pinned)
+    # numpy must find its environment pinned
+    from pipeline.stages import claiming, mending, presentation, searching, serving, stages  # noqa: PLC0415
 
-    home = next(module for module in (stages, searching, claiming, presentation) if hasattr(module, command))
+    homes = (stages, searching, claiming, presentation, serving, mending)
+    home = next(module for module in homes if hasattr(module, command))
     result: str = getattr(home, command)(**options)
     return result
 

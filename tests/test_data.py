@@ -11,20 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.data.data import (
-    BUNDLED,
-    Dataset,
-    MixtureTask,
-    component_means,
-    describe,
-    load_bundled,
-    make_mixture,
-    mixture_posterior,
-    split_resampled,
-    standardization,
-    standardize,
-)
+from pipeline.data.data import BUNDLED, Dataset, describe, load_bundled, split_resampled, standardization, standardize
 from pipeline.ground.errors import InputError
+from pipeline.sources.mixtures import MixtureTask, component_means, make_mixture, mixture_posterior
 
 TASK = MixtureTask(seed=7, classes=3, components=2, features=4, separation=3.0, label_noise=0.0)
 SIZES = {"seeds": 3, "train": 40, "validation": 30, "test": 500, "name": "mix"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from pipeline.calibration.reliability import reliability_curve
+from pipeline.calibration.curves import reliability_curve
 from pipeline.statistics.diagrams import consistency_band, point_diagrams, wilson
 
 SEEDS, ROWS, BINS, GRID = 5, 400, 15, 101

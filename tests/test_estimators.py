@@ -7,22 +7,19 @@ from pipeline.calibration.predictions import Ranked, log_softmax, rank
 from pipeline.calibration.reliability import binned_error, debiased_error, noise_floor, resampling_uniforms
 from pipeline.calibration.score import METRICS, score_members
 from pipeline.data.datasets import SPLITS
-from pipeline.experiments import estimators
-from pipeline.experiments.estimators import (
+from pipeline.experiments.audit import (
     BOOTSTRAPPED,
     ENOUGH,
-    ESTIMATORS,
     STUDIES,
     Simulated,
     _bootstrap,
     _coverage,
     audit,
-    estimates,
     network_rows,
     simulate,
     study_rows,
-    truths,
 )
+from pipeline.experiments.estimators import ESTIMATORS, estimates, truths
 from pipeline.ground.noise import generator
 
 ROWS = 4000
@@ -151,7 +148,7 @@ def test_every_test_set_has_a_stream_of_its_own(monkeypatch):
         steps.append(step)
         return generator(seed, purpose, step)
 
-    monkeypatch.setattr(estimators, "generator", recorded)
+    monkeypatch.setattr("pipeline.experiments.audit.generator", recorded)
     logits, q = pool()
     audit(logits, q, seed=0, jobs=1, sizes={50: 3, 80: 3})
     assert len(set(steps)) == 6

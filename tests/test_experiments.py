@@ -5,7 +5,7 @@ import pytest
 from oracles import point
 
 from pipeline.calibration.predictions import log_softmax
-from pipeline.data.data import MixtureTask, make_mixture, split_resampled
+from pipeline.data.data import split_resampled
 from pipeline.data.datasets import test_posterior as posterior_of
 from pipeline.experiments import experiments
 from pipeline.experiments.experiments import epochs_of, run
@@ -14,6 +14,7 @@ from pipeline.experiments.samples import cell_data
 from pipeline.experiments.smoothing import smoothing_error
 from pipeline.networks.members import Member
 from pipeline.networks.train import fit_stack
+from pipeline.sources.mixtures import MixtureTask, make_mixture
 
 SEEDS = 3
 TASK = MixtureTask(seed=1, classes=3, components=1, features=4, separation=2.0, label_noise=0.1)
@@ -32,7 +33,7 @@ def cell(**changes):
 def experiment(**changes):
     cells = {f"cell {number}": cell(**own) for number, own in enumerate(CHANGES)}
     return Experiment(
-        datasets=("task",), cells=cells, **{"input_noise": [0.5], "samples": 4, "history": True, **changes}
+        datasets=("task",), grid=cells, **{"input_noise": [0.5], "samples": 4, "history": True, **changes}
     )
 
 

@@ -13,7 +13,7 @@ from test_pipeline import ROOT, stage
 
 from pipeline.ground import lockfile
 from pipeline.ground.errors import InputError
-from pipeline.stages import presentation
+from pipeline.stages import mending
 
 LOCK = (ROOT / "dvc.lock").read_text(encoding="utf-8")
 SMALL = """\
@@ -179,6 +179,6 @@ def test_dvcs_lock_of_paths_is_removed_where_it_is_cut_off(tmp_path, monkeypatch
     path.parent.mkdir(parents=True)
     if content is not None:
         path.write_text(content)
-    told = presentation.mend()
+    told = mending.mend()
     assert path.exists() == kept
     assert ("cut it off; removed" in told) == (content is not None and not kept)

@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.params.points import Point
 from pipeline.statistics.results import Protocol, results_table
+from pipeline.tracking.artifacts import HEADLINE
 from pipeline.tracking.pages import cited
-from pipeline.tracking.publication import AGAINST, COMPARED, CURVES, HEADLINE, VIEW, experiment_of, records_of
+from pipeline.tracking.publication import AGAINST, COMPARED, CURVES, VIEW, experiment_of, records_of
 from pipeline.tracking.records import Record, digest
 from pipeline.tracking.tracking import METRICS_A_BATCH
 

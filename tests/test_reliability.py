@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_metrics import predictions, sample
 
-from pipeline.calibration import reliability
+from pipeline.calibration import curves, reliability, smooth
 from pipeline.calibration.reliability import rank
 
 SMALL = ([[0.25, 0.2, 0.55], [0.55, 0.05, 0.4], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]], [0, 1, 2, 0])
@@ -19,7 +19,7 @@ SCORES = {
     "max": lambda p, y: reliability.expected_calibration_error(p, y, norm="max"),
     "debiased": reliability.debiased_squared_calibration_error,
     "floor": lambda p, _: reliability.calibration_noise_floor(p),
-    "smooth": reliability.smooth_calibration_error,
+    "smooth": smooth.smooth_calibration_error,
     "classwise": reliability.classwise_calibration_error,
 }
 DUPLICABLE = ("width", "l2", "max", "mass", "smooth", "classwise")
@@ -64,11 +64,11 @@ def test_known_noise_floor():
 
 def test_edges_belong_to_the_bin_below():
     confidence = np.array([0.0, 0.2, 0.6, np.nextafter(0.6, 1), 1.0])
-    curve_edges = reliability._edges(confidence, bins=15, binning="width")
+    curve_edges = reliability.bin_edges(confidence, bins=15, binning="width")
     assert np.flatnonzero(np.diff(curve_edges)).tolist() == [0, 2, 8, 9, 14]
     for bins in range(1, 40):
         edges = np.arange(1, bins + 1) / bins
-        counts = np.diff(reliability._edges(edges, bins=bins, binning="width"))
+        counts = np.diff(reliability.bin_edges(edges, bins=bins, binning="width"))
         assert counts.tolist() == [1] * bins
 
 
@@ -174,7 +174,7 @@ def test_certain_and_right_is_calibrated_certain_and_wrong_is_not(rng):
     sure = np.tile([1.0, 0.0], (50, 1))
     assert reliability.calibration_p_value(sure, np.zeros(50, dtype=int), uniforms=uniforms) == 1.0
     assert reliability.calibration_p_value(sure, np.arange(50) // 49, uniforms=uniforms) == 0.01
-    assert reliability.smooth_calibration_error(sure, np.zeros(50, dtype=int)) == 0.0
+    assert smooth.smooth_calibration_error(sure, np.zeros(50, dtype=int)) == 0.0
     assert reliability.calibration_noise_floor(sure) == 0.0
 
 
@@ -182,7 +182,7 @@ def test_certain_and_right_is_calibrated_certain_and_wrong_is_not(rng):
 def test_smooth_error_agrees_with_direct_integration(sharpness, rng):
     _, probs, labels = sample(rng, (60,), 3, sharpness)
     expected = oracle.smooth_error(*oracle.ranked(probs, labels))
-    assert reliability.smooth_calibration_error(probs, labels) == pytest.approx(expected, abs=1e-4)
+    assert smooth.smooth_calibration_error(probs, labels) == pytest.approx(expected, abs=1e-4)
 
 
 def test_exact_error_agrees_with_loops(rng):
@@ -207,13 +207,13 @@ def test_truth_scores_near_zero_and_sharpened_truth_is_caught(rng):
     )
     assert np.all(reliability.debiased_squared_calibration_error(sharp, labels) > 0.01)
     assert np.all(reliability.exact_calibration_error(sharp, q) > 0.1)
-    assert np.all(reliability.smooth_calibration_error(sharp, labels) > 0.05)
+    assert np.all(smooth.smooth_calibration_error(sharp, labels) > 0.05)
     assert np.all(reliability.calibration_p_value(sharp, labels, uniforms=uniforms) < 0.02)
 
 
 def test_curve_points_are_means_and_empty_bins_are_missing(rng):
     q, probs, labels = sample(rng, (2, 300), 3, 2.0)
-    curve = reliability.reliability_curve(probs, labels, q)
+    curve = curves.reliability_curve(probs, labels, q)
     confidence, predicted = probs.max(axis=-1), probs.argmax(axis=-1)
     for m in range(2):
         for b in range(15):
@@ -225,7 +225,7 @@ def test_curve_points_are_means_and_empty_bins_are_missing(rng):
             assert curve.confidence[m, b] == pytest.approx(confidence[m, rows].mean())
             assert curve.accuracy[m, b] == pytest.approx((predicted == labels)[m, rows].mean())
             assert curve.exact[m, b] == pytest.approx(np.take_along_axis(q, predicted[..., None], -1)[m, rows].mean())
-    assert np.isnan(reliability.reliability_curve(probs, labels).exact).all()
+    assert np.isnan(curves.reliability_curve(probs, labels).exact).all()
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_estimator_means_for_a_calibrated_model(rows, width, mass, smooth, rng):
     means = [
         reliability.binned_error(ranked, binning="width").mean(),
         reliability.binned_error(ranked, binning="mass").mean(),
-        reliability.smooth_error(ranked).mean(),
+        smooth.smooth_error(ranked).mean(),
     ]
     assert means == pytest.approx([width, mass, smooth], rel=0.3)
     assert reliability.debiased_error(ranked).mean() == pytest.approx(0.0, abs=3e-4)
@@ -276,7 +276,7 @@ def test_smooth_error_agrees_with_relplot(rng):
             _, probs, labels = sample(rng, (500,), 3, sharpness)
             confidence, correct = (np.array(v) for v in oracle.ranked(probs, labels))
             theirs = relplot.smECE(confidence, correct)
-            assert reliability.smooth_calibration_error(probs, labels) == pytest.approx(theirs, abs=1.5e-3)
+            assert smooth.smooth_calibration_error(probs, labels) == pytest.approx(theirs, abs=1.5e-3)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from oracles import point
 
-from pipeline.data.data import MixtureTask, make_mixture
 from pipeline.data.datasets import seed_data
 from pipeline.experiments.grammar import Cell
 from pipeline.experiments.samples import cell_data, noisy
+from pipeline.sources.mixtures import MixtureTask, make_mixture
 
 TASK = MixtureTask(seed=1, classes=3, components=1, features=4, separation=3.0, label_noise=0.0)
 

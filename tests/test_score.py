@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from test_metrics import sample
 
-from pipeline.calibration import metrics, reliability, score
+from pipeline.calibration import metrics, reliability, score, smooth
 from pipeline.calibration.calibrate import Temperature, fit_temperature, scale_logits
+from pipeline.calibration.groups import SMALLEST_GROUP, row_groups
 from pipeline.calibration.predictions import log_softmax
 from pipeline.data import datasets
 
@@ -93,7 +94,7 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
             "ece_floor": reliability.calibration_noise_floor(probs),
             "ece_p": reliability.calibration_p_value(probs, y, uniforms=uniforms),
             "debiased": reliability.debiased_squared_calibration_error(probs, y),
-            "smece": reliability.smooth_calibration_error(probs, y),
+            "smece": smooth.smooth_calibration_error(probs, y),
             "classwise": reliability.classwise_calibration_error(probs, y),
             "bias": metrics.confidence_bias(probs, y),
             "aurc": metrics.area_under_risk_coverage(probs, y),
@@ -210,12 +211,12 @@ def test_groups_must_fit_the_test_rows(rng, uniforms):
 @pytest.mark.parametrize(("rows", "test", "count"), [(1797, 1285, 10), (569, 313, 10), (240, 150, 6), (178, 68, None)])
 def test_row_groups_are_as_many_as_the_rows_allow(rows, test, count):
     drawn = np.random.default_rng(2).permuted(np.tile(np.arange(rows), (30, 1)), axis=1)[:, :test]
-    groups = score.row_groups(drawn, order=np.random.default_rng(3).permutation(rows))
+    groups = row_groups(drawn, order=np.random.default_rng(3).permutation(rows))
     if count is None:
         assert groups is None
         return
     assert groups.max() + 1 == count
-    assert min(np.bincount(line, minlength=count).min() for line in groups) >= score.SMALLEST_GROUP
+    assert min(np.bincount(line, minlength=count).min() for line in groups) >= SMALLEST_GROUP
     group_of = dict(zip(drawn.ravel().tolist(), groups.ravel().tolist(), strict=True))
     assert all(group_of[r] == g for line in zip(drawn, groups, strict=True) for r, g in zip(*line, strict=True))
 

@@ -13,20 +13,14 @@ from pipeline.ground import store
 from pipeline.params.points import Point
 from pipeline.params.spaces import OBJECTIVES, Search, measure
 from pipeline.statistics.results import Protocol, results_table
+from pipeline.tracking.artifacts import HEADLINE
 from pipeline.tracking.database import stored_runs, uri_of
 from pipeline.tracking.pages import cited
-from pipeline.tracking.publication import AGAINST, HEADLINE
+from pipeline.tracking.publication import AGAINST
 from pipeline.tracking.records import Record, digest
-from pipeline.tracking.search_publication import (
-    FIGURES,
-    TRIALS,
-    WINNERS,
-    experiment_of,
-    records_of,
-    settings,
-    trial_records,
-)
+from pipeline.tracking.search_publication import FIGURES, WINNERS, experiment_of, records_of, settings
 from pipeline.tracking.tracking import Published, meanwhile, publish
+from pipeline.tracking.trial_publication import TRIALS, trial_records
 
 EPOCHS, SEEDS = 60, 30
 SPACE = {

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.calibration.groups import row_groups
 from pipeline.calibration.reliability import resampling_uniforms
-from pipeline.calibration.score import METRICS, row_groups, score_members
+from pipeline.calibration.score import METRICS, score_members
 from pipeline.data.data import Dataset
 from pipeline.data.datasets import SPLITS, labels_of, test_posterior
 from pipeline.ground.noise import Purpose, generator

@@ -4,7 +4,6 @@ Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64. E
 `Ranked` rows, so it depends neither on the order of rows nor on what shares the stack.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -28,23 +27,6 @@ Bools = NDArray[np.bool_]
 Uniforms = NDArray[np.uint16]
 Binning = Literal["width", "mass"]
 Norm = Literal["l1", "l2", "max"]
-
-
-@dataclass(frozen=True)
-class ReliabilityCurve:
-    """Points of a reliability diagram, each field `(..., bins)`; an empty bin has count 0 and NaN elsewhere.
-
-    Attributes:
-        confidence: Mean confidence in the bin.
-        accuracy: Share of correct predictions in the bin.
-        count: Rows in the bin.
-        exact: Mean true probability of the predicted class in the bin; NaN where the posterior is unknown.
-    """
-
-    confidence: Floats
-    accuracy: Floats
-    count: Floats
-    exact: Floats
 
 
 def expected_calibration_error(
@@ -77,9 +59,9 @@ def expected_calibration_error(
 
 def binned_error(ranked: Ranked, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1") -> Floats:
     """ECE of any ranked event; see `expected_calibration_error`."""
-    edges = _edges(ranked.confidence, bins=bins, binning=binning)
+    edges = bin_edges(ranked.confidence, bins=bins, binning=binning)
     counts = np.maximum(np.diff(edges), 1)
-    gaps = np.abs(_segment_sums(ranked.confidence, edges) - _segment_sums(ranked.correct, edges))
+    gaps = np.abs(segment_sums(ranked.confidence, edges) - segment_sums(ranked.correct, edges))
     n = ranked.confidence.shape[-1]
     if norm == "l1":
         return _per_row(gaps, n)
@@ -116,11 +98,11 @@ def debiased_error(ranked: Ranked, *, bins: int = 15) -> Floats:
     n = ranked.confidence.shape[-1]
     if n == 1:
         return np.full(ranked.confidence.shape[:-1], np.nan)
-    edges = _merge_singles(_edges(ranked.confidence, bins=bins, binning="mass"))
+    edges = _merge_singles(bin_edges(ranked.confidence, bins=bins, binning="mass"))
     counts = np.diff(edges)
     some = np.maximum(counts, 1)
-    rate = _segment_sums(ranked.correct, edges) / some
-    gap = _segment_sums(ranked.confidence, edges) / some - rate
+    rate = segment_sums(ranked.correct, edges) / some
+    gap = segment_sums(ranked.confidence, edges) / some - rate
     noise = rate * (1.0 - rate) / np.maximum(counts - 1, 1)
     return _per_row(counts * (np.square(gap) - noise), n)
 
@@ -146,8 +128,8 @@ def calibration_noise_floor(probs: ArrayLike, *, bins: int = 15) -> Floats:
 
 def noise_floor(confidence: Floats, *, bins: int = 15) -> Floats:
     """Noise floor of any event's forecasts `(..., n)` in rising order; see `calibration_noise_floor`."""
-    edges = _edges(confidence, bins=bins, binning="width")
-    variance = _segment_sums(confidence * (1.0 - confidence), edges)
+    edges = bin_edges(confidence, bins=bins, binning="width")
+    variance = segment_sums(confidence * (1.0 - confidence), edges)
     return _per_row(np.sqrt(2.0 / np.pi * variance), confidence.shape[-1])
 
 
@@ -185,9 +167,9 @@ def consistency_p_value(ranked: Ranked, *, uniforms: Uniforms, bins: int = 15) -
         raise ValueError(
             f"uniforms must be uint16 of shape (resamples, {shape[-1]}), got {uniforms.dtype} of shape {uniforms.shape}"
         )
-    edges = _edges(ranked.confidence, bins=bins, binning="width")
-    forecast = _segment_sums(ranked.confidence, edges).reshape(-1, bins)
-    observed = _segment_sums(ranked.correct, edges).reshape(-1, bins)
+    edges = bin_edges(ranked.confidence, bins=bins, binning="width")
+    forecast = segment_sums(ranked.confidence, edges).reshape(-1, bins)
+    observed = segment_sums(ranked.correct, edges).reshape(-1, bins)
     # u <= t - 1 instead of u < t: a confidence of 1 then always hits and t - 1 fits 16 bits.
     highest = (np.maximum(np.rint(ranked.confidence * 65536.0), 1.0) - 1.0).astype(np.uint16).reshape(-1, shape[-1])
     exceeding = np.empty(len(highest))
@@ -196,43 +178,6 @@ def consistency_p_value(ranked: Ranked, *, uniforms: Uniforms, bins: int = 15) -
         reached = np.abs(forecast[m] - observed[m])
         exceeding[m] = np.count_nonzero(np.sum(redrawn, axis=-1) >= np.sum(reached))
     return ((1.0 + exceeding) / (1.0 + len(uniforms))).reshape(shape[:-1])
-
-
-def smooth_calibration_error(probs: ArrayLike, labels: ArrayLike) -> Floats:
-    """SmECE of the top label: calibration error under a Gaussian kernel whose width equals it; range [0, 1].
-
-    The fixed point sigma = integral over t in [0, 1] of |mean_i (c_i - a_i) K_sigma(t, c_i)|, with the Gaussian
-    reflected at 0 and 1. Residuals are spread linearly over 1024 cells; lower is better.
-
-    Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
-
-    Raises:
-        ValueError: If shapes, labels or probabilities are not as above.
-
-    Reference:
-        Blasiok & Nakkiran 2023, "Smooth ECE".
-    """
-    return smooth_error(rank_top_label(probs, labels))
-
-
-def smooth_error(ranked: Ranked, *, cells: int = 1024) -> Floats:
-    """SmECE of any ranked event; see `smooth_calibration_error`.
-
-    The reflected Gaussian is the heat kernel with insulated ends: a product with exp(-(pi k sigma)^2 / 2) in the
-    cosine domain. The error falls with sigma, so 30 bisections give the fixed point to 1e-9.
-    """
-    from scipy.fft import dct, idct  # noqa: PLC0415  (keeps importing this module instant)
-
-    waves = dct(_residual_density(ranked, cells=cells), axis=-1)
-    decay = -0.5 * np.square(np.pi * np.arange(cells))
-    low = np.zeros((*waves.shape[:-1], 1))
-    for step in range(1, 31):
-        middle = low + 0.5**step
-        blurred = idct(waves * np.exp(decay * np.square(middle)), axis=-1)
-        low = np.where(np.sum(np.abs(blurred), axis=-1, keepdims=True) > middle, middle, low)
-    return np.asarray(low[..., 0])
 
 
 def classwise_calibration_error(
@@ -279,42 +224,13 @@ def exact_calibration_error(probs: ArrayLike, posterior: ArrayLike, *, bins: int
     return binned_error(rank_truth(top_label(checked_probabilities(probs)), posterior), bins=bins, binning="mass")
 
 
-def reliability_curve(
-    probs: ArrayLike, labels: ArrayLike, posterior: ArrayLike | None = None, *, bins: int = 15
-) -> ReliabilityCurve:
-    """Points of the top-label reliability diagram in equal-width bins (a, b].
-
-    Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
-        posterior: `(..., n, K)` true probabilities, if known.
-        bins: Number of bins.
-
-    Raises:
-        ValueError: If shapes, labels, probabilities or `bins` are not as above.
-    """
-    ranked = rank_top_label(probs, labels)
-    truth = None if posterior is None else rank_truth(top_label(checked_probabilities(probs)), posterior)
-    return ranked_curve(ranked, truth, bins=bins)
-
-
-def ranked_curve(ranked: Ranked, truth: Ranked | None, *, bins: int = 15) -> ReliabilityCurve:
-    """Points of any ranked event; `truth` ranks the same forecasts beside their true probabilities, if known."""
-    edges = _edges(ranked.confidence, bins=bins, binning="width")
-    count = np.diff(edges).astype(np.float64)
-    some = np.where(count > 0, count, np.nan)
-    exact = np.full(count.shape, np.nan) if truth is None else _segment_sums(truth.correct, edges) / some
-    confidence, correct = (_segment_sums(row, edges) / some for row in (ranked.confidence, ranked.correct))
-    return ReliabilityCurve(confidence, correct, count, exact)
-
-
 def _width_cuts(bins: int) -> Floats:
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
     return np.arange(1, bins) / bins
 
 
-def _edges(confidence: Floats, *, bins: int, binning: Binning) -> Ints:
+def bin_edges(confidence: Floats, *, bins: int, binning: Binning) -> Ints:
     """Positions `(..., bins + 1)` where bins of sorted rows begin and end."""
     cuts, n = _width_cuts(bins), confidence.shape[-1]
     rows = confidence.reshape(-1, n)
@@ -338,7 +254,7 @@ def _merge_singles(edges: Ints) -> Ints:
     return merged
 
 
-def _segment_sums(values: Floats, edges: Ints) -> Floats:
+def segment_sums(values: Floats, edges: Ints) -> Floats:
     """Sums of sorted rows `(..., n)` between edges `(..., B + 1)`; the full segments tile the flattened rows."""
     n = values.shape[-1]
     starts = edges[..., :-1].reshape(-1, edges.shape[-1] - 1)
@@ -359,20 +275,3 @@ def _per_row(bins: Floats, n: int) -> Floats:
     """Sum over bins, divided by the number of rows."""
     total: Floats = np.sum(bins, axis=-1)
     return total / n
-
-
-def _residual_density(ranked: Ranked, *, cells: int) -> Floats:
-    """Mean residual c - a, shared linearly between the two nearest cell centres: `(..., cells)`."""
-    place = np.clip(ranked.confidence * cells - 0.5, 0.0, cells - 1.0)
-    left = np.minimum(place.astype(np.int64), cells - 2)
-    residual = (ranked.confidence - ranked.correct) / ranked.confidence.shape[-1]
-    right_share = residual * (place - left)
-    return _bin_sums(residual - right_share, left, bins=cells) + _bin_sums(right_share, left + 1, bins=cells)
-
-
-def _bin_sums(values: Floats, index: Ints, *, bins: int) -> Floats:
-    """Sum values `(..., n)` by their bin: `(..., bins)`."""
-    rows = index.reshape(-1, index.shape[-1])
-    flat = (rows + bins * np.arange(len(rows))[:, None]).ravel()
-    sums = np.bincount(flat, weights=values.ravel(), minlength=bins * len(rows))
-    return np.asarray(sums, dtype=np.float64).reshape(*index.shape[:-1], bins)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.calibration.calibrate import Decomposition, Temperature, decompose_log_loss, fit_temperature, scale_logits
+from pipeline.calibration.curves import ranked_curve
+from pipeline.calibration.groups import rows_of_groups
 from pipeline.calibration.metrics import (
     brier_score,
     excess_risk,
@@ -26,9 +28,8 @@ from pipeline.calibration.reliability import (
     consistency_p_value,
     debiased_error,
     noise_floor,
-    ranked_curve,
-    smooth_error,
 )
+from pipeline.calibration.smooth import smooth_error
 from pipeline.data.datasets import SPLITS
 
 Logits = Mapping[str, NDArray[np.float32]]
@@ -37,7 +38,6 @@ Labels = Mapping[str, NDArray[np.integer[Any]]]
 GAPS = ("nll", "accuracy", "ece")
 COSTLY = ("smece", "classwise", "aurc", "augrc", "corp_miscalibration", "corp_discrimination", "corp_uncertainty")
 GRID_POINTS = 101
-MOST_GROUPS, FEWEST_GROUPS, SMALLEST_GROUP = 10, 5, 15
 GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
 
 
@@ -121,23 +121,6 @@ class _Predictions:
         return isotonic_fit(self.ranked)
 
 
-def row_groups(rows: NDArray[np.integer[Any]], *, order: NDArray[np.integer[Any]]) -> NDArray[np.int64] | None:
-    """Divide the rows of a pool into groups that are the same for all seeds, given the test rows `(S, n)` of each.
-
-    Row r belongs to group order[r] modulo G, `order` being a random order of the pool: rows as they come may be sorted
-    or repeat themselves (digits were written in turn, so that r modulo 10 would tell the class). G is the largest of
-    10 to 5 for which every seed has 15 test rows or more in every group; None where there is no such G.
-
-    >>> int(row_groups(np.arange(80)[None], order=np.arange(80)).max())
-    4
-    """
-    for count in range(MOST_GROUPS, FEWEST_GROUPS - 1, -1):
-        groups: NDArray[np.int64] = order[rows].astype(np.int64) % count
-        if _group_sizes(groups, count).min() >= SMALLEST_GROUP:
-            return groups
-    return None
-
-
 def score_members(
     logits: Logits,
     labels: Labels,
@@ -213,7 +196,7 @@ class _Test:
 
     @cached_property
     def places(self) -> NDArray[np.int64] | None:
-        return None if self.groups is None else _rows_of_groups(self.groups, self.labels.shape)
+        return None if self.groups is None else rows_of_groups(self.groups, self.labels.shape)
 
 
 def _stages(logits: NDArray[np.float32], temperature: Temperature) -> dict[str, NDArray[np.floating[Any]]]:
@@ -225,23 +208,6 @@ def _predictions(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[A
     top = top_label(probs)
     ranked = rank(top.confidence, top.predicted == labels)
     return _Predictions(probs, log_probs, labels, top, ranked)
-
-
-def _rows_of_groups(groups: NDArray[np.integer[Any]], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Positions `(S, G, m)` of the first m test rows of each group, m being the size of the smallest."""
-    if groups.shape != shape or groups.min() < 0:
-        raise ValueError(f"groups must be 0 or more, of shape {shape}, got {groups.min()} and {groups.shape}")
-    sizes = _group_sizes(groups, int(groups.max()) + 1)
-    if sizes.min() < 1:
-        raise ValueError(f"groups must each have a test row in every seed, got sizes {sizes.tolist()}")
-    first = np.cumsum(sizes, axis=-1) - sizes
-    order = np.argsort(groups, axis=-1, kind="stable")
-    positions = (first[..., None] + np.arange(sizes.min())).reshape(len(groups), -1)
-    return np.take_along_axis(order, positions, axis=-1).reshape(*sizes.shape, -1)
-
-
-def _group_sizes(groups: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:
-    return np.stack([np.bincount(row, minlength=count) for row in groups])
 
 
 def _grouped(seen: _Predictions, rows: NDArray[np.int64]) -> _Predictions:

@@ -20,12 +20,12 @@ from pipeline.calibration.metrics import excess_risk
 from pipeline.calibration.predictions import Floats, softmax
 from pipeline.calibration.reliability import exact_calibration_error
 from pipeline.claims.trajectories import Changes, Path, order_of, parting, paths, pytorch_path, stack_of, two_steps
-from pipeline.data.data import MixtureTask, make_mixture
 from pipeline.experiments.smoothing import desmooth, smoothing_error
 from pipeline.ground import noise
 from pipeline.ground.noise import Purpose
 from pipeline.networks import regularize
 from pipeline.networks.optimizers import Adam
+from pipeline.sources.mixtures import MixtureTask, make_mixture
 
 Relation = Literal["equal", "within", "above", "below"]
 EQUAL: Relation = "equal"

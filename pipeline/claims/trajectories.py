@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.data import Dataset, MixtureTask, make_mixture
+from pipeline.data.data import Dataset
 from pipeline.data.datasets import seed_data
 from pipeline.ground.arithmetic import heed_cbwr
 from pipeline.networks.kinds import Arrays, Masks, Workspace
@@ -21,6 +21,7 @@ from pipeline.networks.members import Member
 from pipeline.networks.optimizers import Optimizer
 from pipeline.networks.stack import Stack
 from pipeline.params.points import Point
+from pipeline.sources.mixtures import MixtureTask, make_mixture
 
 Path = NDArray[np.float64]
 Changes = Mapping[str, Any]

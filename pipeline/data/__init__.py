@@ -1,1 +1,1 @@
-"""Data sets in memory: pools of rows, splits, standardization, tasks whose posterior is known."""
+"""Data sets in memory: a pool of rows, the splits of each seed, standardization."""

@@ -15,7 +15,7 @@ from pipeline.calibration.evaluation import test_groups
 from pipeline.data.data import Dataset, SeedData, overlapping
 from pipeline.data.datasets import SPLITS, test_posterior
 from pipeline.experiments import probes
-from pipeline.experiments.estimators import audit
+from pipeline.experiments.audit import audit
 from pipeline.experiments.grammar import Cell, Experiment
 from pipeline.experiments.measures import Predicted, as_logits, measure
 from pipeline.experiments.samples import cell_data

@@ -1,1 +1,1 @@
-"""From the user's own file, scikit-learn or OpenML to a pool of rows."""
+"""Where rows come from: the user's own file, scikit-learn, OpenML, or tasks whose posterior is known."""

@@ -8,6 +8,7 @@ from pipeline.data import data
 from pipeline.data.data import Dataset, Pool
 from pipeline.ground.errors import InputError
 from pipeline.params import tasks
+from pipeline.sources import mixtures
 
 INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 DOWNLOADS = Path(".cache/openml")
@@ -30,7 +31,7 @@ def build(name: str, wanted: tasks.DatasetParams, *, seeds: int) -> Dataset:
 def _draw(name: str, wanted: tasks.Mixture | tasks.Noise, seeds: int) -> Dataset:
     sizes = {"seeds": seeds, "train": wanted.train, "validation": wanted.validation, "test": wanted.test}
     mixture = wanted if isinstance(wanted, tasks.Mixture) else None
-    task = data.MixtureTask(
+    task = mixtures.MixtureTask(
         seed=TASK_SEED,
         classes=wanted.classes,
         components=mixture.components if mixture else 1,
@@ -38,7 +39,7 @@ def _draw(name: str, wanted: tasks.Mixture | tasks.Noise, seeds: int) -> Dataset
         separation=mixture.separation if mixture else 0.0,  # random labels: all components lie at the origin
         label_noise=mixture.label_noise if mixture else 0.0,
     )
-    return data.make_mixture(task, name=name, **sizes)
+    return mixtures.make_mixture(task, name=name, **sizes)
 
 
 def _read(name: str, wanted: tasks.Bundled | tasks.File | tasks.OpenML) -> Pool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,12 +9,10 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from pipeline.ground import store
-from pipeline.ground.errors import InputError
 from pipeline.ground.layout import (
     CLAIMS,
     CLAIMS_SECTION,
     LEDGER,
-    LOCK,
     PAGE,
     PARAMS,
     SUMMARY,
@@ -37,7 +32,6 @@ from pipeline.stages.drawing import Drawn, forms_at, written
 if TYPE_CHECKING:
     from pipeline.tracking.records import Experiment, Record
 
-RWLOCK = Path(".dvc/tmp/rwlock")
 POINTS = "points"  # folder of the reliability diagrams of single points
 
 
@@ -201,41 +195,6 @@ def _claims() -> tuple[list[Record], Experiment | None]:
     return records_of(table, drawn), experiment_of(table)
 
 
-def ui(*, port: int) -> str:
-    """Say where the results are in MLflow's UI, and become its server on this machine."""
-    from pipeline.tracking import claim_publication, search_publication  # noqa: PLC0415
-    from pipeline.tracking.connection import ENVIRONMENT  # noqa: PLC0415
-    from pipeline.tracking.publication import VIEW, experiment  # noqa: PLC0415
-    from pipeline.tracking.tracking import pages, tracking_uri  # noqa: PLC0415
-
-    datasets = config.load(PARAMS).study.datasets
-    uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"
-    shown = pages([experiment(dataset) for dataset in datasets], uri, view=VIEW)
-    shown |= pages(
-        [search_publication.experiment(dataset) for dataset in datasets], uri, view=search_publication.TRIALS
-    )
-    shown |= pages([claim_publication.EXPERIMENT], uri, view=claim_publication.VIEW)
-    if not shown:
-        raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
-    _must_be_free(port)
-    print(f"MLflow's UI starts at {address}; Ctrl-C ends it. Columns and charts are set at")
-    print("\n".join(f"  {name}: {address}/{path}" for name, path in shown.items()), flush=True)
-    kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
-    settings = kept | {name: value for name, value in ENVIRONMENT.items() if value is not None}
-    server = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    os.execve(sys.executable, [*server, "--backend-store-uri", uri], settings)
-
-
-def _must_be_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            another = "another is chosen with --port, or UI_PORT=... for `make ui`"
-            raise InputError(f"port {port} of 127.0.0.1 must be free, got: {error.strerror}; {another}") from None
-
-
 def show(dataset: str | None) -> str:
     """The results table of a data set, or of all that the study names and what holds across them."""
     params = config.load(PARAMS)
@@ -268,40 +227,6 @@ def params() -> str:
     from pipeline.experiments import grammar  # noqa: PLC0415
 
     return f"{PARAMS}\n\n{config.explain()}\n\n\n{CLAIMS}\n\n{grammar.explain()}"
-
-
-def mend() -> str:
-    """Undo what an interruption left half-written by DVC, in dvc.lock and in its lock of paths, and say so."""
-    return "\n".join(filter(None, (_mend_paths(), _mend_lock())))
-
-
-def _mend_paths() -> str:
-    """Remove DVC's list of who reads and writes what, where it is cut off: it is none that anybody holds."""
-    try:
-        json.loads(RWLOCK.read_bytes())
-    except FileNotFoundError:
-        return ""
-    except ValueError:
-        RWLOCK.unlink()
-        return f"{RWLOCK}: an interruption had cut it off; removed"
-    return ""
-
-
-def _mend_lock() -> str:
-    """Leave in dvc.lock only what an interruption has not cut off; nothing is done where it is whole."""
-    from pipeline.ground import lockfile  # noqa: PLC0415
-
-    if not LOCK.exists():
-        return ""
-    written = LOCK.read_text(encoding="utf-8", errors="surrogateescape")  # a cut inside a character is like any other
-    kept = lockfile.whole(written)
-    if not kept:
-        LOCK.unlink()
-    elif kept == written:
-        return ""
-    else:
-        store.write_bytes(LOCK, kept.encode())
-    return f"{LOCK}: an interruption had cut it off; stages kept: {len(lockfile.stages(kept))}, the others run again"
 
 
 def _results(dataset: str) -> dict[str, Any]:

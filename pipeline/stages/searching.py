@@ -93,8 +93,9 @@ def _search(
     """Search with progress, publishing after every batch unless it only looks around; the table's rows by arm."""
     from pipeline.search.search import run  # noqa: PLC0415
     from pipeline.stages.fitting import workers  # noqa: PLC0415
-    from pipeline.tracking.search_publication import experiment_of, trial_records  # noqa: PLC0415
+    from pipeline.tracking.search_publication import experiment_of  # noqa: PLC0415
     from pipeline.tracking.tracking import meanwhile, tracking_uri  # noqa: PLC0415
+    from pipeline.tracking.trial_publication import trial_records  # noqa: PLC0415
 
     budget, say = trials or task.search.trials, meanwhile(tracking_uri(Path.cwd()))
     published = trials is None and len(names) == len(task.search.arms)

@@ -325,7 +325,7 @@ def _protocol(protocol: Protocol, *, seeds: int, overlap: Overlap, family: int) 
     return {
         **asdict(protocol),
         "seeds": seeds,
-        "interval": "Student t over seeds; Satterthwaite's degrees of freedom (`freedom`) where test rows are measured",
+        "interval": "Student t over seeds, with Satterthwaite's degrees of freedom where shared test rows are measured",
         "p_better": "percentile bootstrap over paired seeds, ties half",
         "correction": _RESPLITS if dataset["overlapping"] else _SHARED_TEST if overlap.groups else "none",
         "rho_train": train,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.tracking import views
-from pipeline.tracking.publication import as_csv
+from pipeline.tracking.artifacts import as_csv
 from pipeline.tracking.records import Experiment, Record
 
 Row = Mapping[str, Any]

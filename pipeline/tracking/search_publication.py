@@ -11,54 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.params.spaces import LEARNING_RATE, STACKED, TUNED, Search, measure
-from pipeline.search.trials import rungs_of
 from pipeline.tracking import views
-from pipeline.tracking.publication import (
-    AGAINST,
-    CURRENT,
-    Arrays,
-    Row,
-    as_csv,
-    as_json,
-    chosen_metrics,
-    dataset_of,
-    finding,
-    metrics_of,
-    outcome,
-    points_table,
-    signed,
-    tables_of,
-)
+from pipeline.tracking.artifacts import Row, as_csv, as_json, dataset_of, points_table, tables_of
+from pipeline.tracking.publication import AGAINST, CURRENT, Arrays, chosen_metrics, finding, metrics_of, outcome, signed
 from pipeline.tracking.records import Experiment, Record
+from pipeline.tracking.trial_publication import TRIALS, experiment, key, trial_key, trial_records
 
 FIGURES = ("arms", "interactions", "history", "importances", "slices", "pareto")
-TRIALS, WINNERS = "trials", "winners"  # views
-# A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
-_STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
-
-
-def experiment(dataset: str) -> str:
-    """The experiment in which a search's runs are found."""
-    return f"{dataset} search"
+WINNERS = "winners"  # a view
 
 
 def settings(table: Mapping[str, Any]) -> Search:
     """What a finished table says was searched, and how."""
     return Search.model_validate(table["search"])
-
-
-def trial_records(dataset: str, search: Search, rows: Sequence[Row], *, epochs: int) -> list[Record]:
-    """One record an arm and one a trial.
-
-    Args:
-        dataset: its name.
-        search: what is searched, and how.
-        rows: the trials so far, as `pipeline.search.trials.row_of` makes them, or read from the table of all trials.
-        epochs: how many a trial may take.
-    """
-    arms = [_arm_record(dataset, search, arm, epochs=epochs) for arm in search.arms]
-    in_time = sorted(rows, key=lambda row: int(row["trial"]))
-    return [*arms, *(_trial_record(dataset, search, row, epochs=epochs) for row in in_time)]
 
 
 def records_of(
@@ -152,87 +117,14 @@ def _winners_view(search: Search) -> str:
     )
 
 
-def _key(dataset: str, *parts: str) -> str:
-    return "/".join([dataset, *parts])
-
-
-def _trial_key(dataset: str, arm: str, number: int) -> str:
-    return _key(dataset, arm, f"trial-{number}")
-
-
 def _place(dataset: str, row: Row) -> str:
     """The key of a contender: a winner lies beside its arm's trials; no arm has the name of what holds the stacks."""
     kind, name = row["kind"], row["name"]
-    return _key(dataset, name, "winner") if kind == TUNED else _key(f"{dataset}+{STACKED}", name)
+    return key(dataset, name, "winner") if kind == TUNED else key(f"{dataset}+{STACKED}", name)
 
 
 def _link(dataset: str, row: Row) -> str:
     return f"[{row['name']}](record:{_place(dataset, row)})"
-
-
-def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> Record:
-    rungs = ", ".join(map(str, search.pruner.rungs(epochs)))
-    pruning = f"Pruner `{search.pruner.kind}` ends trials at epochs {rungs}. " if rungs else ""
-    goals = " and ".join(f"`{measure(objective)}`" for objective in search.objectives)
-    return Record(
-        key=_key(dataset, arm),
-        experiment=experiment(dataset),
-        name=arm,
-        description=(
-            f"What is the best that arm `{arm}` can do on `{dataset}`? {search.trials} trials, proposed by Optuna's "
-            f"`{search.sampler.kind}` sampler (seed {search.sampler.seed}) in batches of {search.batch}, are to make "
-            f"{goals} small, a mean over {search.seeds} seeds after {epochs} epochs. {pruning}"
-            f"Look at the trials of all arms in [charts](charts:{TRIALS}) or in [a table](table:{TRIALS}).\n\n"
-            f"{_ranges(search, arm)}"
-        ),
-        tags={"dataset": dataset, "arm": arm, "level": "arm"},
-    )
-
-
-def _ranges(search: Search, arm: str) -> str:
-    """What an arm searches, as a table in Markdown."""
-    lines = [
-        f"| `{name}` | {dimension.low:g} | {dimension.high:g} | {'logarithmic' if dimension.log else 'even'} "
-        f"| {f'{dimension.off:.0%}' if dimension.off else 'never'} |"
-        for name, dimension in search.dimensions(arm).items()
-    ]
-    return "\n".join(["| strength | from | to | sampled | off |", "|---|---|---|---|---|", *lines])
-
-
-def _trial_record(dataset: str, search: Search, row: Row, *, epochs: int) -> Record:
-    arm, number = row["arm"], int(row["trial"])
-    return Record(
-        key=_trial_key(dataset, arm, number),
-        experiment=experiment(dataset),
-        name=f"{arm} trial {number}",
-        parent=_key(dataset, arm),
-        description=_became(search, row),
-        params={name: float(row[name]) for name in search.space},
-        tags={"dataset": dataset, "arm": arm, "level": "trial", "state": row["state"]},
-        metrics=list(_trial_metrics(search, row, epochs=epochs)),
-        status=_STATUS[row["state"]],
-    )
-
-
-def _became(search: Search, row: Row) -> str:
-    """What became of a trial, in a sentence."""
-    first = search.objectives[0]
-    if row["state"] == "complete":
-        return f"Completed: {measure(first)} {row[first]:.4f}, the mean of {search.seeds} seeds."
-    reached = [(epoch, value) for epoch, value in rungs_of(row).items() if value is not None]
-    last = "".join(f" after epoch {epoch}, at {measure(first)} {value:.4f}" for epoch, value in reached[-1:])
-    return f"Pruned{last}." if row["state"] == "pruned" else f"Failed: training diverged{last}."
-
-
-def _trial_metrics(search: Search, row: Row, *, epochs: int) -> Iterator[tuple[str, float, int]]:
-    """The objectives; the first one by epoch, where it was looked at on the way; and each seed's value of it."""
-    first, rungs = search.objectives[0], rungs_of(row)
-    yield from ((measure(name), row[name], 0) for name in search.objectives if row[name] is not None)
-    if rungs:
-        reached = {**rungs, epochs: row[first]}
-        yield from ((f"rung/{first}", value, epoch) for epoch, value in reached.items() if value is not None)
-    seeds = [row[f"seed/{number}"] for number in range(search.seeds)]
-    yield from ((f"seeds/{measure(first)}", value, seed) for seed, value in enumerate(seeds) if value is not None)
 
 
 def _stacks_record(results: Mapping[str, Any]) -> Record:
@@ -260,7 +152,7 @@ def _contender_record(table: Mapping[str, Any], search: Search, row: Row, arrays
         key=_place(dataset, row),
         experiment=experiment(dataset),
         name=f"{name} winner" if tuned else name,
-        parent=_key(dataset, name) if tuned else f"{dataset}+{STACKED}",
+        parent=key(dataset, name) if tuned else f"{dataset}+{STACKED}",
         description=" ".join(
             [
                 _origin(dataset, table["arms"][name], row) if tuned else _parts(table, row),
@@ -287,7 +179,7 @@ def _contender_record(table: Mapping[str, Any], search: Search, row: Row, arrays
 def _origin(dataset: str, arm: Mapping[str, Any], row: Row) -> str:
     name, number = row["name"], int(arm["trial"])
     return (
-        f"[Trial {number}](record:{_trial_key(dataset, name, number)}) of arm [{name}](record:{_key(dataset, name)}), "
+        f"[Trial {number}](record:{trial_key(dataset, name, number)}) of arm [{name}](record:{key(dataset, name)}), "
         f"its best of {sum(arm['trials'].values())}, trained anew on {row['seeds']} seeds that no trial has seen."
     )
 
