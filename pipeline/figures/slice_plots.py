@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from optuna import Study
-from optuna.visualization import matplotlib as optuna_plots
 
 from pipeline.figures.canvas import DARK, GREY, ORANGE, PALE, Drawing, Row, intervals
 from pipeline.figures.trial_axes import (
@@ -88,8 +87,8 @@ def strength_panel(
     """Optuna's slice of a strength, what means off, and the trials that were pruned."""
     dimension = search.space[name]
     if complete(rows):
-        with optuna_draws_on(axes):
-            optuna_plots.plot_slice(study, params=[name])
+        with optuna_draws_on(axes) as plots:
+            plots.plot_slice(study, params=[name])
         axes.collections[0].set(sizes=[30], zorder=3)
     pruned(axes, [(row[f"sampled/{name}"], value_of(row, search)) for row in rows if row["state"] == "pruned"])
     _ring(axes, [(row[f"sampled/{name}"], value_of(row, search)) for row in best])
@@ -103,8 +102,8 @@ def contour_panel(axes: Axes, study: Study, rows: Sequence[Row], search: Search,
     """Optuna's contours over learning rate and strength."""
     x, y = sorted(search.dimensions(study.study_name))  # as Optuna does
     if len(set(values_of(complete(rows), search))) >= FEWEST_FOR_CONTOURS:
-        with optuna_draws_on(axes):
-            optuna_plots.plot_contour(study, params=[x, y])
+        with optuna_draws_on(axes) as plots:
+            plots.plot_contour(study, params=[x, y])
         lines, fills, dots, _ = axes.collections
         lines.remove()
         fills.set_rasterized(True)  # a guess needs no sharp edges, which would be a third of the SVG

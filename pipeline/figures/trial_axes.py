@@ -25,12 +25,14 @@ Found = Mapping[str, Any]  # the finished table of a search
 
 
 @contextmanager
-def optuna_draws_on(axes: Axes, figure: Any = None) -> Iterator[None]:
-    """Let a plot of Optuna's draw on axes of ours, in our style.
+def optuna_draws_on(axes: Axes, figure: Any = None) -> Iterator[Any]:
+    """Optuna's plots, made to draw on axes of ours, in our style.
 
     It asks pyplot for axes, a style and a legend: pyplot hands out these and leaves the others alone for a moment, so
     that none of its figures comes to be. Colour bars and titles of figures go to a stand-in.
     """
+    from optuna.visualization import matplotlib as plots  # noqa: PLC0415  (a second: it loads scikit-learn)
+
     handed_out = (Mock() if figure is None else figure, axes)
     with (
         patch.object(plt, "subplots", lambda *_, **__: handed_out),
@@ -39,7 +41,7 @@ def optuna_draws_on(axes: Axes, figure: Any = None) -> Iterator[None]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
+        yield plots
 
 
 def spaced(

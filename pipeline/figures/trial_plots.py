@@ -1,16 +1,14 @@
 """What did the search find, and when? Optuna's history and importances of finished trials, and fronts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from optuna import Study
-from optuna.importance import BaseImportanceEvaluator
 from optuna.trial import TrialState
-from optuna.visualization import matplotlib as optuna_plots
 
 from pipeline.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, SHAPES, Drawing, Row, intervals, new_figure
 from pipeline.figures.trial_axes import (
@@ -29,16 +27,19 @@ from pipeline.params.spaces import Search
 from pipeline.search.trials import FEWEST, by_arm, complete
 from pipeline.words.wording import OBJECTIVES, named, spoken
 
+if TYPE_CHECKING:
+    from optuna.importance import BaseImportanceEvaluator
 
-class Known(BaseImportanceEvaluator):
-    """Importances that a finished table holds already."""
 
-    def __init__(self, shares: Mapping[str, float]) -> None:
-        self.shares = {name: shares[name] for name in sorted(shares, key=lambda name: -shares[name])}
+def known(shares: Mapping[str, float]) -> "BaseImportanceEvaluator":
+    """Importances that a finished table holds already, for Optuna to draw."""
+    from optuna.importance import BaseImportanceEvaluator  # noqa: PLC0415  (a second: it loads scikit-learn)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Give them back."""
-        return self.shares
+    class Known(BaseImportanceEvaluator):
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            return {name: shares[name] for name in sorted(shares, key=lambda name: -shares[name])}
+
+    return Known()
 
 
 def history(found: Found, trials: Sequence[Row]) -> Drawing:
@@ -81,8 +82,8 @@ def history_panel(axes: Axes, study: Study, rows: Sequence[Row], search: Search)
     if search.sampler.kind in ("tpe", "gp"):
         axes.axvspan(-0.7, min(search.sampler.startup, len(rows)) - 0.5, color="#F3F3F3", zorder=0)
     if complete(rows):
-        with optuna_draws_on(axes):
-            optuna_plots.plot_optimization_history(study)
+        with optuna_draws_on(axes) as plots:
+            plots.plot_optimization_history(study)
         axes.collections[0].set(color=BLUE, sizes=[26], zorder=3)
         axes.lines[-1].set(color=ORANGE, alpha=1, linewidth=1.8, drawstyle="steps-post")
         if legend := axes.get_legend():
@@ -124,8 +125,8 @@ def importance_panel(axes: Axes, study: Study, shares: Mapping[str, float] | Non
         axes.text(0, 0.92, told, va="top", transform=axes.transAxes, color=DARK[GREY])
         axes.axis("off")
         return
-    with optuna_draws_on(axes, axes.get_figure(root=True)):
-        optuna_plots.plot_param_importances(study, evaluator=Known(shares))
+    with optuna_draws_on(axes, axes.get_figure(root=True)) as plots:
+        plots.plot_param_importances(study, evaluator=known(shares))
     axes.set(title=named(study.study_name), ylabel="", xlabel="")
     if legend := axes.get_legend():
         legend.remove()
