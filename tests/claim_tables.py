@@ -167,6 +167,15 @@ MANY = claim(
     ],
 )  # fmt: skip
 CLAIMS = (EVERYWHERE, MIXED, CAN, DENIED, EXACT, FAILED, SAME, MANY)
+AIMED = claim(
+    "overfit.aimed",
+    "It learns all labels.",
+    "supported",
+    effect(
+        "the accuracy is 1", cell("random_labels", -0.002, 0.0, against="1"), direction="same",
+        metric="train/accuracy@200",
+    ),
+)  # fmt: skip
 
 AUDIT = [
     {

@@ -11,7 +11,7 @@ MEANS = {"none": 0.5, "dropout=0.5": 0.4, "l2=0.1": 0.3, "noise=1": 0.6}
 
 
 def compared(verdict: str, *, p_holm: float = 0.01) -> dict[str, Any]:
-    return {"verdict": verdict, "left_out": None, "p_holm": p_holm}
+    return {"verdict": verdict, "equivalent": False, "left_out": None, "p_holm": p_holm}
 
 
 def study(

@@ -60,7 +60,7 @@ ENTRIES = {
     "train": {"fitting"},
     "evaluate": {"scoring", "evaluation", "answer", "diagrams", "results", "series"},
     "search": {"answer", "champions", "evaluation", "fitting", "results", "scoring", "search", "studies", "trials"},
-    "claims": {"answer", "grammar", "exact", "experiments", "ledger", "sources"},
+    "claims": {"answer", "grammar", "exact", "experiments", "ledger", "measured", "sources"},
     "ledger": {"canvas", "claim_plots", "grammar", "drawing", "report", "verdicts"},
     "plot": {"canvas", "drawing", "figures", "report", "series", "trials"},
     "report": {"across", "answer", "canvas", "drawing", "figures", "report"},

@@ -11,13 +11,13 @@ from scipy.stats import t as student
 
 from pipeline.calibration.evaluation import directions
 from pipeline.params.spaces import OBJECTIVES, STACKED, TUNED, Search, measure
+from pipeline.params.timescale import decay_timescale
 from pipeline.search.champions import (
     COMPARED,
     contenders,
     optimism,
     search_table,
 )
-from pipeline.search.timescale import decay_timescale
 from pipeline.statistics.intervals import paired_difference
 from pipeline.statistics.results import Protocol, results_table
 

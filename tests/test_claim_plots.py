@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 from claim_tables import (
+    AIMED,
     AUDIT,
     CAN,
     CLAIMS,
@@ -16,6 +17,7 @@ from claim_tables import (
     MANY,
     MIXED,
     SAME,
+    STRENGTHS,
     cell,
     claim,
     effect,
@@ -32,7 +34,7 @@ from pipeline.figures import canvas, claim_axes, claim_forest
 from pipeline.figures.claim_forest import COLOUR, HELD, SMALL
 from pipeline.figures.claim_plots import audit_figure, claim_figure, ledger_figure, packed
 from pipeline.words.audit_rendering import ENOUGH
-from pipeline.words.claim_rendering import counted, difference, parts, tally
+from pipeline.words.claim_rendering import SIGNS, WORDS, checked, counted, difference, parts, tally
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,8 @@ def texts(figure: Figure) -> list[str]:
 
 
 def forests(figure: Figure) -> list[Axes]:
-    return [axes for axes in figure.axes if axes.get_xlabel().startswith("difference of")]
+    """Axes beside which numbers stand."""
+    return [axes for axes in figure.axes if any("[95%]" in text.get_text() for text in axes.texts)]
 
 
 def panels(figure: Figure) -> list[Axes]:
@@ -64,7 +67,8 @@ class TestEveryClaim:
         said = [text.replace("\n", " ") for text in texts(figure)]
         assert claim["sentence"] in said
         assert tally(claim) in said
-        (verdict,) = (text for text in figure.texts if text.get_text().endswith(claim["verdict"]))
+        word = f"{SIGNS[claim['verdict']]} {WORDS[claim['verdict']]}"
+        (verdict,) = (text for text in figure.texts if text.get_text() == word)
         assert verdict.get_color() == canvas.DARK[COLOUR[claim["verdict"]]]
         assert len(panels(figure)) == len(claim["panels"])
 
@@ -127,7 +131,7 @@ class TestForest:
             assert found == [pytest.approx(pair) for pair in wanted]
 
     def test_of_the_same_is_inside_the_margin(self) -> None:
-        axes = forests(claim_figure(SAME).figure)[0]
+        axes = forests(claim_figure(SAME).figure)[-1]
         box = next(one for one in axes.patches if to_hex(one.get_facecolor()) == HELD.lower())
         assert isinstance(box, Rectangle)
         assert (box.get_x(), box.get_width()) == (-0.01, 0.02)
@@ -137,7 +141,19 @@ class TestForest:
         accuracy = effect("higher", cell("mixture", 0.1), metric="test/accuracy", direction="higher")
         made = claim("a.b", "A.", "supported", effect("one", cell("mixture", -0.1)), other, accuracy)
         labels = [axes.get_xlabel() for axes in forests(claim_figure(made).figure)]
-        assert labels == ["difference of NLL (nats)", "difference of NLL (nats)", "difference of accuracy"]
+        gap = "difference in gap of the NLL (nats)"
+        assert labels == [gap, gap, "difference in test accuracy"]
+
+    def test_what_is_small_beside_others_has_an_axis_of_its_own(self) -> None:
+        large, small = (effect("one", cell("mixture", mean, 0.001), least=0.001) for mean in (-1.0, -0.01))
+        assert claim_forest.groups([small, large]) == [[large], [small]]
+
+    def test_what_is_compared_with_a_number_is_drawn_as_its_value(self) -> None:
+        (axes,) = forests(claim_figure(AIMED).figure)
+        assert axes.get_xlabel() == "training accuracy at epoch 200"
+        assert [list(line.get_xdata()) for line in axes.lines] == [[1, 1], [0.998, 0.998], [0.998]]
+        assert "✓ 0.998, target 1" in [text.get_text() for text in axes.texts]
+        assert claim_forest.reach(AIMED["effects"])[0] == pytest.approx(0.987 - 0.00104)
 
     def test_what_lies_far_outside_is_an_arrow_with_its_number(self) -> None:
         cells = [cell("mixture", -0.1), cell("digits", -0.2), cell("breast_cancer", -40.0)]
@@ -145,7 +161,7 @@ class TestForest:
         left, right = axes.get_xlim()
         assert -1 < left < -0.2 < 0 < right
         assert any("−40.0" in text.get_text() for text in axes.texts)
-        assert sum(text.get_text() == "" for text in axes.texts) == 1
+        assert [line.get_marker() for line in axes.lines].count("<") == 1
 
     def test_zero_everywhere_shows_the_margin(self) -> None:
         axes = Figure().subplots()
@@ -156,10 +172,11 @@ class TestForest:
 
 @pytest.mark.slow
 class TestLines:
-    def test_strengths_are_evenly_spaced_and_have_their_intervals(self) -> None:
+    def test_strengths_stand_at_their_numbers_and_have_their_intervals(self) -> None:
         axes = panels(claim_figure(EVERYWHERE).figure)[0]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "0.2", "0.5"]
-        assert list(axes.get_xticks()) == [0, 1, 2]
+        assert list(axes.get_xticks()) == [0, 0.2, 0.5]
+        assert axes.get_xscale() == "linear"
         (line,) = axes.lines
         assert list(line.get_ydata()) == [0.7, 0.4, 0.3]
         (bars,) = axes.collections
@@ -171,6 +188,49 @@ class TestLines:
         axes = panels(claim_figure(DENIED).figure)[0]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["64", "256"]
         assert axes.get_xlabel() == "width of the hidden layers"
+        assert list(axes.get_xticks()) == [64, 256]
+
+    @pytest.mark.parametrize(
+        ("values", "scale"),
+        [((0.0, 0.2, 0.5), "linear"), ((0.1, 1.0, 10.0), "log"), ((0.0, 0.1, 10.0), "symlog")],
+        ids=["near", "far", "far with none"],
+    )
+    def test_strengths_far_apart_have_a_logarithmic_axis(self, values: tuple[float, ...], scale: str) -> None:
+        drawn = [made_panel("mixture", "weight_decay", made_line("test/nll", values, (1, 2, 3)))]
+        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure)
+        assert axes.get_xscale() == scale
+        assert list(axes.get_xticks()) == list(values)
+        assert axes.lines[0].get_xdata() == pytest.approx(values)
+
+    def test_an_absurd_interval_does_not_flatten_the_others(self) -> None:
+        wild = made_line("test/nll", STRENGTHS, (0.5, 0.4, 70.0))
+        wild["low"][2], wild["high"][2] = -500.0, 600.0
+        drawn = [made_panel("mixture", "dropout", made_line("train/nll", STRENGTHS, (0.2, 0.3, 0.4)), wild)]
+        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure)
+        low, high = axes.get_ylim()
+        assert 0 < low < 0.15 < 0.55 < high < 1
+        assert sorted(str(line.get_marker()) for line in axes.lines)[:2] == ["^", "o"]
+        assert [line.get_marker() for line in axes.lines].count("v") == 1
+
+    def test_a_strength_of_none_on_one_line_only_is_a_reference(self) -> None:
+        lines = [
+            made_line("test/nll", (0.0, 0.25, 0.5), (0.5, 0.6, 0.7), shared_dropout=False),
+            made_line("test/nll", (0.25, 0.5), (0.6, 0.5), shared_dropout=True),
+        ]
+        drawn = [made_panel("digits", "dropout", *lines)]
+        figure = claim_figure(claim("dropout.spatial", "A.", "supported", panels=drawn)).figure
+        (axes,) = panels(figure)
+        assert [list(line.get_ydata()) for line in axes.lines] == [[0.6, 0.7], [0.6, 0.5], [0.5, 0.5]]
+        assert "no dropout" in texts(figure)
+        legends = [text.get_text() for one in figure.axes if one.get_legend() for text in one.get_legend().get_texts()]
+        assert legends == ["plain dropout", "spatial dropout"]
+
+    def test_names_of_strengths_do_not_touch(self) -> None:
+        axes = Figure().subplots()
+        axes.set_xticks([0.0, 0.05, 0.1, 0.2], ["0", "0.05", "0.1", "0.2"])
+        axes.set_xlim(0, 0.2)
+        claim_axes.thin(axes, 1.0)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "", "0.1", "0.2"]
 
     def test_a_missing_mean_is_a_gap(self) -> None:
         axes = panels(claim_figure(MIXED).figure)[0]
@@ -188,7 +248,7 @@ class TestLines:
         figure = claim_figure(SAME).figure
         legends = [text for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
         assert "ε(E[max p] − 1/K)" in [text.get_text() for text in legends]
-        axes = next(axes for axes in panels(figure) if axes.get_xlabel() == "label smoothing ε")
+        axes = next(axes for axes in panels(figure) if axes.get_xlabel() == "smoothing ε")
         theory = next(line for line in axes.lines if list(line.get_ydata()) == [0, 0.1, 0.2])
         assert (to_hex(theory.get_color()), theory.is_dashed()) == ("#000000", True)
         assert len(axes.collections) == 1
@@ -241,11 +301,17 @@ class TestLedger:
         bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
         for place, verdict in enumerate(COLOUR):
             own = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == COLOUR[verdict].lower()]
-            assert own == [one["counts"][verdict] for one in CLAIMS if one["counts"][verdict]], place
+            counts = [sum(part.cell["verdict"] == verdict for part in parts(one)) for one in CLAIMS]
+            assert own == [count for count in counts if count], place
 
-    def test_shortens_a_long_sentence(self) -> None:
+    def test_wraps_a_long_sentence(self) -> None:
         long = {**copy.deepcopy(EXACT), "sentence": "word " * 40}
-        assert any(text.startswith("word") and text.endswith("…") for text in texts(ledger_figure(table(long)).figure))
+        (said,) = (text for text in texts(ledger_figure(table(long)).figure) if text.startswith("word"))
+        assert said.split() == ["word"] * 40
+
+    def test_says_how_many_exact_checks_hold_beside_the_bars(self) -> None:
+        said = texts(ledger_figure(table()).figure)
+        assert [checked(one) in said for one in (EXACT, FAILED)] == [True, True]
 
     def test_explains_marks_n_and_intervals(self) -> None:
         caption = ledger_figure(table()).caption
@@ -262,11 +328,14 @@ class TestAudit:
         assert drawing is not None
         above, below = drawing.figure.axes[0], drawing.figure.axes[2]
         biases = {line.get_label(): list(line.get_ydata()) for line in above.lines if str(line.get_label())[0] != "_"}
+        (legend,) = drawing.figure.legends
+        said = [text.get_text() for text in legend.get_texts()]
+        assert said == ["ECE", "smooth CE", "debiased²", "interval over networks", "bootstrap of one network"]
         percents = {"ECE": [30, 3], "debiased²": [1, 0.1], "smooth CE": [-10, -1]}
         assert biases == {name: pytest.approx(values) for name, values in percents.items()}
         coverages = [(list(line.get_ydata()), line.get_linestyle()) for line in below.lines]
         assert coverages == [
-            ([one] * 2, dashes) for one, dashes in ((0.85, "-"), (0.95, "-"), (0.97, "-"), (0.95, "--"))
+            ([one] * 2, dashes) for one, dashes in ((0.85, "-"), (0.97, "-"), (0.95, "-"), (0.95, "--"))
         ]
         (band,) = below.patches
         assert isinstance(band, Rectangle)

@@ -19,10 +19,12 @@ from pipeline.report.report import SEARCH, SECTION
 from pipeline.statistics.diagrams import point_diagrams
 from pipeline.statistics.series import sweep_rows
 from pipeline.words.across import summary
+from pipeline.words.rendering import is_doubtful
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ("mixture", "digits")
 FIGURES = {name: draw for name, draw in figures.FIGURES.items() if name not in SEARCH}  # see test_search_plots
+WITH_T_INTERVALS = ("headline", "forest", "curves", "sweeps")
 STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
 
 
@@ -60,9 +62,11 @@ class TestEveryFigure:
             drawing = FIGURES[name](tables)
         assert drawing is not None
         protocol, data = tables["results"]["protocol"], tables["results"]["dataset"]
-        for part in (data["name"], f"n = {protocol['seeds']} paired seeds", "95% Student t interval"):
+        for part in (data["name"], f"n = {protocol['seeds']} paired seeds", f"{data['train']} training"):
             assert part in drawing.caption
-        assert ("widened" in drawing.caption) == data["overlapping"]
+        assert ("95% Student t interval" in drawing.caption) == (name in WITH_T_INTERVALS)
+        assert ("widened" in drawing.caption) == (protocol["correction"] != "none" and name in WITH_T_INTERVALS)
+        assert ("validation rows, 95%" in drawing.caption) == (name == "curves")
 
     @pytest.mark.slow
     @pytest.mark.parametrize("name", FIGURES)
@@ -140,10 +144,32 @@ class TestHeadline:
         full = {tuple(line.get_xydata()[0]) for line in axes.lines if line.get_fillstyle() == "full"} - crosses
         for row in results["points"]:
             place = tuple(row["metrics"][name]["mean"] for name in ("gap/nll", "test/ece"))
-            if row["against_reference"] and not row["duplicate"]:
+            lost = row["metrics"]["test/accuracy"]["low"] <= 0.1
+            assert lost == (row["key"] in ("l2=0.1", "l2=1"))
+            if row["against_reference"] and not row["duplicate"] and not lost:
                 verdict = row["against_reference"]["test/nll"]["verdict"]
                 assert (place in crosses) == (verdict == "worse")
                 assert (place in full) == (verdict == "better")
+
+    def test_what_learned_nothing_has_a_mark_of_its_own_and_is_no_better_point(self) -> None:
+        results = STUDIES["mixture"]
+        with canvas.styled():
+            axes = headline([results]).figure.axes[0]
+        own = comparison_plots.LOOKS[comparison_plots.NOTHING]["marker"]
+        (mark,) = (line for line in axes.lines if line.get_marker() == own)
+        lost = next(row for row in results["points"] if row["key"] == "l2=1")
+        assert mark.get_xdata()[0] == lost["metrics"]["gap/nll"]["mean"]
+        assert lost["metrics"]["test/accuracy"]["low"] <= 1 / 3
+
+    def test_what_lies_far_outside_is_an_arrow_and_what_matters_is_named(self) -> None:
+        results = STUDIES["digits"]
+        with canvas.styled():
+            before, after = headline([results]).figure.axes
+        said = [text.get_text() for text in after.texts]
+        assert "none" in said
+        assert "label smoothing 0.2" in said
+        assert sum(text.startswith(("l2 0.1: ", "l2 1: ")) for text in said) == 2
+        assert "l2 0.1, l2 1" in [text.get_text() for text in before.texts]
 
     def test_no_two_variants_share_a_mark(self) -> None:
         marks = canvas.marks(["none", *(f"v{number}" for number in range(30)), "v3"])
@@ -170,6 +196,11 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
             else:
                 assert not left <= entry["difference"] <= right
                 assert f"{entry['difference']:+.2f}" in texts(figure)
+        told = [text.get_text() for text in axes.texts]
+        doubtful = sum(is_doubtful(entry) for entry in entries)
+        assert sum("†" in text for text in told) == doubtful
+        hollow = sum(line.get_fillstyle() == "none" for line in axes.lines if len(line.get_xdata()) == 1)
+        assert hollow == sum(entry["verdict"] == "no evidence" for entry in entries)
         assert len(dots) >= 0.8 * len(entries)
 
 
@@ -180,7 +211,7 @@ class TestRanks:
         order = results["ranking"]["nll"]
         with canvas.styled():
             axes = rank_plots.temperature(results).figure.axes[0]
-        after = {round(t.get_position()[1]): t.get_text() for t in axes.texts if t.get_position()[0] > 1}
+        after = {round(t.get_position()[1]): t.get_text() for t in axes.texts if 1 < t.get_position()[0] < 1.5}
         colours = {tuple(line.get_ydata()): to_hex(line.get_color()) for line in axes.lines}
         flips = {flip["key"]: flip for flip in results["flips"] if flip["metric"] == "nll"}
         for place, key in enumerate(order["after"]):
@@ -230,6 +261,21 @@ class TestCurvesAndSweeps:
         assert set(line_plots._colours(["dropout=0", "dropout=0.5"])) <= set(line_plots.SHADES)
         assert line_plots._colours(["mixup=0.4", "noise=0.5"]) == list(canvas.COLOURS[:2])
         assert line_plots._colours(["early_stopping=nll", "early_stopping=nll_ts"]) == list(canvas.COLOURS[:2])
+
+
+def test_labels_are_in_as_few_lines_as_fit_and_leave_no_word_alone() -> None:
+    for text, width in (("none", 4), ("a bb ccc dddd", 7), ("dropout 0.5 + max norm 3", 20), ("", 5)):
+        assert canvas.wrapped(text, width).replace("\n", " ") == text
+    assert (
+        canvas.wrapped("dropout 0.5 + input dropout 0.2 + max norm 3", 38).split("\n")[1] == "dropout 0.2 + max norm 3"
+    )
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.4, 0.5), (0.15, 2.6), (1e-4, 30.0), (0.011, 0.35)])
+def test_ticks_of_logarithmic_axes_are_few_and_in_range(low: float, high: float) -> None:
+    found = canvas.round_numbers(low, high)
+    assert 2 <= len(found) <= 6
+    assert all(low <= value <= high for value in found)
 
 
 class TestReliability:

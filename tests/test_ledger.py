@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from test_claims import SMALL
 
-from pipeline.claims.ledger import Measured, claim_table
+from pipeline.claims.ledger import claim_table
+from pipeline.claims.measured import Measured
 from pipeline.claims.verdicts import judge
 from pipeline.experiments.grammar import Claim, load
 from pipeline.ground.errors import InputError

@@ -230,10 +230,10 @@ def test_curve_points_are_means_and_empty_bins_are_missing(rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("rows", "width", "mass", "smooth"),
+    ("rows", "width", "mass", "smoothed"),
     [(200, 0.061, 0.072, 0.042), (500, 0.039, 0.046, 0.030), (1000, 0.028, 0.032, 0.025), (2000, 0.020, 0.023, 0.020)],
 )
-def test_estimator_means_for_a_calibrated_model(rows, width, mass, smooth, rng):
+def test_estimator_means_for_a_calibrated_model(rows, width, mass, smoothed, rng):
     # The table leaves the confidences open; an accuracy of about .8 to .9 shows its size and its order.
     confidence = rng.uniform(0.5, 1.0, size=(1000, rows))
     ranked = rank(confidence, rng.random((1000, rows)) < confidence)
@@ -242,7 +242,7 @@ def test_estimator_means_for_a_calibrated_model(rows, width, mass, smooth, rng):
         reliability.binned_error(ranked, binning="mass").mean(),
         smooth.smooth_error(ranked).mean(),
     ]
-    assert means == pytest.approx([width, mass, smooth], rel=0.3)
+    assert means == pytest.approx([width, mass, smoothed], rel=0.3)
     assert reliability.debiased_error(ranked).mean() == pytest.approx(0.0, abs=3e-4)
 
 

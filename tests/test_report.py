@@ -162,7 +162,11 @@ class TestSearch:
             assert interval(arm["optimism"], "mean", "{:+.3f}") in text
             assert " / ".join(str(arm["trials"][state]) for state in ("complete", "pruned", "failed")) in text
 
-    def test_edges_and_decay_that_does_nothing_are_told(self) -> None:
+    def test_edges_and_decay_that_does_nothing_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        changed = copy.deepcopy(SEARCHES["digits"])
+        decay = {"epochs": 25929.0, "lost": 0.002, "of": 60, "warning": "no-op"}
+        changed["arms"]["weight_decay"] |= {"edges": ["weight_decay"], "decay": decay}
+        monkeypatch.setitem(SEARCHES, "digits", changed)
         text = part(made(), "search-digits")
         assert "weight decay is near the end of its range" in text
         assert "25,929 epochs, of 60 in all: no-op" in text
@@ -214,7 +218,7 @@ class TestClaims:
         text = part(made(claims=LEDGER), "claims")
         order = [
             "Of 8 sentences of the textbook, 4 are supported", 'id="ledger-all"', "All sentences and their verdicts",
-            "How a verdict is come by", "<h3>Dropout</h3>", "<h3>Decay</h3>", "<h3>Smooth</h3>", 'id="estimators"',
+            "How a verdict is reached", "<h3>Dropout</h3>", "<h3>Decay</h3>", "<h3>Smooth</h3>", 'id="estimators"',
         ]  # fmt: skip
         places = [text.index(wanted) for wanted in order]
         assert places == sorted(places)
@@ -235,7 +239,6 @@ class TestClaims:
         text = " ".join(part(made(claims=LEDGER), "claims").split())
         for wanted in (
             "smallest effect of interest",
-            claim_rendering.interests(LEDGER["table"]),
             "Bonferroni",
             "widened for the rows that seeds share",
             "drawn afresh for every seed",
@@ -262,6 +265,7 @@ class TestEmbedding:
         '<use xlink:href="#Sans-41"/>\n<use xlink:href="#Sans-41" transform="translate(63.625 0)"/>\n</g>\n</g>\n'
         '<path d="M 0.26 1.04 \nL 2 3 \n" clip-path="url(#p1)" style="fill: #ffffff; stroke: #0072b2"/>\n'
         '<path d="M 4 5 \n" style="fill: #ffffff; stroke: #0072b2"/>\n'
+        '<g clip-path="url(#p1)"/>\n'  # a mark that is cut away as a whole
         '<defs><clipPath id="p1"><rect x="0.55" y="2"/></clipPath></defs>\n</svg>\n'
     )
 
@@ -337,7 +341,7 @@ class TestInABrowser:
             assert opened.get_by_text(wanted, exact=True).first.is_visible()
         widths = opened.eval_on_selector_all("img", "images => images.map(i => i.complete ? i.naturalWidth : 0)")
         claims = json.loads((ROOT / "reports/claims.json").read_text())
-        assert len(widths) == 3 + (5 + 5) * len(DATASETS) + len(claims["claims"]) + 1 + bool(claims["audit"])
+        assert len(widths) == 3 + (5 + 6) * len(DATASETS) + len(claims["claims"]) + 1 + bool(claims["audit"])
         assert min(widths) > 300
 
     def test_its_links_lead_somewhere(self, opened: Any) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 from pipeline.figures import canvas, search_plots, slice_plots, trial_plots
 from pipeline.ground import store
 from pipeline.params.spaces import OBJECTIVES, Dimension, Search
+from pipeline.params.timescale import decay_timescale, zones
 from pipeline.search.search import OBJECTIVES as JUDGED
-from pipeline.search.timescale import decay_timescale, zones
 from pipeline.search.trials import columns, numbers
 from pipeline.words import search_rendering
 from pipeline.words.wording import OBJECTIVES as SPOKEN
@@ -33,6 +34,7 @@ DRAWN = {
     "history": trial_plots.history,
     "importances": trial_plots.importances,
     "slices": slice_plots.slices,
+    "contours": slice_plots.contours,
     "best": lambda found, trials: search_plots.best([found]),
 }
 
@@ -97,11 +99,11 @@ class TestEveryFigure:
         with canvas.styled():
             words = DRAWN[name](*both).caption
         assert both[0]["results"]["dataset"]["name"] in words
-        if name != "importances":  # which have no intervals
-            assert "n = 30 paired seeds" in words
-            assert "95% Student t interval" in words
-        if name in ("history", "slices", "importances", "arms"):
-            assert "5 seeds" in words
+        assert ("n = 30 paired seeds" in words) == (name != "importances")
+        assert ("95% Student t interval" in words) == (name in ("arms", "interactions", "best"))
+        of_trials = name in ("history", "slices", "contours", "importances")
+        assert ("30 trials an arm" in words) == of_trials
+        assert ("5 seeds" in words) == (of_trials or name == "arms")
 
     @pytest.mark.slow
     @pytest.mark.parametrize("name", DRAWN)
@@ -119,7 +121,7 @@ class TestEveryFigure:
 import hashlib
 from test_search_plots import BOTH, DRAWN, canvas
 with canvas.styled():
-    for name in ("history", "importances", "slices"):
+    for name in ("history", "importances", "slices", "contours"):
         print(hashlib.sha256(canvas.forms(DRAWN[name](*BOTH["mixture"])).png).hexdigest())
 """
         found = {
@@ -138,9 +140,9 @@ with canvas.styled():
     @pytest.mark.parametrize("name", DRAWN)
     def test_the_smallest_search_can_be_drawn(self, both: Tables, name: str) -> None:
         made = draw(name, alone(*both))
-        assert (made is None) == (name in ("interactions", "importances"))
+        assert (made is None) == (name in ("interactions", "importances", "contours"))
 
-    @pytest.mark.parametrize("name", ["history", "slices", "importances"])
+    @pytest.mark.parametrize("name", ["history", "slices", "contours", "importances"])
     def test_two_objectives_are_drawn_by_the_first(self, both: Tables, name: str) -> None:
         assert draw(name, two_objectives(*both)) is not None
 
@@ -293,7 +295,7 @@ class TestSlices:
             low, high = axes.get_xlim()
             assert low < dimension.sampled[0] < dimension.sampled[1] < high
             told += 1
-        assert told == 23 + 3
+        assert told == 23
 
     def test_every_strength_of_every_arm_has_a_panel(self) -> None:
         found, trials = BOTH["digits"]
@@ -302,6 +304,21 @@ class TestSlices:
         shown = {(axes.get_title(loc="left"), axes.get_xlabel()) for axes in figure.axes if axes.get_visible()}
         search = Search.model_validate(found["search"])
         assert shown >= {(named(arm), named(name)) for arm in search.arms for name in search.dimensions(arm)}
+
+    def test_contours_have_the_strength_across_and_the_learning_rate_upwards(self) -> None:
+        found, trials = BOTH["digits"]
+        with canvas.styled():
+            figure = slice_plots.contours(found, trials).figure
+        assert [axes.get_title(loc="left") for axes in figure.axes] == ["dropout", "weight decay", "label smoothing"]
+        for axes in figure.axes:
+            arm = axes.get_xlabel().replace(" ", "_")
+            done = [row for row in trials if row["arm"] == arm and row["state"] == "complete"]
+            wanted = [[row[f"sampled/{name}"] for name in (arm, "learning_rate")] for row in done]
+            fills, dots = axes.collections[:2]
+            assert np.allclose(sorted(dots.get_offsets().tolist()), sorted(wanted))
+            shown = fills.get_datalim(axes.transData)
+            assert shown.x0 <= min(x for x, _ in wanted)
+            assert shown.y1 >= max(y for _, y in wanted)
 
     @pytest.mark.parametrize("weak", ["low", "high"])
     @pytest.mark.parametrize("log", [True, False])

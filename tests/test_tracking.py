@@ -31,7 +31,7 @@ from pipeline.tracking.reconcile import StoredRun, plan, surplus
 from pipeline.tracking.records import DatasetRef, Experiment, Record, digest, experiment_tags, note_tag, reference_tags
 from pipeline.tracking.tracking import Published, missing, pages, publish, tracking_uri
 
-PROJECT = Path(tracking.__file__).parents[1]
+PROJECT = Path(tracking.__file__).parents[2]
 EXPERIMENT = "mixture regularization"
 PROVENANCE = {"mlflow.source.git.commit": "c0ffee", "mlflow.source.name": "dvc repro track"}
 DATA = DatasetRef(name="mixture", digest="abc123", source="data/mixture.npz", schema='{"x": "float"}', profile="{}")

@@ -22,9 +22,10 @@ class Temperature:
 
     Attributes:
         beta: 1 / T, which multiplies the logits; exactly 1 where not accepted.
-        accepted: The log-likelihood of the rows it was fitted on improves.
-        at_bound: The optimum lies at or beyond exp(-10) or exp(10): rows that are all predicted correctly want beta
-            without end, rows predicted worse than at random want none.
+        accepted: There is an optimum, and the log-likelihood of the rows it was fitted on improves.
+        at_bound: The optimum lies at or beyond exp(-10) or exp(10). Rows that are all predicted correctly want beta
+            without end: none is accepted, for one wrong row elsewhere would cost thousands of nats. Rows predicted
+            worse than at random want none.
     """
 
     beta: Floats
@@ -66,8 +67,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     flat, flat_truth = rivals.reshape(len(rivals), -1, rivals.shape[-1]), truth.reshape(-1, truth.shape[-1])
     log_beta = _solve(flat, flat_truth, np.zeros(len(flat_truth))).reshape(truth.shape[:-1])
     beta = np.exp(log_beta)
-    accepted = mean(_losses(rivals, truth, beta)) < mean(_losses(rivals, truth, np.ones_like(beta)))
     at_bound = np.abs(log_beta) >= LOG_BETA_BOUND - 1e-6
+    improves = mean(_losses(rivals, truth, beta)) < mean(_losses(rivals, truth, np.ones_like(beta)))
+    accepted = improves & ~(at_bound & (beta > 1))
     return Temperature(np.where(accepted, beta, 1.0), accepted, at_bound)
 
 

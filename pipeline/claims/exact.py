@@ -179,14 +179,19 @@ def smoothing_optimum() -> list[Statement]:
         state("Exact de-smoothing leaves no KL divergence", kl, WITHIN, 0, 1e-14),
         state("The best temperature leaves a tenth of the error or more", error, ABOVE, 0.1),
         state("The best temperature leaves a tenth of the KL or more", divergence, ABOVE, 0.1),
-        state("With a fifth of labels wrong: less of the error", noisy_error, BELOW, error),
-        state("With a fifth of labels wrong: less of the KL", noisy_divergence, BELOW, divergence),
+        state("With 20 % wrong labels the best temperature leaves less of the error", noisy_error, BELOW, error),
+        state(
+            "With 20 % wrong labels the best temperature leaves less of the KL",
+            noisy_divergence,
+            BELOW,
+            divergence,
+        ),
     ]
 
 
 def _closed_form(posterior: Floats, epsilon: float) -> Statement:
     error = exact_calibration_error(_optimum(posterior, epsilon), posterior)
-    what = f"Smoothing {epsilon}: the optimum's error is eps(E[max p] - 1/K)"
+    what = f"Smoothing {epsilon}: the optimum's error is ε(E[max p] − 1/K)"
     return state(what, error, WITHIN, smoothing_error(posterior, epsilon), ROUNDING)
 
 

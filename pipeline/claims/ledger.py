@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.claims.measured import Measured, widening
+from pipeline.claims.panels import Row, panels, plain
 from pipeline.claims.verdicts import OPPOSITE, Verdict, combined, counted, judge
 from pipeline.experiments.grammar import (
-    CELL,
     CHOICE,
-    EPOCH,
-    INPUT_NOISE,
     Claim,
     Effect,
     Experiment,
     Selector,
-    Shows,
     Topic,
     combinations_of,
     selected,
 )
-from pipeline.experiments.samples import noisy
-from pipeline.ground.errors import InputError
-from pipeline.statistics.intervals import Widening, mean_interval
-from pipeline.statistics.overlap import Overlap
+from pipeline.statistics.intervals import Widening
 from pipeline.statistics.results import number
-
-Row = dict[str, Any]
-TESTED = ("test~", "scaled", "sampled", "desmoothed")  # conditions of the test rows, which have their correction
-STEM = "test"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What an experiment's cells measured on one data set.
-
-    Attributes:
-        arrays: as `pipeline.experiments.experiments.run` gives them.
-        dataset: description with `name`, `overlapping`, and the row counts `train`, `validation`, `test`.
-    """
-
-    arrays: Mapping[str, NDArray[Any]]
-    dataset: Mapping[str, Any]
-
-    def of(self, metric: str) -> NDArray[np.float64]:
-        """A metric (cell, seed).
-
-        Raises:
-            InputError: nothing of that name was measured.
-        """
-        name, _, epoch = metric.partition("@")
-        if epoch:
-            return self._at(name, int(epoch) if epoch.isdecimal() else -1, metric)
-        if f"score/{name}" not in self.arrays:
-            known = ", ".join(key.removeprefix("score/") for key in self.arrays if key.startswith("score/"))
-            raise InputError(f"{self.dataset['name']}: metric must be one of {known}, got {metric!r}")
-        values: NDArray[np.float64] = self.arrays[f"score/{name}"]
-        return values
-
-    def groups_of(self, metric: str) -> NDArray[np.float64] | None:
-        """The metric of groups of test rows (cell, seed, group), where it has them; a gap has its test part's."""
-        return self.arrays.get(f"group/{metric.replace('gap', STEM, 1)}")
-
-    def _at(self, name: str, epoch: int, metric: str) -> NDArray[np.float64]:
-        epochs = list(self.arrays.get("epoch", ()))
-        curves = self.curves(name)
-        if epoch not in epochs or curves is None:
-            known = ", ".join(map(str, epochs)) or "none: history is not true"
-            raise InputError(f"{metric!r}: must be a measure @ one of the epochs measured ({known})")
-        return curves[..., epochs.index(epoch)]
-
-    def curves(self, name: str) -> NDArray[np.float64] | None:
-        """A measure (cell, seed, epoch); of a gap, validation minus train."""
-        split, _, measure = name.partition("/")
-        if split == "gap":
-            ends = [self.arrays.get(f"history/{one}/{measure}") for one in ("validation", "train")]
-            return None if ends[0] is None or ends[1] is None else np.asarray(ends[0] - ends[1])
-        return self.arrays.get(f"history/{name}")
-
-    def has(self, metric: str) -> bool:
-        """Whether it was measured, for one cell at least."""
-        return "@" in metric or bool(np.isfinite(self.arrays.get(f"score/{metric}", np.nan)).any())
 
 
 @dataclass(frozen=True)
@@ -98,6 +37,7 @@ class Operand:
     rows: int
 
 
+RECIPE = ("architecture", "hidden", "rows", "optimizer", "learning_rate", "batch_size", "epochs")
 Found = Mapping[str, Sequence[Measured]]  # what each experiment measured, by its name
 
 
@@ -125,15 +65,23 @@ def claim_table(claim: Claim, topic: Topic, found: Found, checks: Sequence[Row])
         "counts": counted(verdicts),
         "datasets": list(dict.fromkeys(cell["dataset"] for cell in cells)),
         "seeds": max((cell["n"] for cell in cells), default=0),
+        "recipe": _recipe([topic.experiments[name] for name in dict.fromkeys(setup.name for setup in setups)]),
         "effects": effects,
         "checks": list(checks),
         "panels": [
             panel
             for shows in claim.shows
             for name in [shows.experiment or claim.experiment]
-            for panel in _panels(shows, topic.experiments[name], found[name])
+            for panel in panels(shows, topic.experiments[name], found[name])
         ],
     }
+
+
+def _recipe(experiments: Sequence[Experiment]) -> Row:
+    """What all cells of some experiments have in common."""
+    cells = [cell for experiment in experiments for cell in experiment.cells.values()]
+    values = {field: {plain(getattr(cell, field)) for cell in cells} for field in RECIPE}
+    return {field: found.pop() for field, found in values.items() if len(found) == 1}
 
 
 @dataclass(frozen=True)
@@ -179,7 +127,7 @@ def _cell(
     means = [number(float(side.values.mean())) for side in (a, b)]
     return {
         "dataset": one.dataset["name"],
-        "at": {field: _plain(value) for field, (value,) in levels.items()},
+        "at": {field: plain(value) for field, (value,) in levels.items()},
         "of": a.label,
         "against": b.label,
         "of_mean": means[0],
@@ -222,98 +170,5 @@ def _widening_of(effect: Effect, a: Operand, b: Operand, one: Measured) -> Widen
     groups = None if a.groups is None else (a.groups - (0 if b.groups is None else b.groups))[None]
     difference = (a.values - b.values)[None]
     rows, selecting = max(a.rows, b.rows), a.selecting or b.selecting
-    found = _widening(metric, difference, groups, one, rows=rows, selecting=selecting)
+    found = widening(metric, difference, groups, one, rows=rows, selecting=selecting)
     return Widening(*(float(np.ravel(field)[0]) for field in (found.inflation, found.freedom)))
-
-
-def _widening(
-    metric: str,
-    values: NDArray[np.float64],
-    groups: NDArray[np.float64] | None,
-    one: Measured,
-    *,
-    rows: int,
-    selecting: bool,
-) -> Widening:
-    """Of lines of values (line, seed): see `pipeline.statistics.overlap`.
-
-    Training rows are shared where seeds resplit one pool; test rows always are, and what that adds is measured by the
-    groups (line, seed, group) of the metrics that have them.
-    """
-    name, at, _ = metric.partition("@")
-    if at:
-        name = name.replace("gap", "validation", 1)  # a history is measured on validation rows
-    split = name.split("/")[0]
-    if split.startswith(TESTED):
-        name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
-    overlap = Overlap(_as_used(one.dataset, rows), {}, np.full(len(values), selecting))
-    return overlap.widening(name, values, groups)
-
-
-def _as_used(dataset: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """The description of a data set of whose training rows so many are used: the others stand idle with the test's."""
-    idle = max(dataset["train"] - rows, 0)
-    return {**dataset, "train": dataset["train"] - idle, "test": dataset["test"] + idle}
-
-
-def _panels(shows: Shows, experiment: Experiment, measured: Sequence[Measured]) -> Iterator[Row]:
-    """The panels of a figure: for each data set and metric (or all metrics together) lines over the axis."""
-    places = selected(experiment, [shows.where], "where")
-    for one in measured:
-        if one.dataset["name"] not in (shows.datasets or experiment.datasets):
-            continue
-        for group in [shows.y] if shows.together else [(metric,) for metric in shows.y]:
-            lines = [line for metric in group for line in _lines(metric, shows, experiment, places, one)]
-            if lines:
-                where = {field: [_plain(level) for level in levels] for field, levels in shows.where.items()}
-                panel = {"dataset": one.dataset["name"], "x": shows.x, "by": list(shows.by), "where": where}
-                yield {**panel, "y": list(group), "lines": lines}
-
-
-def _lines(metric: str, shows: Shows, experiment: Experiment, places: Sequence[int], one: Measured) -> Iterator[Row]:
-    cells = list(experiment.cells.values())
-    values_of = {place: tuple(getattr(cells[place], field) for field in shows.by) for place in places}
-    for value in dict.fromkeys(values_of.values()):
-        own = [place for place in places if values_of[place] == value]
-        axis, values, groups = _axis(metric, shows.x, experiment, own, one)
-        if np.isfinite(values).all(axis=1).any():
-            rows = max(cells[place].rows or one.dataset["train"] for place in own)
-            ends = mean_interval(values, widening=_widening(metric, values, groups, one, rows=rows, selecting=False))
-            yield {
-                "metric": metric,
-                "line": {field: _plain(level) for field, level in zip(shows.by, value, strict=True)},
-                "n": values.shape[1],
-                "x": [_plain(x) for x in axis],
-                **{end: [number(float(v)) for v in getattr(ends, end)] for end in ("mean", "low", "high")},
-            }
-
-
-def _axis(
-    metric: str, x: str, experiment: Experiment, places: Sequence[int], one: Measured
-) -> tuple[Sequence[Any], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Where a line has its marks, the values (mark, seed) there, NaN where it has none, and the groups of these."""
-    if x == EPOCH:
-        curves = one.curves(metric)
-        if curves is None:
-            raise InputError(f"{one.dataset['name']}: {metric!r} has no history")
-        return [int(epoch) for epoch in one.arrays["epoch"]], curves[places[0]].T, None
-    if x == INPUT_NOISE:
-        levels = (0.0, *experiment.input_noise)
-        names = [metric.replace(STEM, noisy(level), 1) if level else metric for level in levels]
-        groups = [one.groups_of(name) for name in names]
-        known = [each[places[0]] for each in groups if each is not None]
-        values = np.stack([one.of(name)[places[0]] for name in names])
-        return levels, values, np.stack(known) if len(known) == len(names) else None
-    values = one.of(metric)[list(places)] if one.has(metric) else np.full((len(places), 2), np.nan)
-    of_metric = one.groups_of(metric) if one.has(metric) else None
-    axis = list(experiment.cells) if x == CELL else [getattr(cell, x) for cell in experiment.cells.values()]
-    return [axis[place] for place in places], values, None if of_metric is None else of_metric[list(places)]
-
-
-def _plain(value: Any) -> Any:
-    """Widths as text, everything else as it is.
-
-    >>> _plain((64, 64)), _plain(0.5)
-    ('64x64', 0.5)
-    """
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value

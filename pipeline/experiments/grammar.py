@@ -20,7 +20,8 @@ from pipeline.params.points import Point
 from pipeline.params.tasks import DatasetParams
 
 CHOICE = "validation/nll"  # by which one of several cells is chosen, seed by seed
-EPOCH, INPUT_NOISE, CELL = AXES = ("epoch", "input_noise", "cell")  # axes of figures beside the fields of cells
+# axes of figures beside the fields of cells; the last is that of weight decay, in epochs
+EPOCH, INPUT_NOISE, CELL, TIMESCALE = AXES = ("epoch", "input_noise", "cell", "timescale")
 
 
 def _as_set(value: object) -> object:

@@ -1,28 +1,35 @@
 """How good are the estimators that judge calibration? Bias and coverage against how many rows they see."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from pipeline.figures.canvas import COLOURS, INK, PALE, SHAPES, Drawing, Row, new_figure
-from pipeline.figures.claim_axes import settle
+from pipeline.figures.canvas import BLUE, GREY, INK, PALE, SHAPES, Drawing, Row, new_figure
+from pipeline.figures.claim_axes import AMBER, GREEN, PINK, settle
 from pipeline.words.audit_rendering import ENOUGH, named, network, sizes
 
 WIDTH = 11.0
 _ACROSS = 3  # networks
+_DRAWN = {"ece": BLUE, "smece": AMBER, "debiased": GREEN, "bias": INK, "calibration": PINK}  # all others are in a table
+_TITLE = "How well do estimators of calibration find the truth in a test set of n rows?"
+_LINES: Mapping[str, tuple[Any, str]] = {
+    "study": ("-", "interval over networks"),
+    "network": ("--", "bootstrap of one network"),
+}
 _PERCENT = (-1000, -100, -30, -10, 0, 10, 30, 100, 300, 1000, 10000)
 Look = Mapping[str, Any]
 
 
 def audit_figure(rows: Sequence[Row]) -> Drawing | None:
-    """Bias of every estimator and coverage of its intervals against n, a column a network; nothing without rows."""
+    """Bias of the main estimators, coverage of their intervals, a column a network; nothing without rows."""
     if not rows:
         return None
     networks = list(dict.fromkeys(map(network, rows)))[:_ACROSS]
-    looks = _looks(dict.fromkeys(row["estimator"] for row in rows))
-    figure = new_figure(WIDTH, 7.2)
+    looks = _looks({row["estimator"] for row in rows})
+    figure = new_figure(WIDTH, 7.4)
     panels = figure.subplots(2, len(networks), squeeze=False, sharex=True, sharey="row")
     for (above, below), name in zip(panels.T, networks, strict=True):
         own = [row for row in rows if network(row) == name]
@@ -32,8 +39,10 @@ def audit_figure(rows: Sequence[Row]) -> Drawing | None:
         below.set_xlabel("rows of the test set, n")
     panels[0, 0].set_ylabel("bias, percent of the truth")
     panels[1, 0].set_ylabel("coverage of 95% intervals")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, columnspacing=1.4, fontsize=10.5)
+    figure.legend(
+        handles=[*_handles(looks)], loc="outside upper left", ncols=4, columnspacing=1.6, fontsize=12.5, title=_TITLE,
+        title_fontproperties={"size": 15, "weight": "bold"}, alignment="left",
+    )  # fmt: skip
     settle(figure)
     return Drawing(figure, _words(rows, networks))
 
@@ -46,23 +55,26 @@ def _words(rows: Sequence[Row], networks: Sequence[str]) -> str:
         f"its truth on the whole pool, for {count} trained networks of a setting. Above: mean estimate minus truth. "
         "Below, solid: how often Student’s t interval over networks, widened for the noise of the test set that they "
         "share, holds their mean truth. Dashed: bootstrap intervals of one network. Grey: "
-        f"{low} to {high} percent, where an honest one stands. Networks: {'; '.join(networks)}."
+        f"{low} to {high} percent, where an honest one stands. Networks: {'; '.join(networks)}. Further estimators are "
+        "in the page’s table."
     )
 
 
-def _looks(names: Iterable[str]) -> dict[str, Look]:
-    """A colour and a mark for each estimator; colours that come again are those of hollow marks."""
-    colours = (*COLOURS, INK)
+def _looks(names: Container[str]) -> dict[str, Look]:
+    """A colour and a mark for each estimator that is drawn."""
     return {
-        name: {
-            "color": colours[place % len(colours)],
-            "marker": SHAPES[place % len(SHAPES)],
-            "fillstyle": "full" if place < len(colours) else "none",
-            "linewidth": 1.6,
-            "markersize": 6,
-        }
-        for place, name in enumerate(names)
+        name: {"color": colour, "marker": shape, "linewidth": 2.3, "markersize": 7.5}
+        for (name, colour), shape in zip(_DRAWN.items(), SHAPES, strict=False)
+        if name in names
     }
+
+
+def _handles(looks: Mapping[str, Look]) -> Iterator[Line2D]:
+    """What colours and dashes mean."""
+    for name, look in looks.items():
+        yield Line2D([], [], label=named(name), **look)
+    for dashes, text in _LINES.values():
+        yield Line2D([], [], label=text, color=GREY, linestyle=dashes, linewidth=2.3)
 
 
 def _bias_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> None:
@@ -79,7 +91,7 @@ def _bias_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> N
 
 
 def _coverage_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> None:
-    for part, dashes in (("study", "-"), ("network", "--")):
+    for part, (dashes, _) in _LINES.items():
         for name, look in looks.items():
             own = [row for row in rows if (row["part"], row["estimator"]) == (part, name)]
             known = sorted((row["rows"], row["coverage"]) for row in own if row["coverage"] is not None)
@@ -94,4 +106,4 @@ def _sizes(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(sizes(rows), [f"{size:,}" for size in sizes(rows)], fontsize=9.5)
+    axes.set_xticks(sizes(rows), [f"{size:,}" for size in sizes(rows)], fontsize=10)

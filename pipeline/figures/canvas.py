@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -16,17 +16,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.words.rendering import DOUBT, is_doubtful
+
 # Okabe & Ito 2008, without the yellow that white paper swallows; black is the unregularized network's
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SHAPES = ("o", "s", "^", "D", "v", "P", "X")
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "h")
 BLUE, ORANGE = COLOURS[:2]
 INK, GREY, PALE = "#000000", "#767676", "#DDDDDD"
 DARK = {ORANGE: "#A84600", BLUE: BLUE, GREY: "#555555"}  # the same for text, which needs more contrast than a mark
 VERDICTS = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
+VERDICT_WORDS = {"better": "better", "worse": "worse", "no evidence": "no evidence, or too small to matter"}
+NOT_HELD = "does not hold for all together (Holm)"
+NEUTRAL = "#555555"  # what is neither better nor worse: before and after, found and fresh
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 SUFFIX = {"before": "", "after": "_ts"}
 WHEN = {"before": "before temperature scaling", "after": "after temperature scaling"}
 Results = Mapping[str, Any]
@@ -104,14 +111,51 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def intervals(results: Results) -> str:
-    """What n and the intervals of a data set's figures are."""
+def sample(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+    """What a data set's figures are drawn from: its name, n, and how many rows of some splits."""
     protocol, data = results["protocol"], results["dataset"]
+    rows = " and ".join(f"{data[split]:,} {SPLITS[split]}" for split in splits)
+    return f"{data['name']}: n = {protocol['seeds']} paired seeds, {rows} rows."
+
+
+def intervals(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+    """The same where intervals are drawn, and what these are."""
+    protocol = results["protocol"]
     widened = "" if protocol["correction"] == "none" else ", widened for the rows that seeds share"
-    return (
-        f"{data['name']}: n = {protocol['seeds']} paired seeds, {data['train']} training and {data['test']:,} test "
-        f"rows, {protocol['confidence']:.0%} Student t intervals over seeds{widened}."
-    )
+    return f"{sample(results, splits)[:-1]}, {protocol['confidence']:.0%} Student t intervals over seeds{widened}."
+
+
+def wrapped(text: str, width: int) -> str:
+    r"""Text in as few lines as `width` allows, all about as long, so that no word is left alone.
+
+    >>> wrapped("dropout 0.5 + input dropout 0.2 + max norm 3", 38)
+    'dropout 0.5 + input\ndropout 0.2 + max norm 3'
+    """
+    lines, longest = len(wrap(text, width)), max(map(len, text.split()), default=1)
+    fitting = (size for size in range(longest, width) if len(wrap(text, size)) <= lines)
+    return fill(text, next(fitting, width))
+
+
+def verdict_look(verdict: str) -> dict[str, Any]:
+    """Colour and fill of a mark that tells a verdict."""
+    return {
+        "color": VERDICTS[verdict],
+        "marker": "o",
+        "fillstyle": "none" if verdict == "no evidence" else "full",
+        "markeredgewidth": 1.6,
+    }
+
+
+def verdict_legend() -> list[Line2D]:
+    """What these marks mean, and the sign of a verdict that fails Holm's correction."""
+    made = [Line2D([], [], linewidth=2, label=text, **verdict_look(name)) for name, text in VERDICT_WORDS.items()]
+    return [*made, Line2D([], [], color=INK, marker=r"$\dagger$", markersize=9, linestyle="", label=NOT_HELD)]
+
+
+def doubt(axes: Axes, entry: Row, x: float, y: float) -> None:
+    """The sign above a mark, where its verdict does not hold once all comparisons are taken into account."""
+    if is_doubtful(entry):
+        axes.annotate(DOUBT, (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom", fontsize=11)
 
 
 def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) -> None:
@@ -122,11 +166,31 @@ def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) 
         axes.axhline(y, color=INK, linewidth=0.9, linestyle=":", zorder=1)
 
 
-def small_ticks(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis of calibration errors."""
-    axis.set_major_locator(FixedLocator([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]))
+def values_axis(axis: Axis, values: Sequence[float], *, room: float = 1.12) -> None:
+    """A logarithmic axis around some values, with up to seven plain, round numbers, where all are positive."""
+    if not values or min(values) <= 0:
+        return
+    axes, (low, high) = axis.axes, (min(values) / min(1.25, room), max(values) * room)
+    across = axis is axes.xaxis
+    (axes.set_xscale if across else axes.set_yscale)("log")
+    (axes.set_xlim if across else axes.set_ylim)(low, high)
+    axis.set_major_locator(FixedLocator(round_numbers(low, high)))
+    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+
+
+def round_numbers(low: float, high: float, most: int = 6) -> list[float]:
+    """The densest round numbers in a range, evenly spaced or not, of which there are no more than `most`.
+
+    >>> round_numbers(0.15, 2.6), round_numbers(0.4, 0.55), round_numbers(1e-4, 30)
+    ([0.2, 0.5, 1.0, 2.0], [0.4, 0.45, 0.5, 0.55], [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])
+    """
+    for steps in ([1 + n / 2 for n in range(18)], (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = [float(f"{step:g}e{power}") for power in range(-8, 8) for step in steps]
+        inside = [value for value in found if low <= value <= high]
+        if len(inside) <= most:
+            return inside
+    return inside[:: len(inside) // most + 1]
 
 
 def gap_where_missing(value: float | None) -> float:

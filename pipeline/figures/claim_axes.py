@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
+from numpy.typing import NDArray
 
-from pipeline.figures.canvas import BLUE, COLOURS, GREY, INK, ORANGE, Row, gap_where_missing
-from pipeline.words.claim_words import level, levels, measure, named, scale, setting
+from pipeline.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, Row, gap_where_missing
+from pipeline.words.claim_words import level, levels, measure, named, scale, setting, shortened
 
 GREEN, PINK, AMBER, SKY = COLOURS[2:]
 SHADES = ("#9ecae1", "#4292c6", "#08519c", "#000000")  # one hue from weak to strong: order, not kind
@@ -24,7 +25,9 @@ _PREFERRED = {
 }  # fmt: skip
 _FREE = (ORANGE, BLUE, INK, GREEN, PINK, AMBER)
 _CROSS = (INK, BLUE, ORANGE, GREEN)
-_EPOCHS = (0, 1, 3, 10, 30, 100, 300, 1000)
+_EPOCHS = (0, 1, 10, 100, 1000)
+_WIDE = 8.0  # the largest of some strengths is so many times the smallest: their axis is logarithmic
+_ABSURD = 3.0  # an interval that reaches so many times the range of the means beyond them leaves the axis
 Key = tuple[str, str]
 
 
@@ -55,7 +58,8 @@ def looks(lines: Sequence[Row]) -> dict[Key, dict[str, Any]]:
     fields = _fields(lines)
     if _is_crossed(fields, len(keys)):
         return {key_of(line): _crossed(line["line"], fields) for line in lines}
-    shades = _shades(next(iter(fields.values()))) if len(fields) == 1 else [INK, *COLOURS]
+    ordered = len(fields) == 1 and "" not in fields  # what is named by words is of two kinds
+    shades = _shades(next(iter(fields.values()))) if ordered else [ORANGE, BLUE] if "" in fields else [INK, *COLOURS]
     return {key: _look(shades[place % len(shades)], place, key[0]) for place, key in enumerate(keys)}
 
 
@@ -112,7 +116,7 @@ def handles(lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]]) -> lis
     keys = list(dict.fromkeys(map(key_of, lines)))
     if not several and _is_crossed(_fields(lines), len(keys)):
         return [Line2D([], [], linewidth=2, **entry) for entry in _crossed_handles(_fields(lines))]
-    labels = {key: " ".join([measure(key[0])] * several + [key[1]] * bool(key[1])) for key in keys}
+    labels = shortened({key: " ".join([measure(key[0])] * several + [key[1]] * bool(key[1])) for key in keys})
     return [Line2D([], [], label=labels[key], linewidth=2, markersize=5.5, **drawn[key]) for key in keys if labels[key]]
 
 
@@ -126,7 +130,7 @@ def _crossed_handles(fields: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, 
 
 
 def panel(axes: Axes, panel: Row, drawn: Mapping[Key, Mapping[str, Any]]) -> None:
-    """The lines of one panel over epochs, cells, or evenly spaced strengths, with intervals."""
+    """The lines of one panel over epochs, cells, or strengths, with intervals."""
     if panel["x"] == "cell":
         _cells(axes, panel["lines"], drawn)
     elif panel["x"] == "epoch":
@@ -154,35 +158,137 @@ def _epochs(axes: Axes, lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, A
 
 
 def _strengths(axes: Axes, panel: Row, drawn: Mapping[Key, Mapping[str, Any]]) -> None:
-    lines = panel["lines"]
-    values = list(dict.fromkeys(x for line in lines for x in line["x"]))
-    if all(isinstance(value, int | float) for value in values):
-        values.sort()
+    field = panel["x"]
+    reference, lines = parted(panel["lines"])
+    values = sorted({number(x) for line in lines for x in line["x"]})
+    texts = {number(x): level(field, x) for line in lines for x in line["x"]}
+    _scaled(axes, values)
+    axes.set_xticks(values, [texts[value] for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
     for place, line in enumerate(lines):
         mean, low, high = _ends(line)
         look = drawn[key_of(line)]
-        at = np.array([values.index(x) for x in line["x"]], float)
-        if not line["metric"].startswith(THEORY):
-            at += 0.07 * (place - (len(lines) - 1) / 2) * (len(lines) < 6)
+        theory = line["metric"].startswith(THEORY)
+        at = _dodged(axes, [number(x) for x in line["x"]], values, 0 if theory else place - (len(lines) - 1) / 2)
+        if not theory:
             axes.vlines(at, low, high, color=look["color"], linewidth=1.5, alpha=0.75)
         axes.plot(at, mean, linewidth=1.7, markersize=5.5, **look)
-    axes.set_xticks(range(len(values)), [level(panel["x"], value) for value in values])
-    axes.set_xlim(-0.4, len(values) - 0.6)
-    axes.set_xlabel(_LABELS.get(panel["x"], named(panel["x"])))
-    if len(values) > 4:
-        axes.tick_params(axis="x", labelsize=9)
+    if reference is not None:
+        _reference(axes, reference, f"no {named(field)}")
+    _margins(axes, values)
+    axes.set_xlabel(_LABELS.get(field, named(field)))
+
+
+def number(x: Any) -> float:
+    """Where a strength stands on its axis: a number, or the width that hidden layers share.
+
+    >>> number(0.5), number("64x64")
+    (0.5, 64.0)
+    """
+    return float(x.partition("x")[0]) if isinstance(x, str) else float(x)
+
+
+def parted(lines: Sequence[Row]) -> tuple[float | None, list[Row]]:
+    """What the lines have in common at a strength of 0 that only the first has a mark for, and the lines without it."""
+    marked = [0 in line["x"] for line in lines]
+    if len(lines) < 2 or marked != [True] + [False] * (len(lines) - 1) or lines[0]["x"][0] != 0:
+        return None, [*lines]
+    first = {key: lines[0][key][1:] for key in ("x", "mean", "low", "high")}
+    return lines[0]["mean"][0], [{**lines[0], **first}, *lines[1:]]
+
+
+def _reference(axes: Axes, value: float, text: str) -> None:
+    """A dotted line with its name, for what all lines are compared with."""
+    axes.axhline(value, color=GREY, linewidth=1.6, linestyle=":")
+    axes.annotate(
+        text, (0.99, value), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right",
+        va="bottom", fontsize=10, color=DARK[GREY],
+    )  # fmt: skip
+
+
+def _scaled(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis for strengths far apart, with a place for 0; else a linear one."""
+    above = [value for value in values if value > 0]
+    if not above or above[-1] < _WIDE * above[0]:
+        return
+    if values[0] > 0:
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=above[0], linscale=1.0)
+
+
+def _placed(axes: Axes, values: Sequence[float]) -> NDArray[np.float64]:
+    """Where values stand along an axis, in its own even measure."""
+    return np.asarray(axes.xaxis.get_transform().transform(np.asarray(values, float)), float)
+
+
+def _dodged(axes: Axes, at: Sequence[float], values: Sequence[float], steps: float) -> NDArray[np.float64]:
+    """Places beside these values, so many steps to the right, that lines which coincide can be told apart."""
+    ends = _placed(axes, values)
+    gap = float(np.diff(ends).min()) if len(ends) > 1 else 1.0
+    step = min(0.018 * float(np.ptp(ends)), 0.1 * gap)
+    return np.asarray(axes.xaxis.get_transform().inverted().transform(_placed(axes, at) + step * steps), float)
+
+
+def _margins(axes: Axes, values: Sequence[float]) -> None:
+    ends = _placed(axes, [values[0], values[-1]])
+    pad = 0.09 * (float(np.ptp(ends)) or 1.0)
+    left, right = axes.xaxis.get_transform().inverted().transform(ends + np.array([-pad, pad]))
+    axes.set_xlim(float(left), float(right))
+
+
+def reach(lines: Sequence[Row]) -> tuple[float, float] | None:
+    """The ends of an axis without the marks whose intervals are absurdly wide beside all others; None where none is."""
+    marks = [each for line in lines for each in zip(line["mean"], line["low"], line["high"], strict=True)]
+    known = sorted((each for each in marks if None not in each), key=lambda each: float(each[2] - each[1]))
+    for place in range(max(len(known) // 2, 2), len(known)):
+        _, lows, highs = zip(*known[:place], strict=True)
+        if known[place][2] - known[place][1] > _ABSURD * (max(highs) - min(lows)):
+            pad = 0.08 * (max(highs) - min(lows))
+            return min(lows) - pad, max(highs) + pad
+    return None
+
+
+def cut(axes: Axes, lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]], ends: tuple[float, float]) -> None:
+    """End the axis there, with an arrow at the edge for each interval that goes on beyond it."""
+    axes.set_ylim(*ends)
+    values = sorted({number(x) for line in lines for x in line["x"]})
+    for one in axes.lines:
+        heights = np.asarray(one.get_ydata(), float)
+        one.set_ydata(np.where((heights < ends[0]) | (heights > ends[1]), np.nan, heights))
+    for place, line in enumerate(lines):
+        at = _dodged(axes, [number(x) for x in line["x"]], values, place - (len(lines) - 1) / 2)
+        _, low, high = (np.array(each) for each in _ends(line))
+        for end, beyond, shape in ((ends[0], low < ends[0], "v"), (ends[1], high > ends[1], "^")):
+            if beyond.any():
+                look = {"color": drawn[key_of(line)]["color"], "marker": shape, "markersize": 7}
+                axes.plot(at[beyond], np.full(beyond.sum(), end), linestyle="", clip_on=False, **look)
+
+
+def thin(axes: Axes, inches: float) -> None:
+    """Leave out the names of strengths that would touch the one before on an axis of so many inches."""
+    left, right = axes.get_xlim()
+    ends, free, kept = _placed(axes, [left, right]), -1.0, []
+    ticks, labels = axes.get_xticks(), [label.get_text() for label in axes.get_xticklabels()]
+    for place, text in zip(_placed(axes, [float(tick) for tick in ticks]), labels, strict=True):
+        half = (0.082 * len(text) + 0.08) / 2
+        at = float((place - ends[0]) / np.ptp(ends)) * inches
+        kept.append(text if at - half >= free else "")
+        free = at + half if kept[-1] else free
+    axes.set_xticks(ticks, kept)
 
 
 _LABELS = {
     "hidden": "width of the hidden layers",
     "rows": "training rows",
-    "label_noise": "share of wrong training labels",
-    "input_noise": "noise on test inputs (SD)",
+    "label_noise": "share of wrong labels",
+    "input_noise": "noise on test inputs",
+    "timescale": "decay timescale (epochs)",
     "l2": "L2 strength",
-    "label_smoothing": "label smoothing ε",
+    "label_smoothing": "smoothing ε",
     "dropout": "dropout rate",
-    "input_dropout": "dropout rate of the inputs",
-    "output_dropout": "dropout rate of the outputs",
+    "input_dropout": "input dropout rate",
+    "output_dropout": "output dropout rate",
 }
 
 

@@ -16,17 +16,19 @@ from pipeline.figures.audit_plots import audit_figure
 from pipeline.figures.canvas import DARK, GREY, Drawing, Row, new_figure
 from pipeline.figures.claim_forest import COLOUR
 from pipeline.figures.ledger_plots import ledger_figure
-from pipeline.words.claim_rendering import SIGNS, tally
-from pipeline.words.claim_words import levels, listed, measure, scale
-from pipeline.words.wording import spoken
+from pipeline.words.claim_rendering import SIGNS, WORDS, tally
+from pipeline.words.claim_words import axis_label, caption, decoded, listed, recipe, titles
 
 __all__ = ["audit_figure", "claim_figure", "ledger_figure"]
 Claim = Mapping[str, Any]
 Draw = Callable[[Figure, SubplotSpec], None]
 WIDTH = 11.0
-_ACROSS = 5  # panels on a line, at most
+_ACROSS = 6  # panels on a line, at most
+_MANY = 5  # so many panels on a line have small letters
+_SHORT, _TALL = 1.55, 2.2  # inches of a panel without title and name of its axis: below others, or not
 _SMALL = 0.15  # share of the range of an axis below which a panel has one of its own
-_TEXT = 0.25  # inches of a line of text
+_BEYOND = "Arrows at the edge of a panel: an interval that goes on beyond it. "
+_TEXT = 0.29  # inches of a line of text
 
 
 class Block(NamedTuple):
@@ -49,27 +51,48 @@ class Strip(NamedTuple):
 
 def claim_figure(claim: Claim) -> Drawing:
     """What a claim says, its verdict, its metrics over what was varied, all differences, and exact checks."""
-    strips = [*_lines(claim["panels"]), *_forests(claim["effects"]), *_checks(claim["checks"])]
-    title = fill(claim["sentence"], 84)
-    head = 0.29 * (title.count("\n") + 1) + 0.42
-    total = sum(strip.height for strip in strips) + head
+    strips = [*_lines(_decoded(claim)), *_forests(claim["effects"]), *_checks(claim["checks"])]
+    title, setting = fill(claim["sentence"], 84), fill(_setting(claim), 118)
+    head = 0.29 * (title.count("\n") + 1) + 0.42 + 0.24 * len(setting.splitlines())
+    total = sum(strip.height for strip in strips) + head + 0.1
     figure = new_figure(WIDTH, total)
-    figure.set_layout_engine("constrained", rect=(0.006, 0, 0.99, 1 - head / total), h_pad=0.04, w_pad=0.1)
-    _head(figure, claim, title, total)
+    figure.set_layout_engine(
+        "constrained", rect=(0.006, 0.1 / total, 0.99, 1 - (head + 0.1) / total), h_pad=0.04, w_pad=0.1
+    )
+    _head(figure, claim, title, setting)
     grid = figure.add_gridspec(len(strips), 1, height_ratios=[strip.height for strip in strips])
     for place, strip in enumerate(strips):
         strip.draw(figure, grid[place])
     claim_axes.settle(figure)
-    return Drawing(figure, _caption(claim))
+    return Drawing(figure, f"{_BEYOND * _is_cut(figure)}{caption(claim)}")
 
 
-def _head(figure: Figure, claim: Claim, title: str, height: float) -> None:
-    """The sentence, and below it the verdict as a coloured word."""
-    word, colour = f"{SIGNS[claim['verdict']]} {claim['verdict']}", DARK[COLOUR[claim["verdict"]]]
+def _is_cut(figure: Figure) -> bool:
+    """Whether an arrow at the edge of some panel stands for an interval beyond it."""
+    lines = [line for axes in figure.axes for line in axes.lines]
+    return any(line.get_marker() in ("^", "v") and not line.get_clip_on() for line in lines)
+
+
+def _decoded(claim: Claim) -> list[Row]:
+    """The panels, with words for what their lines mean."""
+    return [{**panel, "lines": [decoded(claim["id"], line) for line in panel["lines"]]} for panel in claim["panels"]]
+
+
+def _setting(claim: Claim) -> str:
+    """On what a sentence is tried: n, data sets, and the recipe that its table may have; nothing of exact checks."""
+    n = f"n = {claim['seeds']} paired seeds on {listed(claim['datasets'])}" if claim["seeds"] else ""
+    return "; ".join(filter(None, [n, recipe(claim.get("recipe", {}))]))
+
+
+def _head(figure: Figure, claim: Claim, title: str, setting: str) -> None:
+    """The sentence, below it the verdict as a coloured word, and below that the setting."""
+    height = figure.get_figheight()
+    word, colour = f"{SIGNS[claim['verdict']]} {WORDS[claim['verdict']]}", DARK[COLOUR[claim["verdict"]]]
     y = 1 - (0.29 * (title.count("\n") + 1) + 0.12) / height
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=15, weight="bold", linespacing=1.2)
     figure.text(0.008, y, word, va="top", fontsize=13.5, weight="bold", color=colour)
     figure.text(0.03 + 0.0115 * len(word), y, tally(claim), va="top", fontsize=12.5, color=DARK[GREY])
+    figure.text(0.008, y - 0.27 / height, setting, va="top", fontsize=10.5, color=DARK[GREY], linespacing=1.3)
 
 
 # lines over what was varied
@@ -77,20 +100,30 @@ def _head(figure: Figure, claim: Claim, title: str, height: float) -> None:
 
 def _lines(panels: Sequence[Row]) -> Iterator[Strip]:
     told: list[str] = []
-    for blocks in packed(panels):
+    lines = packed(panels)
+    tall = _SHORT if len(lines) > 2 else _TALL
+    for place, blocks in enumerate(lines):
         labels = [str(handle.get_label()) for block in blocks for handle in _handles(block)]
         legend = 0.0 if labels == told else _TEXT * max(_legend_lines(block, _count(blocks)) for block in blocks) + 0.1
         told = labels
         rows = max((len(line["x"]) for block in blocks for line in block.lines if _is_cells(block)), default=0)
-        yield Strip(legend + (0.95 + 0.28 * rows if rows else 2.95), _Line(blocks, legend))
+        above, below = (_signs(lines[other]) if 0 <= other < len(lines) else None for other in (place - 1, place + 1))
+        edges = _Edges(titled=_signs(blocks) != above, named=_signs(blocks) != below)
+        body = 0.95 + 0.28 * rows if rows else tall + 0.35 * edges.titled + 0.35 * edges.named
+        yield Strip(legend + body, _Line(blocks, legend, body, edges))
+
+
+def _signs(blocks: Sequence[Block]) -> list[str]:
+    """What titles and names of axes tell of a line of panels: lines below each other have them once."""
+    return [f"{panel['dataset']} {panel['x']} {panel.get('where')}" for block in blocks for panel in block.panels]
 
 
 def packed(panels: Sequence[Row]) -> list[list[Block]]:
     """Panels in lines: those of the same metrics stand together, short ones share a line.
 
     >>> one, other = {"y": ["test/nll"], "x": "dropout"}, {"y": ["gap/nll"], "x": "dropout"}
-    >>> [[len(block.panels) for block in line] for line in packed([one, one, other, other, one, one])]
-    [[4], [2]]
+    >>> [[len(block.panels) for block in line] for line in packed([one] * 4 + [other] * 3)]
+    [[4], [3]]
     """
     metrics = list(dict.fromkeys(tuple(panel["y"]) for panel in panels))
     blocks: list[Block] = []
@@ -104,7 +137,7 @@ def packed(panels: Sequence[Row]) -> list[list[Block]]:
     lines: list[list[Block]] = []
     for block in blocks:
         used = sum(len(other.panels) for other in lines[-1]) if lines else _ACROSS
-        if used + len(block.panels) <= _ACROSS - _is_cells(block) and _is_cells(block) == _is_cells(lines[-1][0]):
+        if used + len(block.panels) <= _ACROSS and _is_cells(block) == _is_cells(lines[-1][0]):
             lines[-1].append(block)
         else:
             lines.append([block])
@@ -139,37 +172,75 @@ def _count(blocks: Sequence[Block]) -> int:
     return max(2, sum(len(block.panels) for block in blocks))
 
 
+class _Edges(NamedTuple):
+    """Whether a line of panels has titles above and names of axes below."""
+
+    titled: bool
+    named: bool
+
+
 @dataclass(frozen=True)
 class _Line:
     """A line of blocks, each below its legend."""
 
     blocks: Sequence[Block]
     legend: float
+    body: float
+    edges: _Edges
 
     def __call__(self, figure: Figure, spec: SubplotSpec) -> None:
         count = _count(self.blocks)
-        inner = GridSpecFromSubplotSpec(2, count, spec, height_ratios=[max(self.legend, 0.01), 3.0])
+        inner = GridSpecFromSubplotSpec(2, count, spec, height_ratios=[max(self.legend, 0.01), self.body])
         start = 0
         for block in self.blocks:
             places = range(start, start + len(block.panels))
-            _draw_block(figure, block, [inner[1, place] for place in places], labelled=not start)
+            _draw_block(figure, block, [inner[1, place] for place in places], _Look(self.edges, not start, count))
             if self.legend:
                 _draw_legend(figure.add_subplot(inner[0, places.start : places.stop]), block, count)
             start = places.stop
 
 
-def _draw_block(figure: Figure, block: Block, specs: Sequence[SubplotSpec], *, labelled: bool) -> None:
+class _Look(NamedTuple):
+    """How a block's axes are written: with which edges, whether cells are named at the left, how many side by side."""
+
+    edges: _Edges
+    labelled: bool
+    across: int
+
+
+def _draw_block(figure: Figure, block: Block, specs: Sequence[SubplotSpec], look: _Look) -> None:
     drawn, first = claim_axes.looks(block.lines), None
     shared = _is_cells(block) or _alike(block.panels)
-    for panel, title, spec in zip(block.panels, _titles(block.panels), specs, strict=True):
+    for panel, title, spec in zip(block.panels, titles(block.panels), specs, strict=True):
         axes = figure.add_subplot(spec, sharey=first if shared else None)
         claim_axes.panel(axes, panel, drawn)
-        axes.set_title(title)
-        if (first is not None and shared) or (_is_cells(block) and not labelled):
+        _written(axes, title, panel["x"], look)
+        if (first is not None and shared) or (_is_cells(block) and not look.labelled):
             axes.tick_params(labelleft=False)
         elif first is None and not _is_cells(block):
-            axes.set_ylabel(_label(panel["y"]))
+            axes.set_ylabel(axis_label(panel["y"]), fontsize=12 if all(look.edges) else 10)
         first = first or axes
+        _cut(axes, block.lines if shared else panel["lines"], panel, drawn)
+
+
+def _written(axes: Axes, title: str, x: str, look: _Look) -> None:
+    """Title and letters of a panel, in a size that leaves room between neighbours."""
+    small = look.across >= _MANY
+    axes.set_title(title if look.edges.titled else "", fontsize=11 if small else 12.5)
+    axes.xaxis.label.set_fontsize(10 if small else 11)
+    if not look.edges.named:
+        axes.set_xlabel("")
+    if x != "epoch":
+        axes.tick_params(axis="x", labelsize=9 if small else 10)
+    if x not in ("cell", "epoch"):
+        claim_axes.thin(axes, WIDTH / look.across - 0.75)
+
+
+def _cut(axes: Axes, lines: Sequence[Row], panel: Row, drawn: Mapping[claim_axes.Key, Mapping[str, Any]]) -> None:
+    """Show means, not the ends of an absurdly wide interval among these lines, which flatten them."""
+    ends = claim_axes.reach(lines) if panel["x"] not in ("cell", "epoch") else None
+    if ends:
+        claim_axes.cut(axes, panel["lines"], drawn, ends)
 
 
 def _alike(panels: Sequence[Row]) -> bool:
@@ -179,35 +250,6 @@ def _alike(panels: Sequence[Row]) -> bool:
     ]
     whole = float(max(map(max, ends)) - min(map(min, ends)))
     return all(max(values) - min(values) >= _SMALL * whole for values in ends)
-
-
-def _label(metrics: Sequence[str]) -> str:
-    """What a y axis shows: a metric, or what several have in common."""
-    common = scale(metrics[0])
-    return common if len(metrics) > 1 else measure(metrics[0]) + " (nats)" * common.endswith("(nats)")
-
-
-def _titles(panels: Sequence[Row]) -> list[str]:
-    """Data sets, and of panels that are otherwise alike what holds for one of them only."""
-    wheres = [panel.get("where") or {} for panel in panels]
-    differing = [key for key in dict.fromkeys(key for where in wheres for key in where) if _differs(key, panels)]
-    return [
-        ", ".join(
-            filter(
-                None, [spoken(panel["dataset"]), levels({key: _one(where[key]) for key in differing if key in where})]
-            )
-        )
-        for panel, where in zip(panels, wheres, strict=True)
-    ]
-
-
-def _differs(key: str, panels: Sequence[Row]) -> bool:
-    alike = [panel for panel in panels if (panel["x"], panel["dataset"]) == (panels[0]["x"], panels[0]["dataset"])]
-    return len({str((panel.get("where") or {}).get(key)) for panel in alike}) > 1
-
-
-def _one(value: Any) -> Any:
-    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
 def _draw_legend(axes: Axes, block: Block, count: int) -> None:
@@ -226,24 +268,23 @@ def _draw_legend(axes: Axes, block: Block, count: int) -> None:
 
 
 def _forests(effects: Sequence[Row]) -> Iterator[Strip]:
-    """A forest for each scale and experiment that differences are measured in, below what its marks mean."""
-    if effects:
-        yield Strip(0.32, _Key(effects))
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for effect in effects:
-        groups.setdefault((scale(effect["metric"]), effect["experiment"]), []).append(effect)
-    for own in groups.values():
-        yield Strip(0.27 * claim_forest.height(own) + 0.62, _Forest(own))
+    """Forests of differences that share an axis, below what their marks mean."""
+    groups = claim_forest.groups(effects)
+    if groups:
+        yield Strip(0.32, _Key(effects, beyond=any(map(claim_forest.goes_beyond, groups))))
+    for own in groups:
+        yield Strip(0.25 * claim_forest.height(own) + 0.66, _Forest(own))
 
 
 @dataclass(frozen=True)
 class _Key:
     effects: Sequence[Row]
+    beyond: bool
 
     def __call__(self, figure: Figure, spec: SubplotSpec) -> None:
         axes = figure.add_subplot(spec)
         axes.set_axis_off()
-        handles = claim_forest.verdict_handles(self.effects)
+        handles = claim_forest.verdict_handles(self.effects, beyond=self.beyond)
         legend = axes.legend(
             handles=handles, loc="center left", bbox_to_anchor=(-0.01, 0.4), ncols=len(handles), fontsize=10.5,
             columnspacing=1.4, borderpad=0,
@@ -262,29 +303,5 @@ class _Forest:
 def _checks(checks: Sequence[Row]) -> Iterator[Strip]:
     if checks:
         yield Strip(
-            0.31 * (len(checks) + 1.3), lambda figure, spec: claim_forest.checks_table(figure.add_subplot(spec), checks)
+            0.28 * (len(checks) + 1.3), lambda figure, spec: claim_forest.checks_table(figure.add_subplot(spec), checks)
         )
-
-
-def _caption(claim: Claim) -> str:
-    """What marks, intervals and n are, and on which data sets."""
-    said = []
-    names = dict.fromkeys([*(panel["dataset"] for panel in claim["panels"]), *claim["datasets"]])
-    n = max([claim["seeds"], *(line["n"] for panel in claim["panels"] for line in panel["lines"])])
-    cells = [cell for effect in claim["effects"] for cell in effect["cells"]]
-    if claim["panels"]:
-        bands = any(panel["x"] == "epoch" for panel in claim["panels"])
-        said.append(f"Lines: means over seeds; bars{' and bands' if bands else ''} are their intervals.")
-    if cells:
-        said.append("Dots on the wide axes: paired differences, a data set a row, with intervals and their numbers.")
-    if any(" on validation" in cell[side] for cell in cells for side in ("of", "against")):
-        said.append("Where several settings are compared, each seed takes the one with the best validation NLL.")
-    if names:
-        widened = any(cell["inflation"] for cell in cells)
-        more = ", widened for the rows that seeds share" if widened else ""
-        said.append(
-            f"n = {n} paired seeds; intervals are 95% Student t intervals over seeds{more}. Data: {listed([*names])}."
-        )
-    if claim["checks"]:
-        said.append("Exact checks compute; they need no seeds and have no interval.")
-    return " ".join([*said, f"Source of the sentence: {claim['source']}."])

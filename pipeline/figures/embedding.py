@@ -8,6 +8,7 @@ _UNSEEN = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</meta
 _GLYPH = re.compile(r'd="([^"]*)" transform="scale\(0\.015625\)"')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _PLACE = re.compile(r'(?<= [xy]=")-?\d+\.\d+(?=")|(?<=translate\()[^)]*')
+_EMPTY = re.compile(r"<g\b[^>]*/>")
 _FINE = re.compile(r"-?\d+\.\d+")
 _COARSE = 16  # letters are drawn in 64ths of a thousandth: in so many of these no screen tells the difference
 _ESCAPES = {'"': "'", "%": "%25", "#": "%23", "&": "&amp;"}
@@ -27,7 +28,7 @@ def data_uri(svg: str) -> str:
 
 def compact(svg: str) -> str:
     """The same drawing in fewer letters: no comments, groups or names that nothing refers to, letters less fine."""
-    text = re.sub(r"\s+", " ", _UNSEEN.sub("", svg)).replace("> <", "><").strip()
+    text = re.sub(r"\s+", " ", _EMPTY.sub("", _UNSEEN.sub("", svg))).replace("> <", "><").strip()
     text = _GLYPH.sub(_coarser, text)
     text = re.sub(r'transform="translate\((-?\d+(?:\.\d+)?) 0\)"/>', _placed, text)
     text = _named(text.replace("xlink:href", "href").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', ""))

@@ -9,7 +9,7 @@ from pipeline.figures.line_plots import curves, sweeps
 from pipeline.figures.rank_plots import rankings, temperature
 from pipeline.figures.reliability_plots import point_reliability, reliability
 from pipeline.figures.search_plots import arms, best, interactions
-from pipeline.figures.slice_plots import slices
+from pipeline.figures.slice_plots import contours, slices
 from pipeline.figures.trial_plots import history, importances, pareto
 
 __all__ = ["FIGURES", "best", "headline", "point_reliability", "rankings"]
@@ -22,6 +22,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], Drawing | None]] = {
     "curves": lambda tables: curves(tables["results"], tables["history"]),
     "sweeps": lambda tables: sweeps(tables["results"], tables["sweeps"]),
     "slices": lambda tables: slices(tables["search"], tables["trials"]),
+    "contours": lambda tables: contours(tables["search"], tables["trials"]),
     "arms": lambda tables: arms(tables["search"]),
     "interactions": lambda tables: interactions(tables["search"]),
     "history": lambda tables: history(tables["search"], tables["trials"]),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import cycle
-from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,6 +12,7 @@ from pipeline.figures.canvas import (
     BLUE,
     COLOURS,
     INK,
+    NEUTRAL,
     ORANGE,
     Drawing,
     Results,
@@ -20,6 +20,8 @@ from pipeline.figures.canvas import (
     gap_where_missing,
     intervals,
     new_figure,
+    values_axis,
+    wrapped,
 )
 from pipeline.words.wording import spoken
 
@@ -31,9 +33,16 @@ LINES: dict[str, tuple[str, Any]] = {
     "noise floor of the ECE, before": (ORANGE, ":"),
     "noise floor of the ECE, after": (BLUE, ":"),
 }
+BELOW = 12  # how far below the lowest validation NLL a panel reaches: room for names, where no curve runs early on
+WIDE = 2  # a ratio of values from which on their axis is logarithmic
+SPLITS: dict[str, tuple[str, Any]] = {
+    "validation": (NEUTRAL, "-"),
+    "training": (NEUTRAL, "--"),
+    "validation, none": (INK, ":"),
+}
 MEASURES = {
     "test NLL (nats)": ("test/nll", "test_ts/nll"),
-    "gap: test − train NLL": ("gap/nll", "gap_ts/nll"),
+    "gap: test − train NLL (nats)": ("gap/nll", "gap_ts/nll"),
     "ECE": ("test/ece", "test_ts/ece", "test/ece_floor", "test_ts/ece_floor"),
 }
 
@@ -50,10 +59,10 @@ def curves(results: Results, history: Sequence[Row]) -> Drawing:
     for axes, variant in zip(panels, variants, strict=False):
         curves_panel(axes, [row for row in history if row["variant"] == variant], plain)
         axes.set_title(spoken(variant))
+    values = [row["mean"] for row in history if row["metric"] == "validation/nll" and row["mean"] is not None]
     highest = max(row["high"] for row in plain if row["high"] is not None)
-    room = max(legend.count("\n") for legend in (_legend(axes) for axes in panels))  # lines of text above the curves
-    top = highest * (1.15 + 0.085 * room)
-    panels[0].set(ylim=(0, top), xscale="symlog")
+    values_axis(panels[0].yaxis, [min(values) / BELOW, highest])
+    panels[0].set_xscale("symlog")
     panels[0].set_xlim(0, max(row["epoch"] for row in history))
     panels[0].xaxis.set_major_locator(FixedLocator([0, 1, 3, 10, 30, 100, 300, 1000]))
     panels[0].xaxis.set_major_formatter(ScalarFormatter())
@@ -62,12 +71,13 @@ def curves(results: Results, history: Sequence[Row]) -> Drawing:
         axes.set_visible(False)
     for axes in panels[len(variants) - columns : len(variants)]:
         axes.set_xlabel("epoch (logarithmic from 2)")
-    figure.supylabel("NLL (nats)", fontsize=12)
+    figure.supylabel(f"{results['dataset']['name']}: NLL (nats, logarithmic)", fontsize=12)
+    handles = [Line2D([], [], color=colour, linestyle=style, label=text) for text, (colour, style) in SPLITS.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     words = (
-        "NLL by epoch; solid: validation, dashed: training, both without dropout or noise and with plain cross-"
-        "entropy, so that variants can be compared; dotted: validation without regularization. Early stopping and "
-        "averaging keep other weights than these curves end with. Bands are intervals. "
-        f"{intervals(results)}"
+        "NLL by epoch, without dropout or noise and with plain cross-entropy, so that variants can be compared. "
+        "Training NLL falls below the panels in places. Early stopping and averaging keep other weights than these "
+        f"curves end with. Bands are intervals. {intervals(results, ('train', 'validation'))}"
     )
     return Drawing(figure, words)
 
@@ -82,12 +92,10 @@ def curves_panel(axes: Axes, rows: Sequence[Row], plain: Sequence[Row]) -> None:
             means, lows, highs = ([gap_where_missing(row[end]) for row in line] for end in ENDS)
             axes.plot(epochs, means, style, color=colour, linewidth=1.6)
             axes.fill_between(epochs, lows, highs, color=colour, alpha=0.18, linewidth=0)
-        axes.plot([], [], color=colour, linewidth=2.5, label=fill(spoken(name), 40))
+        axes.plot([], [], color=colour, linewidth=2.5, label=wrapped(spoken(name), 40))
     against = [row for row in plain if row["metric"] == "validation/nll"]
     axes.plot([row["epoch"] for row in against], [row["mean"] for row in against], ":", color=INK, linewidth=1.2)
-    axes.legend(
-        fontsize=8.5, loc="upper left", handlelength=1.0, labelspacing=0.25, handletextpad=0.4, borderaxespad=0.2
-    )
+    axes.legend(fontsize=9, loc="lower left", handlelength=1.0, labelspacing=0.25, handletextpad=0.4, borderaxespad=0.2)
 
 
 def sweeps(results: Results, rows: Sequence[Row]) -> Drawing | None:
@@ -95,7 +103,7 @@ def sweeps(results: Results, rows: Sequence[Row]) -> Drawing | None:
     swept = _swept(rows)
     if not swept:
         return None
-    figure = new_figure(10.5, 2.7 * len(swept) + 1.3)
+    figure = new_figure(11, 2.7 * len(swept) + 1.5)
     panels = figure.subplots(len(swept), len(MEASURES), squeeze=False)
     for line, (parameter, found) in zip(panels, swept.items(), strict=True):
         for axes, (measure, names) in zip(line, MEASURES.items(), strict=True):
@@ -105,22 +113,31 @@ def sweeps(results: Results, rows: Sequence[Row]) -> Drawing | None:
         Line2D([], [], color=colour, marker="o", linestyle=style, label=label)
         for label, (colour, style) in LINES.items()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    words = f"Strengths are evenly spaced, not to scale; the leftmost is off. Bars are intervals. {intervals(results)}"
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=2, title=results["dataset"]["name"],
+        title_fontproperties={"weight": "bold", "size": 12.5},
+    )  # fmt: skip
+    words = (
+        "Strengths are evenly spaced, not to scale; the leftmost is off. Vertical axes are logarithmic where values "
+        f"are positive and far apart. Bars are intervals. {intervals(results)}"
+    )
     return Drawing(figure, words)
 
 
 def sweep_panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     """One measure, before and after scaling, at each strength."""
-    values = sorted({row["value"] for row in rows})
+    values, drawn = sorted({row["value"] for row in rows}), []
     for dodge, name, (colour, style) in zip((-0.05, 0.05) * 2, names, LINES.values(), strict=False):
         line = sorted((row for row in rows if row["metric"] == name), key=lambda row: float(row["value"]))
         places = [values.index(row["value"]) + dodge for row in line]
         means, lows, highs = ([gap_where_missing(row[end]) for row in line] for end in ENDS)
         axes.plot(places, means, f"o{style}", color=colour, markersize=5, linewidth=1.8)
         axes.vlines(places, lows, highs, color=colour, linewidth=1.6)
+        drawn += [row[end] for row in line for end in ENDS if row[end] is not None]
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
-    axes.set_ylim(0, None)
+    axes.set_ylim(0 if min(drawn, default=0) >= 0 else None, None)
+    if max(drawn, default=0) > WIDE * min(drawn, default=0):
+        values_axis(axes.yaxis, drawn)
 
 
 def _swept(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -139,8 +156,3 @@ def _colours(names: Sequence[str]) -> list[str]:
         return [colour for _, colour in zip(names, cycle(COLOURS), strict=False)]
     first = max(0, len(SHADES) - len(names))
     return [SHADES[min(first + place, len(SHADES) - 1)] for place in range(len(names))]
-
-
-def _legend(axes: Axes) -> str:
-    """All labels of a panel, a line each and more where they are wrapped."""
-    return "\n".join(["", *axes.get_legend_handles_labels()[1]])

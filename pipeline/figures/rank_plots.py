@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,16 +11,19 @@ from pipeline.figures.canvas import (
     BLUE,
     DARK,
     INK,
+    NEUTRAL,
+    NOT_HELD,
     ORANGE,
     SUFFIX,
-    VERDICTS,
     Drawing,
     Results,
     Row,
-    intervals,
     new_figure,
-    small_ticks,
+    sample,
+    values_axis,
+    wrapped,
 )
+from pipeline.words.rendering import DOUBT, is_doubtful
 from pipeline.words.wording import spoken
 
 FLAGS = {"reversed": ORANGE, "verdict": BLUE, "other": "#999999"}
@@ -33,7 +35,7 @@ def temperature(results: Results) -> Drawing:
     told = {flip["key"]: flip for flip in results["flips"] if flip["metric"] == "nll"}
     flags = {key: _flag(told.get(key)) for key in order["after"]}
     figure = new_figure(13, 0.35 * len(order["after"]) + 2.6)
-    left, right = figure.subplots(1, 2, width_ratios=[1.12, 1])
+    left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     means = {
         when: {key: f"{rows[key]['metrics'][f'test{suffix}/nll']['mean']:.3f}" for key in order[when]}
         for when, suffix in SUFFIX.items()
@@ -43,20 +45,30 @@ def temperature(results: Results) -> Drawing:
         [(key, means["before"][key]) for key in order["before"]],
         [(key, f"{means['after'][key]} {moves[key]}") for key in order["after"]],
     ]
-    ranks_panel(left, columns, flags, titles=["NLL before", "NLL after"])
+    ranks_panel(left, columns, flags, titles=["NLL before", "NLL after"], both=True, shift=0.95)
     calibration_panel(right, [rows[key] for key in order["after"]])
-    words = {"reversed": "verdict reversed", "verdict": "verdict changes otherwise", "other": "verdict the same"}
+    right.set_title("calibration error")
+    words = {"reversed": "verdict reversed", "verdict": "another change of verdict", "other": "verdict the same"}
     counts = Counter(flag for key, flag in flags.items() if key != results["reference"]["key"])
     handles = [
-        Line2D([], [], color=FLAGS[kind], linewidth=3, label=f"{text} ({counts[kind]})") for kind, text in words.items()
+        Line2D([], [], color=FLAGS[kind], linewidth=3, label=f"{text} ({counts[kind]})")
+        for kind, text in words.items()
+        if counts[kind]
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    ends: list[dict[str, Any]] = [{"label": "ECE before", "fillstyle": "none"}, {"label": "ECE after"}]
+    handles += [Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, **end) for end in ends]
+    handles.append(Line2D([], [], color=INK, marker="|", linestyle="", markersize=8, label="floor of the ECE, after"))
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=6, title=f"{results['dataset']['name']}: test rows",
+        title_fontproperties={"weight": "bold", "size": 12.5}, columnspacing=1.4, handletextpad=0.5,
+    )  # fmt: skip
+    changed = sum(flip["metric"] == "ece" and "verdict" in flip["kinds"] for flip in results["flips"])
     caption = (
         "Left: points from the best (top) to the worst mean test NLL, with the places gained (▲) or lost (▼) by "
         "temperature scaling and ± where the difference from none changes sign. Right: expected calibration error "
         "before (hollow) and after scaling (filled), in the order of the ranks after; ticks: what a calibrated model "
-        "would be expected to show after scaling. A temperature is fitted on validation rows, one for each seed. "
-        f"{intervals(results)}"
+        f"would be expected to show after scaling. Verdicts on the ECE that change: {changed}. A temperature is fitted "
+        f"on validation rows, one for each seed. All are means over seeds. {sample(results)}"
     )
     return Drawing(figure, caption)
 
@@ -67,7 +79,16 @@ def rankings(summary: Mapping[str, Any], studies: Sequence[Results]) -> Drawing:
     flags = {p["key"]: "reversed" if p["conflict"] else "verdict" if p["survives"] else "other" for p in points}
     orders = summary["ranking"]
     figure = new_figure(6.4 + 2.3 * len(orders), 0.35 * len(next(iter(orders.values()))) + 2.3)
-    columns = [[(key, f"{summary['means'][name][key]:.3f}") for key in order] for name, order in orders.items()]
+    doubts = {
+        (point["key"], results["dataset"]["name"])
+        for results in studies
+        for point in results["points"]
+        if is_doubtful(point["against_reference"].get("test_ts/nll", {"verdict": ""}))
+    }
+    columns = [
+        [(key, f"{summary['means'][name][key]:.3f}{DOUBT * ((key, name) in doubts)}") for key in order]
+        for name, order in orders.items()
+    ]
     ranks_panel(figure.subplots(), columns, flags, titles=[*orders], both=len(orders) > 1)
     kinds = {
         "reversed": "better on one data set, worse on another",
@@ -78,7 +99,8 @@ def rankings(summary: Mapping[str, Any], studies: Sequence[Results]) -> Drawing:
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     words = (
         "Points from the best (top) to the worst mean test NLL (nats) after temperature scaling; colours tell the "
-        f"verdicts against none (Bouthillier et al. 2021). {' '.join(intervals(results) for results in studies)}"
+        f"verdicts against none (Bouthillier et al. 2021). {DOUBT}: {NOT_HELD}. All are means over seeds. "
+        f"{' '.join(sample(results) for results in studies)}"
     )
     return Drawing(figure, words)
 
@@ -90,8 +112,18 @@ def ranks_panel(
     *,
     titles: Sequence[str],
     both: bool = False,
+    shift: float = 0.56,
 ) -> None:
-    """Columns of (key, value) from best to worst, each key joined to itself in the next column."""
+    """Columns of (key, value) from best to worst, each key joined to itself in the next column.
+
+    Args:
+        axes: where to draw.
+        columns: from left to right.
+        flags: what each key's line tells, of `FLAGS`.
+        titles: above the columns.
+        both: name the keys right of the last column too.
+        shift: how far right of it, in distances between columns.
+    """
     places = [{key: place for place, (key, _) in enumerate(column)} for column in columns]
     for key in sorted(places[0], key=lambda key: [*FLAGS].index(flags.get(key, "other")), reverse=True):
         ys = [column[key] for column in places if key in column]
@@ -110,8 +142,15 @@ def ranks_panel(
             }
             axes.text(x + 0.06 * sign, y, value, fontsize=10, **look)
             if x == 0 or (both and x == len(columns) - 1):
-                axes.text(x + 0.56 * sign, y, fill(spoken(key), 38), fontsize=10, linespacing=0.95, **look)
-    axes.set_xlim(-2.7, len(columns) - 1 + (2.7 if both else 0.5))
+                axes.text(
+                    x + (0.56 if x == 0 else shift) * sign,
+                    y,
+                    wrapped(spoken(key), 38),
+                    fontsize=10,
+                    linespacing=0.95,
+                    **look,
+                )
+    axes.set_xlim(-2.7, len(columns) - 1 + (2.14 + shift if both else 0.5))
     axes.set_ylim(max(map(len, columns)) - 0.4, -0.6)
     axes.set_xticks(range(len(columns)), titles, fontweight="bold", fontsize=11)
     axes.tick_params(bottom=False, top=False, labeltop=True, labelbottom=False)
@@ -121,19 +160,19 @@ def ranks_panel(
 
 
 def calibration_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """ECE before (hollow) and after (filled), with the floor after as a tick."""
+    """ECE before (hollow) and after (filled), with the floor after as a tick; a row a point, whose names are beside."""
+    drawn = []
     for y, point in enumerate(rows):
         ends = [point["metrics"][f"test{suffix}/ece"]["mean"] for suffix in SUFFIX.values()]
         floor = point["metrics"]["test_ts/ece_floor"]["mean"]
-        colour = VERDICTS["worse"] if ends[1] > ends[0] else VERDICTS["better"]
-        axes.plot(ends, [y, y], color=colour, linewidth=1.4, alpha=0.6, zorder=2)
-        axes.plot(ends[0], y, "o", color=colour, markersize=6.5, fillstyle="none", mew=1.5, zorder=3)
-        axes.plot(ends[1], y, "o", color=colour, markersize=6.5, zorder=3)
+        axes.plot(ends, [y, y], color=NEUTRAL, linewidth=1.4, alpha=0.6, zorder=2)
+        axes.plot(ends[0], y, "o", color=NEUTRAL, markersize=6.5, fillstyle="none", mew=1.5, zorder=3)
+        axes.plot(ends[1], y, "o", color=NEUTRAL, markersize=6.5, zorder=3)
         axes.plot(floor, y, "|", color=INK, markersize=8, zorder=1)
-    labels = [fill(spoken(point["key"]), 38) for point in rows]
-    axes.set_yticks(range(len(rows)), labels, fontsize=10, linespacing=0.95)
-    axes.set(xscale="log", xlabel="ECE", title="ECE falls (blue) or rises (orange)")
-    small_ticks(axes.xaxis)
+        drawn += [*ends, floor]
+    axes.set_yticks(range(len(rows)), [""] * len(rows))
+    axes.set_xlabel("ECE")
+    values_axis(axes.xaxis, drawn, room=1.25)
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 

@@ -1,7 +1,6 @@
 """What is the best of each regularizer worth, and do they add up? Drawn from the finished table of a search."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,50 +11,59 @@ from pipeline.figures.canvas import (
     DARK,
     GREY,
     INK,
+    NEUTRAL,
+    NOT_HELD,
     SUFFIX,
+    VERDICT_WORDS,
     VERDICTS,
     WHEN,
     Drawing,
     Row,
+    doubt,
     intervals,
     new_figure,
+    verdict_legend,
+    verdict_look,
+    wrapped,
 )
 from pipeline.words.rendering import DOUBT, is_doubtful
 from pipeline.words.wording import OBJECTIVES, named, short
 
 Search = Mapping[str, Any]
+FLOORS = ("#AAAAAA", INK)  # before and after
 TINTS = {"better": "#CFE3F1", "worse": "#F8DCC6", "no evidence": "#F0F0F0"}
-LEGEND = {"better": "better", "worse": "worse", "no evidence": "no evidence, or too small to matter"}
+PLAIN = "#999999"
+FADED = 0.35  # of a tint where the verdict does not hold
 
 
 def arms(search: Search) -> Drawing:
     """The winners against the tuned, unregularized one, their gaps and calibration, and the search's optimism."""
-    results, rows = search["results"], tuned(search)
+    results, rows, name = search["results"], tuned(search), search["results"]["dataset"]["name"]
     figure = new_figure(13, 0.72 * len(rows) + 4.2)
     (before, after, gap), (ece, optimism, words) = figure.subplots(2, 3, width_ratios=[1, 1, 0.95])
     for axes, when in ((before, "before"), (after, "after")):
         difference_panel(axes, rows, f"test{SUFFIX[when]}/nll")
-        axes.set(title=f"{results['dataset']['name']}: test NLL, {when} scaling")
+        axes.set(title=f"{name}: test NLL, {when} scaling")
         axes.set(xlabel="difference from tuned none (nats)")
     pair_panel(gap, rows, "gap{}/nll")
-    gap.set(title="generalization gap", xlabel="test NLL − train NLL (nats)")
+    gap.set(title=f"{name}: generalization gap", xlabel="test NLL − train NLL (nats)")
     pair_panel(ece, rows, "test{}/ece", floor="test{}/ece_floor")
-    ece.set(title="calibration error, with its floor", xlabel="ECE")
+    ece.set(title=f"{name}: calibration error", xlabel="ECE")
     optimism_panel(optimism, [search["arms"][row["name"]]["optimism"] for row in rows])
     objective = search["search"]["objectives"][0]
-    optimism.set(title="found → on fresh seeds", xlabel=f"validation {OBJECTIVES[objective]}")
+    optimism.set(title=f"{name}: found → on fresh seeds", xlabel=f"validation {OBJECTIVES[objective]}")
     for axes in (before, ece):
-        axes.set_yticks(range(len(rows)), [fill(named(row["name"]), 24) for row in rows])
+        axes.set_yticks(range(len(rows)), [wrapped(named(row["name"]), 24) for row in rows])
     for axes in (after, gap, optimism):
         axes.set_yticks(range(len(rows)), [""] * len(rows))
     _legend(words)
     caption = (
         f"The best of each arm by {OBJECTIVES[objective]} on validation rows of {search['search']['seeds']} seeds, "
         f"trained anew on {results['protocol']['seeds']} others. Above: left of the line is better than the tuned, "
-        "unregularized network (star); the gap before (hollow) and after temperature scaling (filled), orange where "
-        "scaling raises it. Below: ECE in the same way, ticks are what calibrated models would be expected to show, "
-        "pale before and black after; and what the search found (hollow diamond) against the fresh seeds (filled), "
-        "with Welch's interval of the difference: orange where the search was too optimistic. "
+        "unregularized network (star); the gap before (hollow) and after temperature scaling (filled). Below: ECE in "
+        "the same way, ticks are what calibrated models would be expected to show; and what the search found "
+        "(diamond) against the fresh seeds, with Welch's interval of the difference: black where it leaves out 0, "
+        f"so that the search was too optimistic. {DOUBT}: {NOT_HELD}. "
         f"{intervals(results)}"
     )
     return Drawing(figure, caption)
@@ -75,12 +83,12 @@ def best(searches: Sequence[Search]) -> Drawing:
         line[1].set_yticks(range(len(rows)), [""] * len(rows))
     for axes in panels[-1]:
         axes.set_xlabel("difference of test NLL from tuned none (nats)")
-    figure.legend(handles=_verdicts(), loc="outside upper center", ncols=3)
+    figure.legend(handles=verdict_legend(), loc="outside upper center", ncols=4, columnspacing=1.4)
     notes = " ".join(intervals(search["results"]) for search in searches)
     words = (
         "Each arm at its best, after as many trials as every other, against the tuned, unregularized network (star)."
     )
-    return Drawing(figure, f"{words} Left of the line is better. {notes}")
+    return Drawing(figure, f"{words} Left of the line is better. {DOUBT}: {NOT_HELD}. {notes}")
 
 
 def tuned(search: Search) -> list[Row]:
@@ -98,10 +106,11 @@ def difference_panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
         elif not entry or entry["difference"] is None:
             axes.text(0, y, "not finite", ha="center", va="center", fontsize=9, color=GREY)
         else:
-            look: dict[str, Any] = {"color": VERDICTS[entry["verdict"]], "zorder": 3}
-            axes.plot([entry["low"], entry["high"]], [y, y], linewidth=2, solid_capstyle="butt", **look)
-            filled: Any = "none" if entry["verdict"] == "no evidence" else "full"
-            axes.plot(entry["difference"], y, "o", markersize=7, fillstyle=filled, mew=1.6, **look)
+            look = verdict_look(entry["verdict"])
+            bar: dict[str, Any] = {"color": look["color"], "linewidth": 2, "solid_capstyle": "butt", "zorder": 3}
+            axes.plot([entry["low"], entry["high"]], [y, y], **bar)
+            axes.plot(entry["difference"], y, markersize=7, zorder=3, **look)
+            doubt(axes, entry, entry["difference"], y)
     _finish(axes, len(rows))
 
 
@@ -112,11 +121,10 @@ def pair_panel(axes: Axes, rows: Sequence[Row], metric: str, *, floor: str = "")
         if any(end["mean"] is None for end in ends):
             axes.text(0.5, y, "not finite", ha="center", va="center", transform=axes.get_yaxis_transform(), color=GREY)
             continue
-        colour = VERDICTS["worse"] if ends[1]["mean"] > ends[0]["mean"] else VERDICTS["better"]
-        axes.plot([end["mean"] for end in ends], [y, y], color=colour, linewidth=1.4, alpha=0.6, zorder=2)
-        axes.plot(ends[0]["mean"], y, "o", color=colour, markersize=8, fillstyle="none", mew=1.6, zorder=3)
-        axes.plot(ends[1]["mean"], y, "o", color=colour, markersize=6, zorder=4)
-        for suffix, shade in zip(SUFFIX.values() if floor else (), ("#AAAAAA", INK), strict=False):
+        axes.plot([end["mean"] for end in ends], [y, y], color=NEUTRAL, linewidth=1.4, alpha=0.6, zorder=2)
+        axes.plot(ends[0]["mean"], y, "o", color=NEUTRAL, markersize=8, fillstyle="none", mew=1.6, zorder=3)
+        axes.plot(ends[1]["mean"], y, "o", color=NEUTRAL, markersize=6, zorder=4)
+        for suffix, shade in zip(SUFFIX.values() if floor else (), FLOORS, strict=False):
             axes.plot(row["metrics"][floor.format(suffix)]["mean"], y, "|", color=shade, markersize=13, mew=1.8)
     axes.axvline(0, linewidth=0)  # what a gap or an error is compared with
     _finish(axes, len(rows))
@@ -128,7 +136,7 @@ def optimism_panel(axes: Axes, found: Sequence[Row]) -> None:
         if entry["searched"] is None or entry["mean"] is None:
             continue
         start, end = entry["searched"], entry["searched"] + entry["mean"]
-        colour = VERDICTS["worse"] if (entry["low"] or 0) > 0 else GREY
+        colour = INK if (entry["low"] or 0) > 0 else PLAIN
         if entry["low"] is not None:
             axes.plot([start + entry["low"], start + entry["high"]], [y, y], color=colour, linewidth=2, alpha=0.6)
         axes.plot(start, y, "D", color=INK, markersize=7, fillstyle="none", mew=1.4, zorder=4)
@@ -142,7 +150,7 @@ def interactions(search: Search) -> Drawing | None:
     names = [row["name"] for row in tuned(search) if row["name"] in parts]
     if not names:
         return None
-    figure = new_figure(2.6 * len(names) + 2.4, 0.86 * (len(names) + len(_wholes(search))) + 1.9)
+    figure = new_figure(2.6 * len(names) + 2.4, 1.0 * (len(names) + len(_wholes(search))) + 1.9)
     panels = figure.subplots(1, 2)
     for axes, when in zip(panels, SUFFIX, strict=True):
         cells = _cells(search, names, f"test{SUFFIX[when]}/nll")
@@ -151,13 +159,15 @@ def interactions(search: Search) -> Drawing | None:
         _frame(axes, search, names)
         axes.set_title(f"{search['results']['dataset']['name']}: test NLL {WHEN[when]}", pad=10)
     panels[1].set_yticklabels([])
-    handles = [Patch(facecolor=TINTS[verdict], edgecolor=GREY, label=text) for verdict, text in LEGEND.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    handles = [Patch(facecolor=TINTS[verdict], edgecolor=GREY, label=text) for verdict, text in VERDICT_WORDS.items()]
+    handles.append(Patch(facecolor=TINTS["better"], alpha=FADED, edgecolor=GREY, label=f"{DOUBT}, paler: {NOT_HELD}"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
     caption = (
         "Differences of test NLL (nats); negative is better. Diagonal: an arm's winner against the tuned, "
         "unregularized network. Below it: two winners stacked, with the learning rate of the better one, against the "
         "better one alone. Underneath: all together, against the best single one; which of them is better or best is "
-        f"said by the search. {DOUBT}: does not hold at 5% once all contenders are taken into account (Holm). "
+        f"said by the search. In brackets: intervals. {DOUBT}: does not hold at 5% once all contenders are taken into "
+        "account (Holm). "
         f"{intervals(search['results'])}"
     )
     return Drawing(figure, caption)
@@ -189,20 +199,29 @@ def _cell(axes: Axes, place: tuple[float, float, float], entry: Row | None, agai
     x, y, width = place
     known = entry is not None and entry["difference"] is not None
     verdict = entry["verdict"] if entry and known else "no evidence"
-    axes.add_patch(Rectangle((x, y), width, 1, facecolor=TINTS[verdict], edgecolor="white", linewidth=3))
-    said, weight = "not compared", "normal"
+    shade = FADED if entry and known and is_doubtful(entry) else 1
+    axes.add_patch(
+        Rectangle((x + 0.015, y + 0.015), width - 0.03, 0.97, facecolor=TINTS[verdict], alpha=shade, linewidth=0)
+    )
+    said, weight, below = "not compared", "normal", f"vs {named(against)}"
     if entry and known:
         mark = DOUBT if is_doubtful(entry) else ""
         said = f"{short(entry['difference'], sign=True).replace('-', '−')}{mark}"
-        weight = "normal" if verdict == "no evidence" else "bold"
+        weight = "normal" if verdict == "no evidence" or mark else "bold"
+        below = f"{_range(entry)}\n{below}"
     if entry and known and entry["low"] == entry["high"] == 0:
-        said, weight = "same network", "normal"
+        said, weight, below = "same network", "normal", f"vs {named(against)}"
     colour = DARK.get(VERDICTS[verdict], INK)
     axes.text(
-        x + width / 2, y + 0.4, said, ha="center", va="center", color=colour, fontweight=weight,
+        x + width / 2, y + 0.3, said, ha="center", va="center", color=colour, fontweight=weight,
         fontsize=10.5 if said == "same network" else 13,
     )  # fmt: skip
-    axes.text(x + width / 2, y + 0.76, f"vs {named(against)}", ha="center", va="center", fontsize=9, color="#444444")
+    axes.text(x + width / 2, y + 0.7, below, ha="center", va="center", fontsize=9.5, color="#333333", linespacing=1.3)
+
+
+def _range(entry: Row) -> str:
+    low, high = (short(entry[end], sign=True).replace("-", "−") for end in ("low", "high"))
+    return f"[{low}, {high}]"
 
 
 def _frame(axes: Axes, search: Search, names: Sequence[str]) -> None:
@@ -211,8 +230,8 @@ def _frame(axes: Axes, search: Search, names: Sequence[str]) -> None:
     places = [place + 0.5 for place in range(len(names))]
     below = [len(names) + place + 0.75 for place in range(len(wholes))]
     axes.set(xlim=(0, len(names)), ylim=(len(names) + len(wholes) + 0.25, 0))
-    axes.set_xticks(places, [fill(named(name), 12) for name in names])
-    axes.set_yticks([*places, *below], [fill(name, 14) for name in [*map(named, names), *wholes]])
+    axes.set_xticks(places, [wrapped(named(name), 12) for name in names])
+    axes.set_yticks([*places, *below], [wrapped(name, 14) for name in [*map(named, names), *wholes]])
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -224,27 +243,18 @@ def _finish(axes: Axes, count: int) -> None:
     axes.set_ylim(count - 0.4, -0.6)
 
 
-def _verdicts() -> list[Line2D]:
-    return [
-        Line2D(
-            [], [], color=VERDICTS[verdict], marker="o", linewidth=2, label=text, mew=1.6,
-            fillstyle="none" if verdict == "no evidence" else "full",
-        )
-        for verdict, text in LEGEND.items()
-    ]  # fmt: skip
-
-
 def _legend(axes: Axes) -> None:
     """What marks mean, in a panel of its own."""
     looks: dict[str, Any] = {
         "tuned, unregularized": {"marker": "*", "color": INK, "markersize": 13},
-        "before temperature scaling": {"marker": "o", "color": GREY, "fillstyle": "none", "mew": 1.6},
-        "after temperature scaling": {"marker": "o", "color": GREY},
-        "floor of the ECE, after": {"marker": "|", "color": INK, "markersize": 13, "mew": 1.8},
+        "before temperature scaling": {"marker": "o", "color": NEUTRAL, "fillstyle": "none", "mew": 1.6},
+        "after temperature scaling": {"marker": "o", "color": NEUTRAL},
+        "floor of the ECE, before": {"marker": "|", "color": FLOORS[0], "markersize": 13, "mew": 1.8},
+        "floor of the ECE, after": {"marker": "|", "color": FLOORS[1], "markersize": 13, "mew": 1.8},
         "found by the search": {"marker": "D", "color": INK, "fillstyle": "none"},
-        "on fresh seeds": {"marker": "o", "color": GREY, "linestyle": "-"},
-        "on fresh seeds, clearly less good": {"marker": "o", "color": VERDICTS["worse"], "linestyle": "-"},
+        "on fresh seeds": {"marker": "o", "color": PLAIN, "linestyle": "-"},
+        "on fresh seeds, clearly less good": {"marker": "o", "color": INK, "linestyle": "-"},
     }
     others = [Line2D([], [], **{"linestyle": "", **look}, label=text) for text, look in looks.items()]
-    axes.legend(handles=[*_verdicts(), *others], loc="center", handlelength=1.8, labelspacing=0.55)
+    axes.legend(handles=[*verdict_legend(), *others], loc="center", handlelength=1.8, labelspacing=0.5)
     axes.axis("off")

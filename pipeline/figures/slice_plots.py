@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
@@ -11,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from optuna import Study
 
-from pipeline.figures.canvas import DARK, GREY, ORANGE, PALE, Drawing, Row, intervals
+from pipeline.figures.canvas import DARK, GREY, ORANGE, PALE, Drawing, Row, sample, values_axis
 from pipeline.figures.trial_axes import (
     Found,
     first_objective,
@@ -20,65 +21,87 @@ from pipeline.figures.trial_axes import (
     pruned,
     spaced,
     study_in_memory,
+    titled_legend,
     value_of,
-    values_axis,
     values_of,
 )
 from pipeline.params.spaces import LEARNING_RATE, Dimension, Search
-from pipeline.search.timescale import zones
+from pipeline.params.timescale import zones
 from pipeline.search.trials import by_arm, complete
 from pipeline.words.wording import OBJECTIVES, named, spoken
 
-COLUMNS = 6  # panels in a row
+COLUMNS = 4  # panels in a row
 FEWEST_FOR_CONTOURS = 4
 WINNER: dict[str, Any] = {
     "color": ORANGE, "marker": "o", "markersize": 11, "fillstyle": "none", "markeredgewidth": 1.8, "linestyle": "",
+    "clip_on": False,
 }  # fmt: skip
 
 
 def slices(found: Found, trials: Sequence[Row]) -> Drawing:
-    """Every strength of every arm against the objective, contours where an arm has two, and decay as a timescale."""
+    """Every strength of every arm against the objective, and weight decay as a timescale."""
     search, arms = first_objective(found), by_arm(trials)
     rows = packed({arm: _panels(arm, search) for arm in arms}, COLUMNS)
     studies = {arm: study_in_memory(arm, arms[arm], search) for arm in arms}
-    figure, grid = spaced(len(rows), COLUMNS, panel=(1.55, 1.45), gaps=(0.75, 0.8), edges=(0.75, 0.75))
-    for axes in grid.ravel():
-        axes.tick_params(labelsize=9.5)
-        axes.grid(visible=False)
+    figure, grid = spaced(len(rows), COLUMNS, panel=(2.35, 1.5), gaps=(0.45, 0.85), edges=(0.8, 0.85))
     for line, row in zip(grid, rows, strict=True):
         for axes, (arm, kind) in zip(line, row, strict=False):
             slice_panel(axes, kind, studies[arm], arms[arm], found)
-            axes.set_title(named(arm), fontsize=11, y=1.0)
-            if kind != "contour":
-                values_axis(axes.yaxis, values_of(trials, search), room=1.7)
-                axes.tick_params(labelleft=axes is line[0])
+            axes.set_title(named(arm))
+            axes.grid(visible=False)
+            values_axis(axes.yaxis, values_of(trials, search), room=1.7)
+            axes.tick_params(labelleft=axes is line[0])
         for axes in line[len(row) :]:
             axes.set_visible(False)
-        line[0].set_ylabel(OBJECTIVES[search.objectives[0]], fontsize=10.5)
-    figure.legend(handles=_slice_legend(), loc="upper center", ncols=5)
+        line[0].set_ylabel(f"validation {OBJECTIVES[search.objectives[0]]}")
+    titled_legend(figure, found, _slice_legend())
     words = (
-        f"Trials by what was searched, against {OBJECTIVES[search.objectives[0]]} on validation rows (means over "
-        f"{search.seeds} seeds of the search); later trials are darker. The shaded end of a range means off, exactly "
-        "0. Contours join completed trials, from better (dark) to worse, and are a guess between them. The timescale "
-        "of weight decay is 1 / (learning rate × decay) in epochs: too long does nothing in "
-        f"{_parameters(found)['epochs']} epochs, too short forgets within one. On fresh seeds, which are not shown "
-        f"here: {intervals(found['results'])}"
+        f"{search.trials} trials an arm by what was searched, against {OBJECTIVES[search.objectives[0]]} on validation "
+        f"rows (means over {search.seeds} seeds of the search); later trials are darker. The shaded end of a range "
+        "means off, exactly 0. The timescale of weight decay is 1 / (learning rate × decay) in epochs: too long does "
+        f"nothing in {_parameters(found)['epochs']} epochs, too short forgets within one. {_fresh(found)}"
+    )
+    return Drawing(figure, words)
+
+
+def contours(found: Found, trials: Sequence[Row]) -> Drawing | None:
+    """The objective over strength and learning rate, a panel an arm that has one strength; None where none has."""
+    search, arms = first_objective(found), by_arm(trials)
+    pairs = [arm for arm in arms if len(search.dimensions(arm)) == 2]
+    if not pairs:
+        return None
+    columns = min(3, len(pairs))
+    lines = -(-len(pairs) // columns)
+    figure, grid = spaced(lines, columns, panel=(3.1, 2.6), gaps=(0.45, 0.85), edges=(0.95, 0.85))
+    for axes, arm in zip(grid.ravel(), pairs, strict=False):
+        contour_panel(axes, study_in_memory(arm, arms[arm], search), arms[arm], search, _winner(found, arm, arms[arm]))
+        axes.set_title(named(arm))
+        axes.grid(visible=False)
+        axes.tick_params(labelleft=axes in grid[:, 0])
+    for axes in grid[:, 0]:
+        axes.set_ylabel(spoken(LEARNING_RATE))
+    for axes in grid.ravel()[len(pairs) :]:
+        axes.set_visible(False)
+    _, _, winner, off = _slice_legend()
+    dots = Line2D([], [], color="black", marker="o", markersize=4, markeredgecolor="white", linestyle="")
+    dots.set_label("completed")
+    titled_legend(figure, found, [dots, winner, off, Patch(color="#08519c", label="darker is better")])
+    words = (
+        f"{OBJECTIVES[search.objectives[0]]} on validation rows (means over {search.seeds} seeds of the search) over "
+        f"strength and learning rate. Contours join the completed ones of {search.trials} trials an arm and are a "
+        "guess between them; pruned trials are left out. The shaded end of a range means off, exactly 0. "
+        f"{_fresh(found)}"
     )
     return Drawing(figure, words)
 
 
 def slice_panel(axes: Axes, kind: str, study: Study, rows: Sequence[Row], found: Found) -> None:
-    """One strength, a contour of two, or the timescale of weight decay."""
-    search = first_objective(found)
-    winner = found["arms"].get(study.study_name, {}).get("trial")
-    best = [row for row in rows if row["trial"] == winner]
-    if kind == "contour":
-        contour_panel(axes, study, rows, search, best)
-        return
+    """One strength, or the timescale of weight decay."""
+    best = _winner(found, study.study_name, rows)
     if kind == "timescale":
         timescale_panel(axes, rows, found, best)
     else:
-        strength_panel(axes, kind, study, rows, search, best)
+        strength_panel(axes, kind, study, rows, first_objective(found), best)
 
 
 def strength_panel(
@@ -93,29 +116,32 @@ def strength_panel(
     pruned(axes, [(row[f"sampled/{name}"], value_of(row, search)) for row in rows if row["state"] == "pruned"])
     _ring(axes, [(row[f"sampled/{name}"], value_of(row, search)) for row in best])
     _range(axes.xaxis, dimension)
-    axes.set_xlabel(spoken(name), fontsize=10.5)
+    axes.set_xlabel(spoken(name))
     axes.set_ylabel("")
     axes.tick_params(labelbottom=True)
 
 
 def contour_panel(axes: Axes, study: Study, rows: Sequence[Row], search: Search, best: Sequence[Row]) -> None:
-    """Optuna's contours over learning rate and strength."""
-    x, y = sorted(search.dimensions(study.study_name))  # as Optuna does
+    """Optuna's contours, with the strength across and the learning rate upwards."""
+    x, y = sorted(search.dimensions(study.study_name), key=lambda name: name == LEARNING_RATE)
     if len(set(values_of(complete(rows), search))) >= FEWEST_FOR_CONTOURS:
         with optuna_draws_on(axes) as plots:
             plots.plot_contour(study, params=[x, y])
         lines, fills, dots, _ = axes.collections
         lines.remove()
         fills.set_rasterized(True)  # a guess needs no sharp edges, which would be a third of the SVG
-        dots.set(sizes=[12], linewidth=0.8, edgecolor="white")
+        dots.set(sizes=[22], linewidth=0.8, edgecolor="white")
+        if y < x:  # Optuna has what comes first in the alphabet across
+            dots.set_offsets(np.asarray(dots.get_offsets())[:, ::-1])
+            for path in fills.get_paths():
+                path.vertices = np.asarray(path.vertices)[:, ::-1]
     else:
         axes.text(0.5, 0.5, "too few trials\ncompleted", ha="center", va="center", transform=axes.transAxes)
     _ring(axes, [(row[f"sampled/{x}"], row[f"sampled/{y}"]) for row in best])
     for axis, name in ((axes.xaxis, x), (axes.yaxis, y)):
         _range(axis, search.space[name])
-        axis.set_label_text(spoken(name), fontsize=10.5)
-    axes.yaxis.labelpad = 1
-    axes.tick_params(labelleft=True, labelbottom=True)
+    axes.set_xlabel(spoken(x))
+    axes.set_ylabel("")
 
 
 def timescale_panel(axes: Axes, rows: Sequence[Row], found: Found, best: Sequence[Row]) -> None:
@@ -129,7 +155,7 @@ def timescale_panel(axes: Axes, rows: Sequence[Row], found: Found, best: Sequenc
 
     def places(some: Sequence[Row]) -> list[tuple[float, float | None]]:
         rated = [(row[LEARNING_RATE] * row["weight_decay"] * per_epoch, value_of(row, search)) for row in some]
-        return [(1 / rate if rate else right * 2, value) for rate, value in rated]
+        return [(1 / rate if rate else right * (right / left) ** 0.08, value) for rate, value in rated]
 
     axes.set_xscale("log")
     done = complete(rows)
@@ -139,15 +165,16 @@ def timescale_panel(axes: Axes, rows: Sequence[Row], found: Found, best: Sequenc
         axes.scatter(x, y, s=30, c=order, cmap="Blues", edgecolors="grey", zorder=3)
     pruned(axes, places([row for row in rows if row["state"] == "pruned"]))
     _ring(axes, places(best))
-    axes.set_xlim(left, right * 4)
-    for start, end, text in ((left, short, ""), (long, right, "no-op"), (right, right * 4, "off")):
+    end_of_off = right * (right / left) ** 0.16
+    axes.set_xlim(left, end_of_off)
+    for start, end, text in ((left, short, ""), (long, right, "no-op"), (right, end_of_off, "off")):
         axes.axvspan(start, end, color="#EEEEEE" if text != "off" else PALE, zorder=0, linewidth=0)
         _told(axes, math.sqrt(start * end), text)
     _told(axes, short, "← too strong", y=0.86, side="left")
     ticks = [10.0**power for power in range(-6, 12, 2) if left < 10.0**power < right]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("decay timescale (epochs)", fontsize=10.5)
+    axes.set_xlabel("decay timescale (epochs)")
 
 
 def packed(panels: Mapping[str, Sequence[str]], columns: int) -> list[list[tuple[str, str]]]:
@@ -186,11 +213,20 @@ def _parameters(found: Found) -> Mapping[str, Any]:
     return parameters
 
 
+def _winner(found: Found, arm: str, rows: Sequence[Row]) -> list[Row]:
+    """The trial that an arm's winner is, alone, or nothing."""
+    winner = found["arms"].get(arm, {}).get("trial")
+    return [row for row in rows if row["trial"] == winner]
+
+
+def _fresh(found: Found) -> str:
+    return f"On fresh seeds, which are not shown here: {sample(found['results'], ('train', 'validation'))}"
+
+
 def _panels(arm: str, search: Search) -> list[str]:
     """What is drawn of an arm."""
     names = [*search.dimensions(arm)]
-    alone = ["contour"] if len(names) == 2 else []
-    return [*names, *(["timescale"] if names[1:] == ["weight_decay"] else []), *alone]
+    return [*names, *(["timescale"] if names[1:] == ["weight_decay"] else [])]
 
 
 def _range(axis: Axis, dimension: Dimension) -> None:
@@ -230,5 +266,4 @@ def _slice_legend() -> list[Any]:
         hollow("pruned, at its last rung"),
         Line2D([], [], **WINNER, label="winner"),
         Patch(color=PALE, label="off"),
-        Patch(color="#08519c", label="contours: darker is better"),
     ]

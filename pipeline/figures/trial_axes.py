@@ -9,10 +9,8 @@ from unittest.mock import Mock, patch
 import matplotlib.pyplot as plt
 import optuna
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 from optuna import Study
 from optuna.exceptions import ExperimentalWarning
@@ -64,6 +62,13 @@ def spaced(
     return figure, figure.subplots(lines, columns, squeeze=False, gridspec_kw=ends | between)
 
 
+def titled_legend(figure: Figure, found: Found, handles: Sequence[Any]) -> None:
+    """What marks mean, in a line at the top, with the data set's name in front."""
+    figure.legend(handles=handles, loc="upper center", ncols=len(handles))
+    name = found["results"]["dataset"]["name"]
+    figure.text(0.012, 1 - 0.13 / figure.get_figheight(), name, va="top", fontweight="bold", fontsize=13)
+
+
 def study_in_memory(arm: str, rows: Sequence[Row], search: Search) -> Study:
     """A study in memory, of which Optuna says nothing."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -98,17 +103,3 @@ def pruned(axes: Axes, places: Sequence[tuple[float, float | None]]) -> None:
 def hollow(label: str) -> Line2D:
     """What they look like in a legend."""
     return Line2D([], [], color=GREY, marker="o", linestyle="", fillstyle="none", markersize=4, label=label)
-
-
-def values_axis(axis: Axis, values: Sequence[float], *, room: float = 1.12) -> None:
-    """A logarithmic axis with plain numbers, where all values are positive."""
-    if not values or min(values) <= 0:
-        return
-    low, high = min(values) / 1.25, max(values) * room
-    axis.axes.set_yscale("log")
-    axis.axes.set_ylim(low, high)
-    steps = (1, 2, 5) if high > 6 * low else (1, 1.5, 2, 3, 4, 5, 7)
-    round_ones = [step * 10.0**power for power in range(-6, 4) for step in steps]
-    axis.set_major_locator(FixedLocator([value for value in round_ones if low <= value <= high]))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 from optuna import Study
 from optuna.trial import TrialState
 
-from pipeline.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, SHAPES, Drawing, Row, intervals, new_figure
+from pipeline.figures.canvas import (
+    BLUE,
+    COLOURS,
+    DARK,
+    GREY,
+    INK,
+    ORANGE,
+    SHAPES,
+    Drawing,
+    Row,
+    new_figure,
+    sample,
+    values_axis,
+)
 from pipeline.figures.trial_axes import (
     Found,
     first_objective,
@@ -19,8 +32,8 @@ from pipeline.figures.trial_axes import (
     pruned,
     spaced,
     study_in_memory,
+    titled_legend,
     value_of,
-    values_axis,
     values_of,
 )
 from pipeline.params.spaces import Search
@@ -67,12 +80,13 @@ def history(found: Found, trials: Sequence[Row]) -> Drawing:
         Line2D([], [], color=ORANGE, label="best so far"),
         Line2D([], [], color=BLUE, linestyle=":", label="the winner on fresh seeds"),
     ]
-    figure.legend(handles=handles, loc="upper center", ncols=4)
+    titled_legend(figure, found, handles)
     words = (
-        f"Means over {search.seeds} seeds of the search, on validation rows. {_startup(search)}{_batches(search)} A "
+        f"{search.trials} trials an arm: means over {search.seeds} seeds of the search, on validation rows. "
+        f"{_startup(search)}{_batches(search)} A "
         "pruned trial was ended early; its mark is what it had reached then, and cannot be compared with completed "
         "ones. Where the dotted line lies above the last best value, the search was optimistic. On fresh seeds: "
-        f"{intervals(found['results'])}"
+        f"{sample(found['results'], ('train', 'validation'))}"
     )
     return Drawing(figure, words)
 
@@ -89,8 +103,8 @@ def history_panel(axes: Axes, study: Study, rows: Sequence[Row], search: Search)
         if legend := axes.get_legend():
             legend.remove()
     pruned(axes, [(row["trial"], value_of(row, search)) for row in rows if row["state"] == "pruned"])
-    axes.set_xlim(-0.7, len(rows) - 0.3)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlim(-0.7, len(rows) + 0.3)
+    axes.xaxis.set_major_locator(MultipleLocator(search.batch) if search.batch > 1 else MaxNLocator(6, integer=True))
 
 
 def importances(found: Found, trials: Sequence[Row]) -> Drawing | None:
@@ -101,15 +115,19 @@ def importances(found: Found, trials: Sequence[Row]) -> Drawing | None:
         return None
     known = {arm: found["arms"].get(arm, {}).get("importances") for arm in several}
     sides = halves({arm: len(known[arm] or "..") for arm in several})
-    figure = new_figure(5.4 * len(sides), max(sum(0.3 * size + 0.8 for size in side.values()) for side in sides) + 0.2)
+    figure = new_figure(5.4 * len(sides), max(sum(0.3 * size + 0.8 for size in side.values()) for side in sides) + 0.7)
     FigureCanvasAgg(figure)  # which Optuna measures its labels on
     for part, side in zip(figure.subfigures(1, len(sides), squeeze=False)[0], sides, strict=True):
         panels = part.subplots(len(side), 1, squeeze=False, height_ratios=[size + 1 for size in side.values()])
         for axes, arm in zip(panels[:, 0], side, strict=True):
             importance_panel(axes, study_in_memory(arm, arms[arm], search), known[arm])
+        panels[-1, 0].set_xlabel("share of importance")
+    data = found["results"]["dataset"]
+    figure.suptitle(f"{data['name']}: trials of the search", x=0.01, ha="left", fontweight="bold")
     words = (
-        f"{found['results']['dataset']['name']}: how much each strength tells the better of an arm's completed trials "
-        f"from the rest, by {OBJECTIVES[search.objectives[0]]} on validation rows (means over {search.seeds} seeds): "
+        f"{data['name']}: how much each strength tells the better of an arm's completed trials from the rest, by "
+        f"{OBJECTIVES[search.objectives[0]]} on {data['validation']} validation rows (means over {search.seeds} seeds) "
+        f"of {search.trials} trials an arm: "
         "shares that add up to 1, by PED-ANOVA (Watanabe, Bansal & Hutter 2023). It says nothing about direction, "
         f"carries no interval, and needs {FEWEST} completed trials. Pruned trials are left out."
     )
@@ -124,6 +142,7 @@ def importance_panel(axes: Axes, study: Study, shares: Mapping[str, float] | Non
         told = f"{done} of {len(study.get_trials(deepcopy=False))} trials completed: too few to tell"
         axes.text(0, 0.92, told, va="top", transform=axes.transAxes, color=DARK[GREY])
         axes.axis("off")
+        axes.set_xlim(0, 1.12)
         return
     with optuna_draws_on(axes, axes.get_figure(root=True)) as plots:
         plots.plot_param_importances(study, evaluator=known(shares))
@@ -171,10 +190,11 @@ def pareto(found: Found, trials: Sequence[Row]) -> Drawing | None:
     labels = [f"validation {OBJECTIVES[name]}" for name in objectives]
     axes.set(xlabel=labels[0], ylabel=labels[1])
     figure.legend(loc="outside upper center", ncols=3)
+    budget = f"{found['search']['trials']} trials an arm: means over {found['search']['seeds']} seeds of the search"
     words = (
         "Completed trials (pale), and those of each arm that no other one of it beats in both (filled, joined): down "
-        f"and left is better. Means over {found['search']['seeds']} seeds of the search, on validation rows. On fresh "
-        f"seeds, which are not shown here: {intervals(found['results'])}"
+        f"and left is better. {budget}, on validation rows. On fresh seeds, which are not shown here: "
+        f"{sample(found['results'], ('train', 'validation'))}"
     )
     return Drawing(figure, words)
 

@@ -17,6 +17,7 @@ from pipeline.words.wording import OBJECTIVES, interval, short, spoken
 Results = Mapping[str, Any]
 Cells = dict[str, str]
 TEMPLATE = "report.html.jinja"
+WHEN_TRUSTED = {"as trained": "", "after temperature scaling": "_ts"}
 MADE_WITH = ("torch", "numpy", "scipy", "scikit-learn", "optuna", "matplotlib")
 TITLES = {
     "headline": "Calibration error against generalization gap",
@@ -32,12 +33,14 @@ TITLES = {
     "history": "When was the best found, and was it luck?",
     "importances": "Which strengths matter?",
     "slices": "Where in its range is a strength at its best?",
+    "contours": "Do strength and learning rate depend on each other?",
     "pareto": "What does one objective cost in the other?",
     "ledger": "All sentences at a glance",
     "audit": "How good are the estimators of calibration?",
 }
 SECTION = ("forest", "temperature", "reliability", "curves", "sweeps")  # in this order, below a data set's table
-SEARCH = ("arms", "interactions", "history", "importances", "slices", "pareto")  # below the tables of its search
+# below the tables of its search
+SEARCH = ("arms", "interactions", "history", "importances", "slices", "contours", "pareto")
 
 
 class Picture(NamedTuple):
@@ -138,12 +141,27 @@ def card(results: Results) -> dict[str, Any]:
         if ece is not None and floor is not None:
             chance = f"{100 * floor:.1f} would be chance"
             texts[f"its confidence {words} is off by"] = f"{100 * ece:.1f} points on average; {chance}"
+    trusted = {words: _trust(row["metrics"].get(f"test{end}/debiased")) for words, end in WHEN_TRUSTED.items()}
+    texts["can its probabilities be trusted?"] = "; ".join(f"{words} {said}" for words, said in trusted.items())
     return {"use": choice["recommendation"] == "use", "key": choice["key"], "texts": texts, "notes": _notes(answer)}
+
+
+def _trust(squared: Mapping[str, Any] | None) -> str:
+    """What the debiased squared calibration error says, as the root in percentage points; that of noise alone is 0."""
+    if squared is None or squared["low"] is None:
+        return "it cannot be told"
+    low, middle, high = (100 * max(squared[end], 0.0) ** 0.5 for end in ("low", "mean", "high"))
+    if squared["low"] <= 0:
+        return f"no error is shown beyond chance (at most {high:.1f} points)"
+    return f"to within {middle:.1f} [{low:.1f}, {high:.1f}] points (root mean square, beyond chance)"
 
 
 def _notes(answer: Mapping[str, Any]) -> list[str]:
     """What a reader should know before following the answer."""
-    notes = [
+    before = {side: trust["before"] for side, trust in answer["after_scaling"]["calibration"].items()}
+    worse = None not in before.values() and before["chosen"] > before["reference"]
+    notes = ["Scale its temperature: as trained its confidence is further off than that of no regularization."] * worse
+    notes += [
         f"{spoken(field)} is the strongest tried: more may be better still."
         for field in answer["after_scaling"]["at_edge"]
     ]
@@ -201,7 +219,6 @@ def _claims(entry: Mapping[str, Any]) -> dict[str, Any]:
         "counted": claim_rendering.counted(table),
         "rows": claim_rendering.rows(table),
         "notes": claim_rendering.notes(table),
-        "interests": claim_rendering.interests(table),
         "summaries": {name: _picture(name, pictures[name]) for name in ("ledger", "audit") if name in pictures},
         "topics": [
             (topic, [_claim(claim, pictures.get(claim["id"])) for claim in table["claims"] if claim["topic"] == topic])
@@ -215,7 +232,8 @@ def _claims(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _claim(claim: Mapping[str, Any], picture: Mapping[str, str] | None) -> dict[str, Any]:
     said = {
-        "finding": claim_rendering.finding(claim)[len(claim["verdict"]) :],  # which it begins with
+        "word": (word := claim_rendering.WORDS[claim["verdict"]]),
+        "finding": claim_rendering.finding(claim)[len(word) :],  # which it begins with
         "tally": claim_rendering.tally(claim),
         "outcomes": claim_rendering.outcomes(claim),
         "picture": _picture("figure", picture, claim["id"], title=claim["sentence"]) if picture else None,

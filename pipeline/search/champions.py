@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from pipeline.params.points import Point
 from pipeline.params.spaces import STACKED, TUNED, Search, measure, singles
-from pipeline.search.timescale import decay_timescale
+from pipeline.params.timescale import decay_timescale
 from pipeline.search.trials import by_arm, front, importances
 from pipeline.statistics.answer import answer
 from pipeline.statistics.results import number

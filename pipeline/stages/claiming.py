@@ -13,7 +13,7 @@ from pipeline.stages.drawing import Drawn, forms_at, written
 from pipeline.stages.keeping import MEASURING, made_from
 
 if TYPE_CHECKING:
-    from pipeline.claims.ledger import Measured
+    from pipeline.claims.measured import Measured
     from pipeline.data.data import Dataset
     from pipeline.experiments.grammar import Claims, Experiment
 
@@ -79,7 +79,7 @@ def _run(what: str, experiment: Experiment, dataset: Dataset, seeds: int, path: 
 
 
 def _read(path: Path) -> tuple[Measured, list[Row]]:
-    from pipeline.claims.ledger import Measured  # noqa: PLC0415
+    from pipeline.claims.measured import Measured  # noqa: PLC0415
 
     arrays, about = store.read_arrays(path)
     return Measured(arrays, about["dataset"]), about["audit"]

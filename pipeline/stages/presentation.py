@@ -83,11 +83,11 @@ def _search_tables(dataset: str) -> dict[str, Any]:
 
 def _drawings(dataset: str, tables: dict[str, Any]) -> Iterator[tuple[Callable[..., Drawn], *tuple[Any, ...]]]:
     """What is to be drawn, as calls: the long ones first."""
-    from pipeline.figures.canvas import intervals  # noqa: PLC0415
+    from pipeline.figures.canvas import sample  # noqa: PLC0415
     from pipeline.figures.figures import FIGURES  # noqa: PLC0415
 
     yield from ((_draw, name, figure_file(dataset, name), tables) for name in FIGURES)
-    note = intervals(tables["results"])
+    note = sample(tables["results"])
     for point in tables["results"]["points"]:
         if diagram := tables["diagrams"][point["key"]]:
             path = figure_file(dataset, f"{POINTS}/{point['variant']}/{point['name']}.png")

@@ -8,6 +8,11 @@ Rows = Sequence[Mapping[str, Any]]
 STAGES = {"before": "test", "after": "test_ts"}
 
 
+def said(comparison: Mapping[str, Any]) -> str:
+    """A comparison's verdict: better, worse, same (shown to matter less) or no evidence of either."""
+    return "same" if comparison["equivalent"] else str(comparison["verdict"])
+
+
 def rank(rows: Rows, directions: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
     """Points from best to worst mean, `before` and `after`, for every test metric that is compared in both stages.
 
@@ -55,9 +60,9 @@ def _kinds(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     if not before or not after or None in (before["difference"], after["difference"]):
         return []
     sign = before["difference"] * after["difference"] < 0
-    verdict = before["verdict"] != after["verdict"]
+    verdict = said(before) != said(after)
     return [kind for kind, changed in (("sign", sign), ("verdict", verdict)) if changed]
 
 
 def _side(comparison: Mapping[str, Any], place: int) -> dict[str, Any]:
-    return {"difference": comparison["difference"], "verdict": comparison["verdict"], "rank": place + 1}
+    return {"difference": comparison["difference"], "verdict": said(comparison), "rank": place + 1}

@@ -17,7 +17,7 @@ from pipeline.tracking.publication import AGAINST, CURRENT, Arrays, chosen_metri
 from pipeline.tracking.records import Experiment, Record
 from pipeline.tracking.trial_publication import TRIALS, experiment, key, trial_key, trial_records
 
-FIGURES = ("arms", "interactions", "history", "importances", "slices", "pareto")
+FIGURES = ("arms", "interactions", "history", "importances", "slices", "contours", "pareto")
 WINNERS = "winners"  # a view
 
 

@@ -1,4 +1,4 @@
-"""Which regularizers still help once one temperature is fitted, and on which data sets do they contradict each other?
+"""Which regularizers still help once one temperature is fitted, and where do the data sets disagree?
 
 Everything is read from the finished tables of `pipeline.statistics.results.results_table`, one a data set.
 """
@@ -6,7 +6,7 @@ Everything is read from the finished tables of `pipeline.statistics.results.resu
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.statistics.flips import STAGES
+from pipeline.statistics.flips import STAGES, said
 from pipeline.words.rendering import DOUBT, is_doubtful
 from pipeline.words.wording import spoken
 
@@ -61,7 +61,7 @@ def _compared(row: Mapping[str, Any] | None) -> bool:
 def _row(key: str, by_set: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     compared = {name: rows[key]["against_reference"] for name, rows in by_set.items()}
     verdicts = {
-        name: {when: entries[f"{stage}/nll"]["verdict"] for when, stage in STAGES.items()}
+        name: {when: said(entries[f"{stage}/nll"]) for when, stage in STAGES.items()}
         for name, entries in compared.items()
     }
     after = {verdict["after"] for verdict in verdicts.values()}

@@ -1,6 +1,7 @@
 """How is the claims ledger read? A finding for each sentence, and rows of text for terminal, page and README."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,13 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.words.claim_words import levels, listed, says, scale, subtracted
+from pipeline.words.claim_words import levels, listed, says, stands_alone, subtracted, target
 from pipeline.words.wording import interval, spoken
 
 Claim = Mapping[str, Any]
 Row = Mapping[str, Any]
 VERDICTS = ("supported", "refuted", "inconclusive")
 SIGNS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+WORDS = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
+_AIMS = {"same": "target", "higher": "against", "lower": "against"}
+_ZERO = re.compile(r"[+−](?=0(?:\.0+)?(?![\d.]))")
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": ""}
 
 
@@ -33,14 +37,33 @@ def parts(claim: Claim) -> list[Part]:
 def difference(part: Part) -> str:
     """The difference with its interval, in as many digits as the smallest effect of interest asks for.
 
-    >>> difference(Part({"least": 0.01}, {"mean": -0.42, "low": -0.45, "high": -0.39}))
-    '−0.420 [−0.450, −0.390]'
+    Where a cell is compared with a number, the value itself and that number.
+
+    >>> effect = {"least": 0.01, "direction": "same"}
+    >>> difference(Part(effect, {"mean": -0.42, "low": -0.45, "high": 0.0, "against": "as it is"}))
+    '−0.420 [−0.450, 0.000]'
+    >>> difference(Part(effect, {"mean": 0.0, "low": 0.0, "high": 0.0, "against": "1"}))
+    '1.000, target 1'
     """
-    mean, least = part.cell["mean"], part.effect["least"]
-    if mean is None:
+    if part.cell["mean"] is None:
         return "not finite"
-    digits = 1 if abs(mean) >= 10 or least >= 1 else 2 if least >= 0.1 else 3 if least >= 0.002 else 4
-    return interval(part.cell, "mean", f"{{:+.{digits}f}}")
+    aim, least = target(part.cell), part.effect["least"]
+    if aim is None:
+        return _ZERO.sub("", interval(part.cell, "mean", f"{{:+.{_digits(part.cell['mean'], least)}f}}"))
+    ends: dict[str, float] = {key: part.cell[key] + aim for key in ("mean", "low", "high")}
+    text = interval(ends, "mean", f"{{:.{_digits(ends['mean'], least)}f}}")
+    text = text.partition(" [")[0] if part.cell["low"] == part.cell["high"] else text
+    return f"{_ZERO.sub('', text)}, {_AIMS[part.effect['direction']]} {aim:.3g}"
+
+
+def _stated(part: Part) -> str:
+    """The metric and its difference; of what is compared with a number, the metric's value."""
+    equals = "= " * (target(part.cell) is not None and part.cell["mean"] is not None)
+    return f"{subtracted(part.effect)} {equals}{difference(part)}"
+
+
+def _digits(value: float, least: float) -> int:
+    return 1 if abs(value) >= 10 or least >= 1 else 2 if least >= 0.1 else 3 if least >= 0.002 else 4
 
 
 def decisive(claim: Claim) -> Part | None:
@@ -68,7 +91,7 @@ def _strength(part: Part) -> float:
 
 
 def by_dataset(claim: Claim) -> dict[str, list[str]]:
-    """On which data sets the sentence is supported, refuted and left open, each taken alone."""
+    """On which data sets the sentence is supported, refuted and open, each taken alone."""
     found: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     whole = "supported" if claim["quantifier"] == "all" else "refuted"
     single = "refuted" if whole == "supported" else "supported"
@@ -89,12 +112,12 @@ def finding(claim: Claim) -> str:
         own = decides if decides and decides.cell["dataset"] in where[verdict] else None
         doubt = ", if taken alone" if claim["verdict"] == "inconclusive" and verdict == against else ""
         told = f": {_told(own, claim, where[verdict])}" if own else ""
-        said.append(f"{verdict} on {listed(where[verdict])}{doubt}{told}")
+        said.append(f"{WORDS[verdict]} on {listed(where[verdict])}{doubt}{told}")
     if checks:
         said.append(_checked(checks))
     text = "; ".join(said)
     if not where[claim["verdict"]]:
-        text = f"{claim['verdict']}{' as a whole' * bool(claim['effects'])}: {text}"
+        text = f"{WORDS[claim['verdict']]}{' as a whole' * bool(claim['effects'])}: {text}"
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -107,11 +130,11 @@ def _checked(checks: Sequence[Row]) -> str:
 
 
 def _told(part: Part, claim: Claim, datasets: Sequence[str]) -> str:
-    """A comparison in words: what is compared where there are several, the metric, and the difference."""
+    """A comparison in words: what is compared, the metric, and the difference."""
     at = levels(part.cell["at"])
-    said = f"“{says(part.effect)}”, " if len(claim["effects"]) > 1 else ""
+    said = f"“{stands_alone(claim, part.effect)}”, "
     place = [*([at] if at else []), *([f"on {spoken(part.cell['dataset'])}"] if len(datasets) > 1 else [])]
-    return f"{said}{subtracted(part.effect)} {difference(part)}" + (f" ({', '.join(place)})" if place else "")
+    return f"{said}{_stated(part)}" + (f" ({', '.join(place)})" if place else "")
 
 
 def tally(claim: Claim) -> str:
@@ -124,14 +147,29 @@ def tally(claim: Claim) -> str:
     return ", ".join(said)
 
 
+def compared(claim: Claim) -> dict[str, int]:
+    """How many comparisons, exact checks apart, have each verdict."""
+    found = [part.cell["verdict"] for part in parts(claim)]
+    return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+
+def checked(claim: Claim) -> str:
+    """How many exact checks of a claim hold, in few words.
+
+    >>> checked({"checks": [{"holds": True}, {"holds": False}]})
+    '1 of 2 exact checks hold'
+    """
+    return f"{sum(check['holds'] for check in claim['checks'])} of {len(claim['checks'])} exact checks hold"
+
+
 def outcomes(claim: Claim) -> list[tuple[str, list[str]]]:
-    """By verdict, the parts of a sentence: what each says, and the data sets and levels where that is found."""
+    """By verdict, the parts of a sentence: what each says, from what size on, and where that is found."""
     found = []
     for verdict in VERDICTS:
         said = [
-            f"{says(effect)} ({'; '.join(_place(Part(effect, cell)) for cell in own)})"
+            f"{says(effect)}, smallest effect of interest {effect['least']:g} ({'; '.join(own)})"
             for effect in claim["effects"]
-            if (own := [cell for cell in effect["cells"] if cell["verdict"] == verdict])
+            if (own := [_place(Part(effect, cell)) for cell in effect["cells"] if cell["verdict"] == verdict])
         ]
         if said:
             found.append((verdict, said))
@@ -148,12 +186,15 @@ def counted(table: Mapping[str, Any]) -> str:
     counts = table["counts"]
     return (
         f"Of {sum(counts.values())} sentences of the textbook, {counts['supported']} are supported, "
-        f"{counts['refuted']} refuted and {counts['inconclusive']} left open"
+        f"{counts['refuted']} refuted and {counts['inconclusive']} open"
     )
 
 
 def rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A line a claim: id, topic, sentence, verdict, tally, the difference that decides, its metric, n and data sets."""
+    """A line a claim: id, topic, sentence, verdict, tally, n, data sets, and the difference that decides.
+
+    `metric` says what that difference is to show before its metric; `decides` is all of it in one text.
+    """
     return [
         {
             "id": claim["id"],
@@ -161,8 +202,10 @@ def rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
             "sentence": claim["sentence"],
             "verdict": claim["verdict"],
             "tally": " / ".join(str(claim["counts"][verdict]) for verdict in VERDICTS),
-            "metric": subtracted(part.effect) if part else "",
-            "difference": difference(part) if part else "exact checks",
+            "word": WORDS[claim["verdict"]],
+            "decides": _decides(claim, part),
+            "metric": f"{stands_alone(claim, part.effect)}: {subtracted(part.effect)}" if part else "",
+            "difference": difference(part) if part else _checked(claim["checks"]),
             "where": spoken(part.cell["dataset"]) if part else "",
             "n": claim["seeds"] or "",
             "datasets": listed(claim["datasets"]) if claim["datasets"] else "",
@@ -172,8 +215,15 @@ def rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _decides(claim: Claim, part: Part | None) -> str:
+    """The comparison that decides: what it is to show, its metric, its number, and where."""
+    if part is None:
+        return _checked(claim["checks"])
+    return f"{stands_alone(claim, part.effect)}: {_stated(part)} ({spoken(part.cell['dataset'])})"
+
+
 def notes(table: Mapping[str, Any]) -> list[str]:
-    """How a verdict is come by."""
+    """How a verdict is reached."""
     return [
         f"n = {table['seeds']} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
         "rows that seeds share.",
@@ -181,19 +231,10 @@ def notes(table: Mapping[str, Any]) -> list[str]:
         "refuted if the whole interval falls short of that; of “the same”, if the interval lies inside or outside the "
         "margin. Else it is open.",
         "A sentence is supported if all its effects are on all its data sets, and refuted by a single one (“can”: the "
-        "other way round); a single one decides by Bonferroni's interval. +/−/?: comparisons that support, refute and "
-        "leave open. Shown: the one that decides.",
+        "other way round); a single one decides by Bonferroni's interval. +/−/?: comparisons and checks that "
+        "support it, refute it, and are open. Shown: the comparison that decides.",
         "A verdict counts for these data sets, networks and training lengths.",
     ]
-
-
-def interests(table: Mapping[str, Any]) -> str:
-    """What sizes the effects must have to matter, by what they are measured in."""
-    found: dict[str, set[float]] = {}
-    for claim in table["claims"]:
-        for effect in claim["effects"]:
-            found.setdefault(scale(effect["metric"]), set()).add(effect["least"])
-    return "; ".join(f"{name} {', '.join(f'{one:g}' for one in sorted(least))}" for name, least in found.items())
 
 
 def render(table: Mapping[str, Any], *, width: int = 120, color: bool = False) -> str:
@@ -209,19 +250,18 @@ def render(table: Mapping[str, Any], *, width: int = 120, color: bool = False) -
 
 
 def _table(table: Mapping[str, Any]) -> Table:
-    made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
-    made.add_column("What the textbook says", min_width=40)
+    """Columns that share the width; what does not fit is wrapped, never cut."""
+    made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True, expand=True)
+    made.add_column("What the textbook says", ratio=2)
     made.add_column("Verdict", no_wrap=True)
     made.add_column("+/−/?", no_wrap=True, justify="right")
-    made.add_column("Difference that decides", min_width=24)
-    made.add_column("of", min_width=16)
+    made.add_column("What decides: difference [95%]", ratio=3)
     topic = ""
     for row in rows(table):
         if row["topic"] != topic:
             made.add_row(Text(spoken(topic := row["topic"]), style="bold"))
-        decides = f"{row['difference']}" + (f" {row['where']}" if row["where"] else "")
-        verdict = Text(row["verdict"], style=_STYLES[row["verdict"]])
-        made.add_row(Text(f"  {row['sentence']}"), verdict, row["tally"].replace(" ", ""), Text(decides), row["metric"])
+        verdict = Text(row["word"], style=_STYLES[row["verdict"]])
+        made.add_row(Text(row["sentence"]), verdict, row["tally"].replace(" ", ""), Text(row["decides"]))
     return made
 
 
@@ -235,7 +275,7 @@ def markdown(table: Mapping[str, Any]) -> str:
 
 def _markdown_row(claim: Claim) -> Iterator[str]:
     yield claim["sentence"].replace("|", "\\|")
-    yield f"**{claim['verdict']}**" if claim["verdict"] == "refuted" else claim["verdict"]
+    yield f"**{WORDS[claim['verdict']]}**" if claim["verdict"] == "refuted" else WORDS[claim["verdict"]]
     yield brief(claim)
 
 
@@ -247,4 +287,5 @@ def brief(claim: Claim) -> str:
         return _checked(claim["checks"])
     at = levels(part.cell["at"])
     place = spoken(part.cell["dataset"]) + (f", {at}" if at else "")
-    return f"{told} hold; {subtracted(part.effect)} {difference(part)} ({place})"
+    said = stands_alone(claim, part.effect)
+    return f"{told} hold; {said}: {_stated(part)} ({place})"

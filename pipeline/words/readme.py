@@ -73,7 +73,9 @@ def _answer(results: Results) -> str:
         f"**{name}**: use **{spoken(choice['key'])}**. Test NLL after temperature scaling changes by "
         f"{interval(test, 'difference', '{:+.3f}')} against no regularization (n = {choice['seeds']} paired seeds, "
         f"{results['protocol']['confidence']:.0%} interval), {closing}the ECE is {short(trust['before'])} as trained "
-        f"and {short(trust['after'])} after scaling (chance alone: {short(trust['after_floor'])})."
+        f"and {short(trust['after'])} after scaling (chance alone: {short(trust['after_floor'])})"
+        + "".join(f"; {spoken(field)} is the strongest tried" for field in choice["at_edge"])
+        + "."
     )
 
 

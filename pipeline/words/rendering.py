@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.statistics.flips import said
 from pipeline.words.wording import short
 
 DOUBT = "†"
@@ -109,7 +110,7 @@ def compared(against: Mapping[str, Any] | None) -> list[str]:
     return [
         _interval(against, "difference", digits=3, sign=True),
         _interval(p, "estimate", digits=2, sign=False),
-        "same" if against["equivalent"] else against["verdict"] + DOUBT * is_doubtful(against),
+        said(against) + DOUBT * is_doubtful(against),
         "" if more is None else str(more),
     ]
 

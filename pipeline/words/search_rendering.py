@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.statistics.flips import said
 from pipeline.words.rendering import DOUBT, compared, correction, is_doubtful, multiplicity
 from pipeline.words.wording import OBJECTIVES, interval, named, short, spoken
 
@@ -162,7 +163,7 @@ def _cell(search: Search, a: str, b: str, metric: str) -> dict[str, str]:
     entry = pair(search, a, b, metric)
     if entry["difference"] is None:
         return {"difference": "", "verdict": "left out"}
-    word = "same" if entry["equivalent"] else entry["verdict"] + DOUBT * is_doubtful(entry)
+    word = said(entry) + DOUBT * is_doubtful(entry)
     return {"difference": short(entry["difference"], sign=True).replace("-", "−"), "verdict": word}
 
 
