@@ -691,12 +691,16 @@ class TestSearch:
 def test_interrupted_anywhere_it_completes_with_the_same_hashes(
     finished: Path, tmp_path: Path, kind: signal.Signals
 ) -> None:
-    folder = make_project(tmp_path)
+    folder = make_project(tmp_path, {**STUDY, "study": {"datasets": ["wine"], "seeds": 3}})
     ended = [interrupted_repro(folder, seconds, kind) for seconds in (1.5, 3.3, 4.7, 6.1)]
     assert any(code != 0 for code in ended)
     assert stage(folder, "mend").returncode == 0
     run(folder, "dvc", "repro")
-    assert outputs(folder) == outputs(finished)
+    found, wanted = (
+        {p: md5 for p, md5 in outputs(of).items() if "wine" in p or "claims" in p} for of in (folder, finished)
+    )
+    assert found == wanted
+    assert len(wanted) > 12
 
 
 @pytest.mark.slow

@@ -347,7 +347,10 @@ class TestWords:
         compared = next(e for e in found["pairs"] if {e["a"], e["b"]} == {"cocktail", "augmentation"})
         compared["metrics"]["test_ts/nll"]["verdict"] = verdict
         said = search_rendering.conclusion(found)
-        assert said[0][:60] == named(found["results"]["answer"]["sentence"][:60]).replace("-0", "−0")
+        answer = found["results"]["answer"]
+        assert answer["after_scaling"]["recommendation"] == "use"
+        assert said[0].startswith(f"Use {named(answer['after_scaling']['key'])}: ")
+        assert len(said[0]) >= len(answer["sentence"]) - 10
         assert f"cocktail, is {words} the best single one, augmentation: " in said[1]
 
     def test_a_best_arm_that_is_single_is_said_to_be(self, both: Tables) -> None:

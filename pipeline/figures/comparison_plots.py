@@ -89,7 +89,7 @@ def gap_panel(axes: Axes, results: Results, when: str) -> None:
         look = "nothing" if point in lost else _look(point, f"test{suffix}/nll")
         _point(axes, point, names, drawn[point["variant"]], look)
     reference_lines(axes, *_place(_reference(results), names))
-    _name(axes, [_reference(results)], names, up=-1)
+    _name(axes, [point for point in rows if point is _reference(results)], names, up=-1)
     for chosen in (point for point in rows if point["key"] == results["answer"]["after_scaling"]["key"]):
         axes.plot(*_place(chosen, names), "o", color=INK, markersize=17, fillstyle="none", mew=1.4, zorder=4)
         _name(axes, [chosen], names)
