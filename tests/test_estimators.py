@@ -81,6 +81,7 @@ def test_percentile_intervals_of_ece_miss_and_normal_ones_of_the_debiased_error_
     assert intervals == {"Student t over networks, widened for their test rows"}
 
 
+@pytest.mark.slow
 def test_intervals_over_networks_know_the_noise_of_the_test_set_that_they_share():
     """Networks that are almost the same: all that is uncertain is which rows they are tested on."""
     jitter = 0.02 * np.random.default_rng(0).standard_normal((6, *two(CONFIDENCE).shape))

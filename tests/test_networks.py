@@ -308,6 +308,7 @@ def test_gradients_of_convolutions(small, dropped):
     check_gradients(small, dropped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropped", [False, True], ids=["whole", "dropout"])
 @pytest.mark.parametrize("shared", [False, True], ids=["plain", "shared"])
 def test_gradients_of_recurrent_networks(shared, dropped):

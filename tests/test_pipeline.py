@@ -746,6 +746,7 @@ class TestFaults:
     def importable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", FAULTS)
     def test_a_file_that_cannot_be_used(self, tmp_path: Path, name: str) -> None:
         content, said = FAULTS[name]

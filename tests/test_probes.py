@@ -51,6 +51,7 @@ def test_weight_norms(trained):
         assert norm == pytest.approx(torch.cat([p.detach().flatten() for p in decayed]).norm().item(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_input_gradient_is_the_norm_of_the_jacobian(trained):
     one, weights, inputs = trained
     found = probes.input_gradient(one, FEATURES, CLASSES, weights, inputs)

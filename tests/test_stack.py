@@ -323,6 +323,7 @@ class TestRungs:
         stays = {1: [g for g in everyone if g % 3 != 1], 3: [g for g in everyone if g % 3 == 0]}
         self.check(POINTS, data, ends, stays, chunk=chunk)
 
+    @pytest.mark.slow
     @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_random_survivors(self, data, ends, draw):
@@ -463,6 +464,7 @@ class TestByTheBook:
             exact = {split: stack._logits(stack.watch.kept, split).numpy() for split in fitted.logits}
         self.compare(replace(fitted, logits=exact), BOOK[case], torch.float64, 1e-9)
 
+    @pytest.mark.slow
     def test_in_float32(self, data, case):
         changes = dict(BOOK[case])
         if changes.get("batch_norm"):  # a bias before it has no gradient but rounding, which Adam would blow up
