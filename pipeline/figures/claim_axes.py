@@ -11,13 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from pipeline.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, Row, gap_where_missing
+from pipeline.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, SHAPES, Row, gap_where_missing
 from pipeline.words.claim_words import level, levels, measure, named, scale, setting, shortened
 
 GREEN, PINK, AMBER, SKY = COLOURS[2:]
 SHADES = ("#9ecae1", "#4292c6", "#08519c", "#000000")  # one hue from weak to strong: order, not kind
 DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))
-SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 THEORY = "theory/"
 _PREFERRED = {
     "train": BLUE, "validation": ORANGE, "test": ORANGE, "gap": GREEN, "test_ts": PINK, "bias": BLUE,

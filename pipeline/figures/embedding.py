@@ -37,7 +37,7 @@ def compact(svg: str) -> str:
     text = _PLACE.sub(lambda found: _FINE.sub(_tenths, found[0]), text)
     text = re.sub(r"(?<=[:;]) ", "", text).replace("<defs></defs>", "")
     text = re.sub(r"#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3(?![0-9a-f])", r"#\1\2\3", text)
-    return _classed(re.sub(r"(?<![\d.])0(?=\.\d)", "", text).replace("<g/>", ""))
+    return _classed(re.sub(r"(?<![\d.])0(?=\.\d)", "", text))
 
 
 def _classed(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.figures.embedding import data_uri
+from pipeline.statistics.answer import is_less_calibrated
 from pipeline.words import audit_rendering, claim_rendering
 from pipeline.words.rendering import DOUBT, a_a_checks, compared, correction, multiplicity, ordered
 from pipeline.words.search_rendering import arm_rows, budget, conclusion, footnotes, matrix, worth_rows
@@ -158,8 +159,7 @@ def _trust(squared: Mapping[str, Any] | None) -> str:
 
 def _notes(answer: Mapping[str, Any]) -> list[str]:
     """What a reader should know before following the answer."""
-    before = {side: trust["before"] for side, trust in answer["after_scaling"]["calibration"].items()}
-    worse = None not in before.values() and before["chosen"] > before["reference"]
+    worse = is_less_calibrated(answer["after_scaling"]["calibration"])
     notes = ["Scale its temperature: as trained its confidence is further off than that of no regularization."] * worse
     notes += [
         f"{spoken(field)} is the strongest tried: more may be better still."

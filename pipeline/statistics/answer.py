@@ -143,16 +143,20 @@ def _at_edge(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[
     return found
 
 
+def is_less_calibrated(calibration: Mapping[str, Mapping[str, float | None]]) -> bool:
+    """Whether the ECE of the chosen point, as trained, is known to be above that of the unregularized one."""
+    plain, chosen = calibration["reference"]["before"], calibration["chosen"]["before"]
+    return plain is not None and chosen is not None and chosen > plain
+
+
 def _trust(calibration: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     before, after = calibration["reference"], calibration["chosen"]
     told = []
-    for when, words in (("before", "before"), ("after", "after")):
+    for when in ("before", "after"):
         ends, floor = (before[when], after[when]), after[f"{when}_floor"]
         if None not in (*ends, floor):
-            told.append(f"{ends[0]:.3f} to {ends[1]:.3f} {words} temperature scaling (noise floor {floor:.3f})")
-    plain, chosen = before["before"], after["before"]
-    worse = plain is not None and chosen is not None and chosen > plain
-    warning = ["do not trust its probabilities without temperature scaling"] if worse else []
+            told.append(f"{ends[0]:.3f} to {ends[1]:.3f} {when} temperature scaling (noise floor {floor:.3f})")
+    warning = ["do not trust its probabilities without temperature scaling"] * is_less_calibrated(calibration)
     return [f"ECE goes from {' and from '.join(told)}", *warning] if told else []
 
 
