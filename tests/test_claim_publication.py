@@ -2,10 +2,11 @@
 
 import csv
 import io
+import json
 
 import pytest
 
-from pipeline.tracking.claim_publication import experiment_of, records_of
+from pipeline.tracking.claim_publication import VIEW, experiment_of, records_of
 from pipeline.tracking.pages import cited
 from pipeline.tracking.tracking import publish
 
@@ -66,3 +67,15 @@ def test_the_tracking_server_takes_them_once(table, tmp_path):
     wanted = {"uri": uri, "provenance": {}, "experiments": [experiment_of(table)], "complete": True}
     assert publish(records_of(table, {}), **wanted).created == 4
     assert publish(records_of(table, {}), **wanted).unchanged == 4
+    assert [run.info.run_name for run in asked_by(experiment_of(table), uri)] == ["decay.same", "dropout.helps"]
+
+
+def asked_by(experiment, uri):
+    """The runs that the UI asks the server for when it opens the saved view."""
+    from mlflow import MlflowClient  # noqa: PLC0415  (seconds)
+
+    state = json.loads(json.loads(experiment.views[VIEW])["state"])
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    client = MlflowClient(uri)
+    number = client.get_experiment_by_name(experiment.name).experiment_id
+    return client.search_runs([number], state["searchFilter"], order_by=[order])

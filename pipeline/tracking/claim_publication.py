@@ -56,7 +56,7 @@ def experiment_of(table: Row) -> Experiment:
                     "attributes.`Description`",
                 ],
                 search='tags.superseded = "false" AND tags.level = "claim"',
-                order_by="attributes.`Run Name`",
+                order_by=views.tag("mlflow.runName"),  # the server knows no attribute `Run Name`
                 sections=[
                     views.section("Parts", [views.bars(f"parts/{word}") for word in COUNTED], columns=3, height=520)
                 ],
