@@ -206,8 +206,20 @@ def test_seeds_are_not_promised_to_settle_what_only_rows_can():
     for key, metric in undecided:
         (row,) = (row for row in resplit["points"] if row["key"] == key)
         assert row["against_reference"][metric]["more_seeds"] is None
-    sides = [entry for row in resplit["points"] for entry in row["against_reference"].values()]
+    sides = [entry for row in fresh["points"] + resplit["points"] for entry in row["against_reference"].values()]
     assert all(entry["verdict"] == "no evidence" for entry in sides if entry["low"] <= 0 <= entry["high"])
+
+
+def test_wins_in_most_seeds_are_no_evidence_where_the_interval_includes_zero():
+    """Many small gains and a few large losses, on seeds that share nothing: P(better) decides, the mean does not."""
+    scores = scores_of()
+    changes = np.resize([-0.01, -0.01, -0.01, -0.01, 0.05], SEEDS)
+    scores["test/debiased"][4] = scores["test/debiased"][0] + changes
+    got = against(made(scores), "dropout=0.2", "test/debiased")
+    assert got["inflation"] == 0
+    assert got["low"] <= 0 <= got["high"]
+    assert got["p_better"]["low"] > 0.5
+    assert (got["verdict"], got["equivalent"], got["more_seeds"]) == ("no evidence", False, None)
 
 
 def test_overlapping_splits_widen_intervals_but_not_p_better(results):

@@ -72,8 +72,9 @@ def results_table(
     pairs) but not narrowed. A point whose compared scores all equal the reference's to the bit is flagged
     `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
 
-    Where seeds share rows a verdict needs the widened interval of the difference to exclude 0 as well, and where it
-    does not, no number of further seeds would help (`more_seeds` is null): more rows would.
+    A verdict needs the interval of the difference to exclude 0 as well. Where P(better) alone would decide and the
+    interval does not, no number of further seeds is named (`more_seeds` is null); nor where seeds share rows and the
+    widened interval includes 0: more rows would help.
 
     Means, differences and p values are widened, metric by metric and point by point, by `overlap.measured_widening`
     where the metric has groups (a gap has those of its test part): for the test rows that seeds share, and where they
@@ -266,7 +267,8 @@ def _columns(
     found = compare.verdict(p_better, **rule)
     equivalent = compare.equivalent(p_better, **rule) | same
     inflation = np.asarray(widening[2].inflation)
-    doubtful = (inflation > 0) & (difference.low <= 0) & (difference.high >= 0)  # more rows would help, not seeds
+    doubtful = (difference.low <= 0) & (difference.high >= 0)
+    unnamed = doubtful & ((inflation > 0) | (found != "no evidence"))  # rows would help, or P(better) is settled
     more_seeds = compare.seeds_to_settle(p_better, **rule)
     left = mean_ratio(a, b, confidence=protocol.confidence, widening=widening)
     is_gap = sign[..., 0] * mean_interval(b).mean > 0
@@ -278,7 +280,7 @@ def _columns(
         **{f"p_better_{key}": field for key, field in p_better._asdict().items()},
         "verdict": np.where(doubtful, "no evidence", found),
         "equivalent": equivalent,
-        "more_seeds": np.select([same, doubtful & ~equivalent], [0.0, np.nan], more_seeds),
+        "more_seeds": np.select([same, unnamed & ~equivalent], [0.0, np.nan], more_seeds),
         **{f"left_{key}": np.where(is_gap, field, np.nan) for key, field in left._asdict().items()},
     }
 
