@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.ground import arithmetic
 from pipeline.ground.arithmetic import PINNED
+from pipeline.ground.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "mlflow", "pandas", "sklearn", "scipy.stats", "matplotlib", "optuna", "dvc"}
@@ -106,6 +108,77 @@ class TestPinning:
             "with ThreadPoolExecutor(16) as pool:\n    print(len([*pool.map(lambda _: heed_cbwr(), range(64))]))"
         )
         assert python(heed + all_at_once) == ["64"]
+
+
+class TestUnpinned:
+    """What another's worker would compute has other bits: nothing is computed."""
+
+    @pytest.mark.parametrize("name", PINNED)
+    def test_the_variable_is_named_with_what_is_required_and_what_was_found(self, name):
+        required = rf"{name}={PINNED[name]} in its environment, got {name} "
+        with pytest.raises(InputError, match=f"{required}unset$"):
+            arithmetic.require_pinned({key: value for key, value in PINNED.items() if key != name})
+        with pytest.raises(InputError, match=f"{required}'other'$"):
+            arithmetic.require_pinned({**PINNED, name: "other"})
+
+    def test_a_pinned_environment_is_enough(self):
+        arithmetic.require_pinned(PINNED)
+        arithmetic.require_pinned()
+
+    def test_a_worker_that_nobody_pinned_trains_nothing(self):
+        code = (
+            "from pipeline.networks.train import fit_stack\n"
+            "try:\n    fit_stack([], {})\nexcept ValueError as error:\n    print(type(error).__name__, error)"
+        )
+        words = python(code)
+        assert words[0] == "InputError"
+        assert {f"{name}={value}" for name, value in PINNED.items()} <= set(words)
+
+    @pytest.mark.parametrize("work", ["train", "score", "measure", "probe", "audit"])
+    def test_no_kind_of_work_begins(self, work, monkeypatch):
+        from pipeline.experiments import audit, measures, probes  # noqa: PLC0415
+        from pipeline.networks import train  # noqa: PLC0415
+        from pipeline.stages import scoring  # noqa: PLC0415
+
+        begin = {
+            "train": lambda: train._train_on(None, [], {}, until=1, tick=None),
+            "score": lambda: scoring._score_file(Path("nosuch"), Path("nosuch"), "nosuch", ""),
+            "measure": lambda: measures.measure(None),
+            "probe": lambda: probes._two_by_two(0, None),
+            "audit": lambda: audit.simulate(None, None, truth=None, rows=1, draws=None),
+        }
+        monkeypatch.delenv("MKL_CBWR")
+        with pytest.raises(InputError, match="MKL_CBWR"):
+            begin[work]()
+
+
+class TestPlatformsThatCannotBePinned:
+    """A Mac has no libtorch_cpu.so, a hardened kernel lets no process change its code: go on, and say so once."""
+
+    @pytest.fixture(autouse=True)
+    def _not_warned_yet(self):
+        arithmetic._warn.cache_clear()
+        yield
+        arithmetic._warn.cache_clear()
+
+    def heeds_with_one_warning(self, match):
+        with pytest.warns(RuntimeWarning, match=match):
+            arithmetic.heed_cbwr()
+        arithmetic.heed_cbwr()  # another warning would be an error
+
+    def test_without_the_library(self, monkeypatch):
+        monkeypatch.setattr(arithmetic, "LIBRARY", "nosuch.so")
+        self.heeds_with_one_warning(r"may differ.*nosuch\.so")
+
+    def test_without_the_right_to_change_code(self, monkeypatch):
+        refused = OSError(errno.EACCES, "Permission denied", "MKL")
+
+        def refuse(*_):
+            raise refused
+
+        monkeypatch.setattr(arithmetic, "_overwrite", refuse)
+        monkeypatch.setattr(arithmetic, "YES", b"\x00" * len(arithmetic.YES))  # not there yet
+        self.heeds_with_one_warning("may differ.*Permission denied")
 
 
 class TestWhatIsImported:

@@ -19,6 +19,7 @@ from pipeline.calibration.predictions import (
 )
 from pipeline.calibration.reliability import binned_error, debiased_error
 from pipeline.experiments.estimators import ESTIMATORS, estimates, of_groups, truths
+from pipeline.ground.arithmetic import require_pinned
 from pipeline.ground.noise import Purpose, generator
 from pipeline.statistics.diagrams import wilson
 from pipeline.statistics.intervals import mean_interval
@@ -153,7 +154,11 @@ def simulate(
         truth: `(E, S)` as `truths` finds it for each network.
         rows: Of the test set, which all networks share.
         draws: Of rows, labels, studies and resamples, in this order.
+
+    Raises:
+        InputError: the environment is not pinned.
     """
+    require_pinned()
     S = len(networks)
     chosen = draws.integers(0, len(posterior), size=rows)
     labels = _drawn(posterior[chosen], draws.random(rows))

@@ -15,6 +15,7 @@ from pipeline.calibration.score import score_members
 from pipeline.data.datasets import SPLITS
 from pipeline.experiments.bias_variance import brier_parts, log_loss_parts
 from pipeline.experiments.smoothing import desmooth, smoothing_error
+from pipeline.ground.arithmetic import require_pinned
 from pipeline.ground.noise import Purpose, generator
 
 Arrays = dict[str, NDArray[Any]]
@@ -50,7 +51,11 @@ def measure(predicted: Predicted) -> Arrays:
     `desmoothed` takes it out of the probabilities exactly. Where the posterior is known, `bias/` and `variance/` of
     nll and brier are jackknife pseudo-values, whose mean over seeds is the estimate, and `theory/smoothing_error` is
     the calibration error of the optimum that label smoothing aims at.
+
+    Raises:
+        InputError: the environment is not pinned.
     """
+    require_pinned()
     test, posterior = predicted.logits["test"], predicted.posterior
     scored = score_members(
         {split: predicted.logits[split] for split in SPLITS},

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.ground.arithmetic import heed_cbwr
+from pipeline.ground.arithmetic import heed_cbwr, require_pinned
 from pipeline.ground.noise import Purpose, uniform16
 from pipeline.networks import regularize
 from pipeline.networks.kinds import Arrays, Network, split_masks
@@ -95,6 +95,7 @@ def monte_carlo(
 
 def _two_by_two(members: int, of: Callable[[list[int]], NDArray[np.float64]]) -> NDArray[np.float64]:
     """Results (member, ...) of pairs of members, by one thread; the last of an odd number is its own partner."""
+    require_pinned()
     heed_cbwr()
     torch.set_num_threads(1)
     pairs = [[member, min(member + 1, members - 1)] for member in range(0, members, 2)]

@@ -18,7 +18,7 @@ from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
 from pipeline.data.data import SeedData
-from pipeline.ground.arithmetic import heed_cbwr
+from pipeline.ground.arithmetic import heed_cbwr, require_pinned
 from pipeline.networks.members import Fitted, Member, history_epochs
 from pipeline.networks.stack import Stack
 from pipeline.params.points import Point
@@ -202,6 +202,7 @@ class _Part:
 
 def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, tick: Tick | None) -> _Part:
     """Train a part to an epoch: the work of one worker."""
+    require_pinned()
     heed_cbwr()
     torch.set_num_threads(1)
     with torch.inference_mode():
@@ -233,7 +234,12 @@ def fit_stack(
     history: bool = True,
     weights: bool = False,
 ) -> Fitted:
-    """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels."""
+    """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels.
+
+    Raises:
+        InputError: the environment is not pinned.
+    """
+    require_pinned()
     heed_cbwr()
     torch.set_num_threads(threads)
     with torch.inference_mode():

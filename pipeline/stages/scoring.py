@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ground import store
+from pipeline.ground.arithmetic import require_pinned
 from pipeline.ground.layout import data_file
 from pipeline.ground.terminal import progress
 from pipeline.stages.keeping import SCORING, load_data, made_from
@@ -33,6 +34,7 @@ def _score_file(source: Path, target: Path, dataset: str, made: str) -> None:
     """Score the members of one point: the work of one worker."""
     from pipeline.calibration.evaluation import score_point  # noqa: PLC0415
 
+    require_pinned()
     arrays, about = store.read_arrays(source)
     found = score_point(arrays, load_data(dataset), about["seeds"])
     store.write_arrays(target, found, {**about, "md5": store.dvc_digest(source)})
