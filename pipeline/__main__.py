@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pipeline.ground.arithmetic import pin
 from pipeline.ground.errors import InputError
+from pipeline.ground.terminal import print_anything
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
@@ -25,6 +26,7 @@ What is run stands in params.yaml, which claims are measured in claims.yaml;
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage and return the exit code: 2 for what the user can put right, 130 after Ctrl-C."""
     pin()
+    print_anything()
     parser = _parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         parser.print_help()

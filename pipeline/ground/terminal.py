@@ -1,10 +1,38 @@
-"""Progress for a person at a terminal; nothing where the output goes to a file."""
+"""The terminal: progress for a person, nothing where the output goes to a file; output in whatever encoding it has."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+SPELLED = {
+    **{"−": "-", "†": "*", "‡": "#", "×": "x", "ε": "e", "µ": "u", "∅": "0", "▲": "^", "▼": "v", "✓": "+", "✗": "x"},
+    **{"–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "±": "+-", "→": "->", "←": "<-"},
+}
+SPELLING = "pipeline.spelled"
+
+
+def print_anything() -> None:
+    """Let stdout and stderr spell what their encoding lacks in ASCII, or as a question mark, instead of failing."""
+    codecs.register_error(SPELLING, _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors=SPELLING)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_ascii, error.object[error.start : error.end])), error.end
+
+
+def _ascii(character: str) -> str:
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode("ascii")
+    return SPELLED.get(character) or plain or "?"
 
 
 @contextmanager
