@@ -29,6 +29,7 @@ from pipeline.ground.errors import InputError
 from pipeline.params import config, reading
 from pipeline.stages import presentation
 from pipeline.words.across import summary
+from pipeline.words.learning_rate import LOSS, better_than, untuned
 from pipeline.words.readme import parts, refresh
 
 ROOT = Path(__file__).parents[1]
@@ -156,6 +157,37 @@ def test_numbers_in_the_prose_are_those_of_the_files() -> None:
     assert [f"torch=={version}" in pinned for version in re.findall(r"page for version (\S+)", README)] == [True]
     assert config.load(ROOT / "params.yaml").study.seeds == 30
     assert "thirty paired seeds each" in README.replace("\n", " ")
+
+
+def test_most_gains_of_the_mixture_vanish_beside_no_regularization_at_its_own_rate() -> None:
+    results, search = (store.read_json(ROOT / f"reports/mixture/{name}.json") for name in ("results", "search"))
+    rates = {
+        point["parameters"]["learning_rate"]
+        for path in RESULTS[:-1]
+        for point in store.read_json(ROOT / path)["points"]
+    }
+    assert len(rates) == 1
+    (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
+    (told,) = (point for point in results["points"] if point["key"] == "none")
+    better, lower = better_than(results, tuned["metrics"][LOSS]["mean"])
+    assert lower < better / 2
+    gained = told["metrics"][LOSS]["mean"] - tuned["metrics"][LOSS]["mean"]
+    assert gained > -results["answer"]["after_scaling"]["test"]["difference"] / 2
+    assert "most of the mixture's gains vanish" in " ".join(README.split())
+
+
+def test_a_rate_that_gains_nothing_takes_no_share_of_the_answer() -> None:
+    results, search = (
+        copy.deepcopy(store.read_json(ROOT / f"reports/mixture/{name}.json")) for name in ("results", "search")
+    )
+    (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
+    assert "the rate alone gains" in untuned(results, search)
+    tuned["metrics"][LOSS]["mean"] = 9.0
+    assert "the rate alone gains" not in untuned(results, search)
+    tuned["metrics"][LOSS]["mean"] = None
+    assert untuned(results, search) == "all points share the learning rate .003, which was not tuned."
+    results["points"][-1]["parameters"]["learning_rate"] = 0.1
+    assert untuned(results, search) == "the learning rate of none, .003, was not tuned."
 
 
 def test_the_sample_and_the_commands_beside_it_are_what_is_printed() -> None:

@@ -22,6 +22,7 @@ from pipeline.figures.embedding import compact, data_uri
 from pipeline.report.report import Picture, card, page, section
 from pipeline.words import claim_rendering
 from pipeline.words.across import summary
+from pipeline.words.learning_rate import untuned
 from pipeline.words.search_rendering import conclusion
 from pipeline.words.wording import interval, named, spoken
 
@@ -75,6 +76,12 @@ class Reader(HTMLParser):
 
 
 class TestPage:
+    def test_says_before_the_answer_that_no_learning_rate_was_tuned(self) -> None:
+        text = part(made(), "answer")
+        before = text[: text.index('<div class="cards">')]
+        for name in DATASETS:
+            assert str(escape(untuned(STUDIES[name], SEARCHES[name]))) in before
+
     def test_is_well_formed_and_refers_to_itself_only(self) -> None:
         reader = Reader(made(claims=LEDGER))
         ids = reader.values("id")

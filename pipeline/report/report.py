@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from pipeline.figures.embedding import data_uri
 from pipeline.statistics.answer import is_less_calibrated
 from pipeline.words import audit_rendering, claim_rendering
+from pipeline.words.learning_rate import untuned
 from pipeline.words.rendering import DOUBT, a_a_checks, compared, correction, multiplicity, ordered
 from pipeline.words.search_rendering import arm_rows, budget, conclusion, footnotes, matrix, worth_rows
 from pipeline.words.wording import OBJECTIVES, interval, short, spoken
@@ -93,6 +94,7 @@ def _study(entry: Mapping[str, Any]) -> dict[str, Any]:
         "name": results["dataset"]["name"],
         "data": results["dataset"],
         "protocol": results["protocol"],
+        "rate": untuned(results, entry["search"]),
         "card": card(results),
         "points": [_cells(point) for point in ordered(results)],
         "calibration": [_calibration(point) for point in ordered(results) if not point["duplicate"]],

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.ground.errors import InputError
 from pipeline.words import claim_rendering
+from pipeline.words.learning_rate import untuned
 from pipeline.words.rendering import compared, ordered, render
 from pipeline.words.search_rendering import markdown
 from pipeline.words.wording import interval, short, spoken
@@ -51,6 +52,7 @@ def parts(
         claims: the joined table of the claims ledger.
     """
     return {
+        "rate": "\n".join(_rate(results, searches) for results in studies),
         "answer": "\n".join([*(f"- {_answer(results)}" for results in studies), "", summary["sentence"]]),
         "sample": _sample(studies[0]),
         "results": "\n\n".join(_table(results) for results in studies),
@@ -77,6 +79,12 @@ def _answer(results: Results) -> str:
         + "".join(f"; {spoken(field)} is the strongest tried" for field in choice["at_edge"])
         + "."
     )
+
+
+def _rate(results: Results, searches: Sequence[Mapping[str, Any]]) -> str:
+    name = results["dataset"]["name"]
+    own = next((search for search in searches if search["results"]["dataset"]["name"] == name), None)
+    return f"- **{name}**: {untuned(results, own)}" if own else f"- **{name}**: no search has been run."
 
 
 def _sample(results: Results) -> str:
