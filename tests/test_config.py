@@ -172,7 +172,7 @@ def test_no_regularizer_is_on_by_default():
         (("search", "space", "patience"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "patience"),
         (("search", "space", "early_stopping"), {"low": 0.0, "high": 1.0}, "search.space", "early_stopping"),
         (("search", "space", "droput"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "droput"),
-        (("search", "space", "a\nb"), {"low": 0.0, "high": 1.0}, "search: names of strengths and arms", "a\\nb"),
+        (("search", "space", "a\nb"), {"low": 0.0, "high": 1.0}, "search.space: names are 1 to 60 letters", "a\\nb"),
         (("search", "space", "learning_rate", "off"), 0.1, "search: space.learning_rate.off must be 0", ""),
         (("search", "space", "dropout", "high"), 1.0, "search.space.dropout", "1.0"),
         (("search", "space", "dropout", "low"), 0.7, "search.space.dropout: low must be below high", "0.7 and 0.6"),

@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.data import datasets
 from pipeline.ground import store
 from pipeline.ground.errors import InputError
+from pipeline.ground.layout import data_file
 from pipeline.params import config, tasks
 from pipeline.sources import sources
 
@@ -76,10 +77,11 @@ def test_features_are_standardized_by_the_training_part_alone(built, name):
         assert mine.classes == len(dataset.pool.classes)
 
 
-def test_comes_back_from_its_arrays(built, name, tmp_path):
+def test_comes_back_from_its_arrays(built, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arrays, about = datasets.to_arrays(built[name])
-    store.write_arrays(tmp_path / "x", arrays, about)
-    back = datasets.from_arrays(*store.read_arrays(tmp_path / "x"))
+    store.write_arrays(data_file(name), arrays, about)
+    back = datasets.from_arrays(*store.read_arrays(data_file(name)))
     assert json.loads(json.dumps(about)) == json.loads(json.dumps(datasets.to_arrays(back)[1]))
     for key, array in datasets.to_arrays(back)[0].items():
         np.testing.assert_array_equal(array, arrays[key])

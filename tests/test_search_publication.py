@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.ground import store
+from pipeline.ground.layout import trials_file
 from pipeline.params.points import Point
 from pipeline.params.spaces import OBJECTIVES, Search, measure
 from pipeline.statistics.results import Protocol, results_table
@@ -218,8 +219,9 @@ def test_trials_are_listed_in_the_order_of_time_whatever_the_arm():
     assert names == ["none trial 0", "dropout trial 0", "both trial 0", "none trial 1", "dropout trial 1"]
 
 
-def test_the_table_of_all_trials_gives_the_same_records(tmp_path):
-    path = tmp_path / "trials.csv"
+def test_the_table_of_all_trials_gives_the_same_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = trials_file("task")
     store.write_csv(path, ROWS, columns=list(ROWS[0]))
     read = store.read_csv(path, numbers=[name for name in ROWS[0] if name not in ("arm", "state")])
     assert {key: digest(record) for key, record in made(read).items()} == {

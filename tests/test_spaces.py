@@ -170,12 +170,9 @@ class TestSearch:
             ({"objectives": ["nll", "nll"], "pruner": {"kind": "none"}}, "objectives must differ, got ['nll', 'nll']"),
             ({"objectives": ["nll", "calibration"]}, "pruner.kind must be none with two objectives"),
             ({"batch": 1, "sampler": {"kind": "nsga2"}}, "batch must be at least 2 with nsga2"),
-            ({"arms": {"none": [], "../../x": ["noise"]}}, "letters, digits and underscores, got '../../x'"),
-            (
-                {"arms": {"none": [], "dropout+noise": ["noise"]}},
-                "letters, digits and underscores, got 'dropout+noise'",
-            ),
-            ({"arms": {"none": [], "a\nb": ["noise"]}}, r"underscores, got 'a\nb'"),
+            ({"arms": {"none": [], "../../x": ["noise"]}}, "letters, digits and underscores"),
+            ({"arms": {"none": [], "dropout+noise": ["noise"]}}, "letters, digits and underscores"),
+            ({"arms": {"none": [], "a\nb": ["noise"]}}, "letters, digits and underscores"),
         ],
     )
     def test_parts_that_disagree(self, changes, words):

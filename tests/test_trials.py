@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from pipeline.ground import store
+from pipeline.ground.layout import trials_file
 from pipeline.params.spaces import Search
 from pipeline.search.trials import columns, distributions, front, importances, numbers, row_of, study_of, winner
 
@@ -81,11 +82,12 @@ class TestRows:
             params = dict.fromkeys(SEARCH.dimensions(arm), 0.05)
             assert list(row_of(arm, made(arm, params, values=[1, 2]), SEARCH, RUNGS)) == columns(SEARCH, RUNGS)
 
-    def test_a_table_is_read_as_it_was_written(self, tmp_path):
+    def test_a_table_is_read_as_it_was_written(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
         rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
         names = columns(SEARCH, RUNGS)
-        store.write_csv(tmp_path / "trials.csv", rows, columns=names)
-        assert store.read_csv(tmp_path / "trials.csv", numbers=numbers(names)) == rows
+        store.write_csv(trials_file("task"), rows, columns=names)
+        assert store.read_csv(trials_file("task"), numbers=numbers(names)) == rows
         assert set(names) - set(numbers(names)) == {"arm", "state"}
 
     def test_a_study_made_from_rows_has_the_same_trials(self):

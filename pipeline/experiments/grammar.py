@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.ground.errors import InputError
 from pipeline.params import points, reading
-from pipeline.params.fields import Names, Probability, Strength, Strict, as_tuple
+from pipeline.params.fields import Name, Names, Probability, Strength, Strict, as_tuple, is_name
 from pipeline.params.points import Point
 from pipeline.params.tasks import DatasetParams
 
@@ -40,6 +40,13 @@ def _as_sets(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, dict) else value
 
 
+def _id(value: object) -> object:
+    if not (isinstance(value, str) and len(value) <= 60 and all(is_name(part) for part in value.split("."))):
+        raise ValueError("ids are 1 to 60 letters, digits and underscores, with single dots between them")
+    return value
+
+
+Id = Annotated[str, BeforeValidator(_id)]  # of a claim: names, joined by dots
 Selectors = Annotated[tuple[Selector, ...], BeforeValidator(_as_sets), Field(min_length=1)]
 
 
@@ -142,22 +149,22 @@ class Claim(Strict):
 class Topic(Strict):
     """Claims about one thing, and the experiments that they are measured in."""
 
-    experiments: dict[str, Experiment] = Field(description="By name.")
-    claims: dict[str, Claim] = Field(min_length=1, description="By id.")
+    experiments: dict[Name, Experiment] = Field(description="By name.")
+    claims: dict[Id, Claim] = Field(min_length=1, description="By id.")
 
 
 class Ledger(Strict):
     """What all topics share; its `recipe` is what all cells share, keys of a variant or of a cell."""
 
     seeds: int = Field(ge=3, le=1000, description="Paired seeds of every cell; the jackknife needs three.")
-    datasets: dict[str, DatasetParams] = Field(min_length=1, description="As in params.yaml.")
+    datasets: dict[Name, DatasetParams] = Field(min_length=1, description="As in params.yaml.")
 
 
 class Claims(Strict):
     """All of claims.yaml."""
 
     ledger: Ledger
-    topics: dict[str, Topic]
+    topics: dict[Name, Topic]
 
 
 def load(path: Path) -> Claims:
@@ -170,6 +177,7 @@ def load(path: Path) -> Claims:
     raw = reading.read_yaml(path)
     if not (isinstance(raw, dict) and isinstance(raw.get("topics"), dict) and isinstance(raw.get("ledger"), dict)):
         raise InputError(f"{path}: must hold the sections ledger and topics, got {raw!r:.80}")
+    reading.check_names(raw["topics"], path, "topics")
     ledger = {**raw["ledger"]}
     recipe = ledger.pop("recipe", {})
     reading.validate(Cell, recipe, path, "ledger.recipe")
@@ -187,6 +195,7 @@ def _with_cells(topic: Any, recipe: Mapping[str, Any], path: Path, where: str) -
     experiments = topic.get("experiments") or {}
     if not isinstance(experiments, dict):
         raise InputError(f"{path}: {where}.experiments: must be a mapping of names, got {experiments!r}")
+    reading.check_names(experiments, path, f"{where}.experiments")
     return {
         **topic,
         "experiments": {

@@ -9,6 +9,26 @@ LEDGER = Path("reports/claims.json")
 CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
+README = Path("README.md")
+OUTPUTS = ("data", "members", "scores", "champions", "claims", "sections", "reports", "studies", ".cache")
+REWRITTEN = (README, LOCK)  # files outside of these folders that the project writes itself
+
+
+def output(path: Path) -> Path:
+    """The path of an output, relative to the project's folder, which is the working directory.
+
+    The words of the path decide: an output folder may be a link to where there is more room.
+
+    Raises:
+        ValueError: it neither lies below one of `OUTPUTS` nor is one of `REWRITTEN`, or it leads upwards by `..`.
+    """
+    here = Path.cwd() if path.is_absolute() else Path()
+    inside = path.relative_to(here) if path.is_relative_to(here) else path
+    below = len(inside.parts) > 1 and inside.parts[0] in OUTPUTS
+    if ".." in inside.parts or not (below or inside in REWRITTEN):
+        folders, files = ", ".join(OUTPUTS), " or ".join(map(str, REWRITTEN))
+        raise ValueError(f"path must lie below {folders} or be {files}, got {path}")
+    return inside
 
 
 def data_file(dataset: str) -> Path:

@@ -1,4 +1,7 @@
-"""Files: written whole or not at all, equal bytes for equal content, and kept while what made them still holds."""
+"""Files: written whole or not at all, equal bytes for equal content, and kept while what made them still holds.
+
+Nothing but the outputs that `layout` lists is written or deleted.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ground.errors import InputError
+from pipeline.ground.layout import output
 
 Arrays = Mapping[str, NDArray[Any]]
 NOTES = Path(".cache/made")  # one note a finished file: what made it, and its digest
@@ -34,8 +38,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content` in one step; a reader never sees a part of it, a failure leaves the old file.
 
     Raises:
+        ValueError: `path` is no output of the project.
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
+    output(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,23 +138,35 @@ def fingerprint(*parts: object, files: Iterable[Path]) -> str:
 
 
 def is_current(path: Path, made_from: str) -> bool:
-    """Whether `path` is, to the byte, what was made from the inputs with this fingerprint."""
-    note = NOTES / path
+    """Whether `path` is, to the byte, what was made from the inputs with this fingerprint.
+
+    Raises:
+        ValueError: `path` is no output of the project.
+    """
+    note = NOTES / output(path)
     return path.is_file() and note.is_file() and note.read_text() == f"{made_from} {file_digest(path)}"
 
 
 def mark_current(path: Path, made_from: str) -> None:
-    """Note that `path` is finished and what it was made from."""
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"path must lie in the project, got {path}")
-    write_bytes(NOTES / path, f"{made_from} {file_digest(path)}".encode())
+    """Note that `path` is finished and what it was made from.
+
+    Raises:
+        ValueError: `path` is no output of the project.
+    """
+    write_bytes(NOTES / output(path), f"{made_from} {file_digest(path)}".encode())
 
 
 def keep_only(folder: Path, wanted: Iterable[Path]) -> None:
-    """Delete files below `folder` that are not wanted, and folders left empty: an output holds just what it should."""
-    keep = set(wanted)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
+    """Delete files below `folder` that are not wanted, and folders left empty: an output holds just what it should.
+
+    Links to folders are left alone, and so is what they lead to.
+
+    Raises:
+        ValueError: `folder` does not lie below an output folder, or a wanted file is no output; nothing is deleted.
+    """
+    keep = {output(path) for path in wanted}
+    for path in sorted(output(folder).rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
             path.rmdir()
         elif path.is_file() and path not in keep:
             path.unlink()

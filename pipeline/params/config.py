@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.ground.errors import InputError
-from pipeline.params.fields import Names, Strict
+from pipeline.params.fields import Name, Names, Strict
 from pipeline.params.points import Network, Point, Regularizers, Train, Variant, expand
-from pipeline.params.reading import explained, printable, read_yaml, validate
+from pipeline.params.reading import check_names, explained, printable, read_yaml, validate
 from pipeline.params.spaces import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 from pipeline.params.tasks import KINDS, DatasetParams
 
@@ -29,10 +29,10 @@ class Study(Strict):
 class Params(Strict):
     """All of params.yaml."""
 
-    datasets: dict[str, DatasetParams] = Field(min_length=1)
+    datasets: dict[Name, DatasetParams] = Field(min_length=1)
     network: Network
     train: Train
-    variants: dict[str, Variant]
+    variants: dict[Name, Variant]
     search: Search
     study: Study
 
@@ -62,9 +62,7 @@ def _section(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     section = raw.get(name)
     if not isinstance(section, dict) or not section:
         raise InputError(f"{path}: {name}: must be a mapping of names, got {section!r}")
-    for key in section:
-        if not (isinstance(key, str) and key.replace("_", "").isalnum() and key.isascii()):
-            raise InputError(f"{path}: {name}: names are letters, digits and underscores, got {key!r}")
+    check_names(section, path, name)
     return section
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+NAMING = "names are 1 to 60 letters, digits and underscores"
 
 
 def _rows(value: object) -> int | float:
@@ -20,6 +23,22 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def is_name(value: object) -> bool:
+    """Whether it can name what becomes a file or folder: 1 to 60 ASCII letters, digits and underscores.
+
+    >>> is_name("weight_decay"), is_name(".."), is_name("a/b"), is_name("")
+    (True, False, False, False)
+    """
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_]{1,60}", value) is not None
+
+
+def _name(value: object) -> object:
+    if not is_name(value):
+        raise ValueError(NAMING)
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]  # of every name that becomes a path
 Rows = Annotated[int | float, PlainValidator(_rows)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]

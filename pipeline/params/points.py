@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from pipeline.ground.errors import InputError
-from pipeline.params.fields import Probability, Strength, Strict, Widths
+from pipeline.params.fields import Name, Probability, Strength, Strict, Widths
 from pipeline.params.reading import printable, validate
 
 
@@ -116,7 +116,7 @@ class Point(Network, Train, Regularizers):
 class Variant(Strict):
     """A named family of points."""
 
-    name: str
+    name: Name
     points: tuple[Point, ...]
     labels: tuple[str, ...] = Field(description="A short name for each point, unique within the variant.")
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.ground.errors import InputError
+from pipeline.params.fields import NAMING, is_name
 from pipeline.params.tasks import KINDS
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -51,6 +52,13 @@ def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:
     return names[name]
 
 
+def check_names(section: Collection[object], path: Path, where: str) -> None:
+    """Raise InputError unless every key of a section is a name that may become a path."""
+    for key in section:
+        if not is_name(key):
+            raise InputError(f"{path}: {where}: {NAMING}, got {key!r}")
+
+
 def validate(model: type[Model], raw: Any, path: Path, where: str) -> Model:
     """A section of a file, checked.
 
@@ -68,7 +76,9 @@ def _explain(error: ValidationError, where: str) -> str:
     mistakes = error.errors(include_url=False)
     first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
     loc = [printable(part) for part in first["loc"]]
-    if loc[:1] == ["datasets"]:
+    if loc[-1:] == ["[key]"] and first["type"] == "value_error":
+        del loc[-2:]  # a name: its section is the place, and it is what was received
+    elif loc[:1] == ["datasets"]:
         del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
     place = ".".join([where, *loc] if where else loc)
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")

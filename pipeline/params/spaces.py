@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.params.fields import Names, Probability, Strict, as_tuple
+from pipeline.params.fields import Name, Names, Probability, Strict, as_tuple
 
 DIGITS = 4  # significant ones of a strength: more than a result can tell, and fewer than rounding could flip
 MOST_OFF = 0.5  # a larger share of the range would leave little of it, and on a logarithm end below any number
@@ -114,16 +114,13 @@ class Search(Strict):
     )
     sampler: Sampler = Field(description="Who proposes the next trials.")
     pruner: Pruner = Field(description="Who ends trials early.")
-    space: dict[str, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
-    arms: dict[str, Names] = Field(
+    space: dict[Name, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
+    arms: dict[Name, Names] = Field(
         min_length=1, description="The strengths that each arm searches, beside the learning rate that all do."
     )
 
     @model_validator(mode="after")
     def _parts_must_agree(self) -> Search:
-        for name in (*self.space, *self.arms):
-            if not (name.replace("_", "").isalnum() and name.isascii()):
-                raise ValueError(f"names of strengths and arms are letters, digits and underscores, got {name!r}")
         if LEARNING_RATE not in self.space:
             raise ValueError("space must hold learning_rate: every arm searches it")
         if self.space[LEARNING_RATE].off:

@@ -15,6 +15,7 @@ from pipeline.ground.layout import (
     LEDGER,
     PAGE,
     PARAMS,
+    README,
     SUMMARY,
     champion_file,
     claim_figure_file,
@@ -217,9 +218,8 @@ def readme() -> str:
         [store.read_json(report_file(dataset, "search.json")) for dataset in params.study.datasets],
         store.read_json(LEDGER),
     )
-    path = Path("README.md")
-    store.write_bytes(path, refresh(path.read_text(encoding="utf-8"), made).encode())
-    return f"{path}: {', '.join(made)} written from the results"
+    store.write_bytes(README, refresh(README.read_text(encoding="utf-8"), made).encode())
+    return f"{README}: {', '.join(made)} written from the results"
 
 
 def params() -> str:
