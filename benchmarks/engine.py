@@ -6,7 +6,7 @@ so that a machine whose speed drifts slows all of them; the table gives medians 
 
 from __future__ import annotations
 
-from pipeline.ground.arithmetic import heed_cbwr, pin
+from pipeline.core.determinism import heed_cbwr, pin
 
 pin()
 
@@ -25,10 +25,10 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from pipeline.data.data import SeedData  # noqa: E402
-from pipeline.networks.members import Member  # noqa: E402
-from pipeline.networks.stack import Stack  # noqa: E402
-from pipeline.params.points import Point  # noqa: E402
+from pipeline.config.points import Point  # noqa: E402
+from pipeline.data.dataset import SeedData  # noqa: E402
+from pipeline.training.member import Member  # noqa: E402
+from pipeline.training.stack import Stack  # noqa: E402
 
 WIDTHS = (64, 128, 128, 128, 10)
 BATCH = 64

@@ -8,7 +8,7 @@ The value found favours searches whose trials have random numbers of their own: 
 
 from __future__ import annotations
 
-from pipeline.ground.arithmetic import heed_cbwr, pin
+from pipeline.core.determinism import heed_cbwr, pin
 
 pin()
 
@@ -31,12 +31,12 @@ import torch  # noqa: E402
 from joblib import parallel_config  # noqa: E402
 
 from benchmarks import search_contenders as usual  # noqa: E402
-from pipeline.networks.members import Member  # noqa: E402
-from pipeline.networks.train import fit_in_rungs  # noqa: E402
-from pipeline.params.points import Point  # noqa: E402
-from pipeline.params.spaces import Dimension, Pruner, Sampler, Search, strengths  # noqa: E402
-from pipeline.search import search  # noqa: E402
-from pipeline.search.studies import opened  # noqa: E402
+from pipeline.config.points import Point  # noqa: E402
+from pipeline.config.search_space import Dimension, Pruner, Sampler, Search, strengths  # noqa: E402
+from pipeline.search import optimize  # noqa: E402
+from pipeline.search.storage import opened  # noqa: E402
+from pipeline.training.fit import fit_in_rungs  # noqa: E402
+from pipeline.training.member import Member  # noqa: E402
 
 ARM = "all_three"
 STACK = "stack"
@@ -70,9 +70,9 @@ def base(epochs: int) -> Point:
 
 def stacked(data: Mapping[int, Any], epochs: int, wanted: Search) -> Outcome:
     """The search as `python -m pipeline search` does it, with its journal."""
-    task = search.Task(wanted, base(epochs), data)
+    task = optimize.Task(wanted, base(epochs), data)
     parts = {"training": 0.0}
-    fit = search.fit_in_rungs
+    fit = optimize.fit_in_rungs
 
     def timed(*arguments: Any, **options: Any) -> Any:
         start = time.perf_counter()
@@ -80,15 +80,15 @@ def stacked(data: Mapping[int, Any], epochs: int, wanted: Search) -> Outcome:
         parts["training"] += time.perf_counter() - start
         return found
 
-    search.fit_in_rungs = timed
+    optimize.fit_in_rungs = timed
     try:
         with tempfile.TemporaryDirectory() as folder, opened(Path(folder, "journal")) as storage:
             start = time.perf_counter()
             with parallel_config(backend="threading"):
-                *_, found = search.run(task, storage, {ARM: ARM}, trials=wanted.trials, jobs=JOBS)
+                *_, found = optimize.run(task, storage, {ARM: ARM}, trials=wanted.trials, jobs=JOBS)
             seconds = time.perf_counter() - start
     finally:
-        search.fit_in_rungs = fit
+        optimize.fit_in_rungs = fit
     complete = [trial for trial in found[ARM] if trial.state is optuna.trial.TrialState.COMPLETE]
     best = min(complete, key=lambda trial: trial.value)
     return seconds, best.value, task.point(ARM, best), parts | {"Optuna and its journal": seconds - parts["training"]}
@@ -121,7 +121,7 @@ def worth(points: list[Point], data: Mapping[int, Any]) -> list[float]:
     with parallel_config(backend="threading"):
         logits = fit_in_rungs(groups, data, rungs=(), survivors=lambda *_: (), jobs=JOBS)
     labels = np.stack([data[seed].labels["validation"] for seed in data])
-    return [float(search.OBJECTIVES["nll"](logits[number], labels).mean()) for number in range(len(points))]
+    return [float(optimize.OBJECTIVES["nll"](logits[number], labels).mean()) for number in range(len(points))]
 
 
 def contenders(workers: Executor) -> dict[str, tuple[str, Callable[..., Outcome]]]:
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30, help="trials of a search (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="networks of a trial (%(default)s)")
     parser.add_argument("--epochs", type=int, default=60, help="epochs of a network (%(default)s)")
-    parser.add_argument("--write", type=Path, help="JSON file for the table, such as benchmarks/search.json")
+    parser.add_argument("--write", type=Path, help="JSON file for the table, such as benchmarks/optimize.json")
     options = parser.parse_args()
     heed_cbwr()
     torch.set_num_threads(1)  # a thread a job: measured faster than two for networks this small

@@ -7,7 +7,7 @@ returns the mean validation cross-entropy of their last epochs; Optuna runs obje
 
 from __future__ import annotations
 
-from pipeline.ground.arithmetic import heed_cbwr, pin
+from pipeline.core.determinism import heed_cbwr, pin
 
 pin()
 
@@ -37,8 +37,8 @@ from skorch.helper import predefined_split  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from pipeline.data.data import SeedData, load_bundled, split_resampled, standardization, standardize  # noqa: E402
-from pipeline.params.points import Point, Regularizers  # noqa: E402
+from pipeline.config.points import Point, Regularizers  # noqa: E402
+from pipeline.data.dataset import SeedData, load_bundled, split_resampled, standardization, standardize  # noqa: E402
 
 HIDDEN = (128, 128, 128)
 BATCH = 64

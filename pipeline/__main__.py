@@ -5,14 +5,31 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from pipeline.ground.arithmetic import pin
-from pipeline.ground.errors import InputError
-from pipeline.ground.terminal import print_anything
+from pipeline.core.determinism import pin
+from pipeline.core.errors import InputError
+from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
+COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: numpy must find its environment pinned
+    "generate": "generate",
+    "train": "train",
+    "evaluate": "evaluate",
+    "search": "search",
+    "plot": "plot",
+    "report": "report",
+    "claims": "textbook:claims",
+    "ledger": "textbook:ledger",
+    "track": "track",
+    "ui": "ui",
+    "show": "show",
+    "readme": "readme",
+    "params": "params",
+    "mend": "mend",
+}
 FILES = {"topic": "claims.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
@@ -47,13 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    # numpy must find its environment pinned
-    from pipeline.stages import claiming, mending, presentation, searching, serving, stages  # noqa: PLC0415
-
-    homes = (stages, searching, claiming, presentation, serving, mending)
-    home = next(module for module in homes if hasattr(module, command))
-    result: str = getattr(home, command)(**options)
-    return result
+    module, _, function = COMMANDS[command].partition(":")
+    run: Callable[..., str] = getattr(import_module(f"pipeline.stages.{module}"), function or command)
+    return run(**options)
 
 
 def _fail(message: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.claims.verdicts import Verdict, counted
+from pipeline.textbook.verdicts import Verdict, counted
 
 Row = dict[str, Any]
 

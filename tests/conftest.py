@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.ground import arithmetic
+from pipeline.core import determinism
 
-_INHERITED = {name: os.environ.get(name) for name in arithmetic.PINNED}
-arithmetic.pin()
-_TOO_LATE = bool({"numpy", "torch"} & sys.modules.keys()) and _INHERITED != arithmetic.PINNED
+_INHERITED = {name: os.environ.get(name) for name in determinism.PINNED}
+determinism.pin()
+_TOO_LATE = bool({"numpy", "torch"} & sys.modules.keys()) and _INHERITED != determinism.PINNED
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 if not _TOO_LATE:
-    arithmetic.heed_cbwr()
+    determinism.heed_cbwr()
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,13 @@ from scipy.special import betaincinv
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from pipeline.data.data import SeedData
-from pipeline.ground.noise import Purpose, generator, uniform16
-from pipeline.networks.members import Member
-from pipeline.networks.networks import build as network_of
-from pipeline.params.points import Point
-from pipeline.params.spaces import Search
-from pipeline.search.search import Task
+from pipeline.config.points import Point
+from pipeline.config.search_space import Search
+from pipeline.core.rng import Purpose, generator, uniform16
+from pipeline.data.dataset import SeedData
+from pipeline.models.build import build as network_of
+from pipeline.search.optimize import Task
+from pipeline.training.member import Member
 
 PLAIN = {
     "hidden": (13, 9),
@@ -313,7 +313,7 @@ def search_of(*, sampler="tpe", pruner="halving", startup=2, seed=0, **changes):
 
 
 def task_of(search, **base):
-    """What `pipeline.search.search` needs, on the toy data of seeds that follow those of a study of four."""
+    """What `pipeline.search.optimize` needs, on the toy data of seeds that follow those of a study of four."""
     return Task(search, point(**base), {seed: toy_data(seed) for seed in range(4, 4 + search.seeds)})
 
 

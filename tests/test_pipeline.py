@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.ground import store
-from pipeline.search.studies import opened
+from pipeline.core.files import file_digest, read_arrays
+from pipeline.search.storage import opened
 
 ROOT = Path(__file__).parents[1]
 STUDY = {
@@ -220,8 +220,8 @@ class TestStudy:
                 assert known & {path, *map(str, Path(path).parents)}, f"{name} reads {path}"
 
     def test_off_is_exactly_the_unregularized_point(self, finished: Path) -> None:
-        none, _ = store.read_arrays(finished / "members/wine/none/none.safetensors")
-        off, _ = store.read_arrays(finished / "members/wine/dropout/dropout=0.safetensors")
+        none, _ = read_arrays(finished / "members/wine/none/none.safetensors")
+        off, _ = read_arrays(finished / "members/wine/dropout/dropout=0.safetensors")
         assert all(np.array_equal(none[name], off[name]) for name in none)
 
     def test_two_threads_in_another_folder_give_the_same_hashes(self, finished: Path, tmp_path: Path) -> None:
@@ -465,7 +465,7 @@ def found_by_search(folder: Path) -> dict[str, str]:
     tables = [folder / "reports/wine" / name for name in TABLES]
     files = [*tables, *(folder / "champions/wine").rglob("*.safetensors")]
     assert len(files) == 3 + ARMS + 1  # one stack: two arms can be combined
-    return {path.relative_to(folder).as_posix(): store.file_digest(path) for path in files}
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
 def trials_in(folder: Path) -> int:
@@ -541,8 +541,8 @@ class TestSearch:
             done = stage(again, *arguments)
             assert done.returncode == 0, done.stderr
         (path,) = (again / "scores/wine/tuned").iterdir()
-        mine, _ = store.read_arrays(path)
-        theirs, _ = store.read_arrays(again / "champions/wine/tuned/both.safetensors")
+        mine, _ = read_arrays(path)
+        theirs, _ = read_arrays(again / "champions/wine/tuned/both.safetensors")
         assert {"score/test/nll", "score/validation/nll", "epochs"} <= theirs.keys() <= mine.keys()
         assert all(np.array_equal(mine[name], theirs[name], equal_nan=True) for name in theirs)
 
@@ -805,7 +805,7 @@ class TestFaults:
     def test_a_good_file_with_categories_and_missing_values(self, tmp_path: Path) -> None:
         folder = self.with_file(tmp_path, GOOD.replace("\n5,", "\n,", 1).encode(), missing="impute")
         assert stage(folder, "generate", "mine").returncode == 0
-        arrays, about = store.read_arrays(folder / "data/mine.safetensors")
+        arrays, about = read_arrays(folder / "data/mine.safetensors")
         assert about["classes"] == ["no", "yes"]
         assert np.isnan(arrays["features"]).sum() == 1
 

@@ -23,26 +23,27 @@ import pytest
 from claim_tables import table as claims_table
 from test_pipeline import environment, outputs, run, stage
 
-from pipeline.experiments import grammar
-from pipeline.ground import store
-from pipeline.ground.errors import InputError
-from pipeline.params import config, reading
-from pipeline.stages import presentation
-from pipeline.words.across import summary
-from pipeline.words.learning_rate import LOSS, better_than, untuned
-from pipeline.words.readme import parts, refresh
+from pipeline.config.params import load_params
+from pipeline.config.reading import read_yaml
+from pipeline.config.textbook import load_textbook
+from pipeline.core.errors import InputError
+from pipeline.core.files import read_json
+from pipeline.reporting.readme import parts, refresh
+from pipeline.reporting.text.learning_rate import LOSS, better_than, untuned
+from pipeline.results.summary import summary
+from pipeline.stages.readme import readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARTS = re.findall(r"<!-- begin (\w+) -->", README)
 LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"\w+:|#", link)})
 IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
-DATASETS = config.load(ROOT / "params.yaml").study.datasets
+DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-SPEED = {name: store.read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
-STAGES = reading.read_yaml(ROOT / "dvc.yaml")["stages"]
+SPEED = {name: read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
 SMALL = """\
 datasets:
@@ -101,9 +102,9 @@ topics:
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
     """The generated parts by name, from what is committed."""
-    *studies, across = (store.read_json(ROOT / path) for path in RESULTS)
-    searches = [store.read_json(ROOT / path) for path in SEARCHES]
-    return parts(studies, across, SPEED, STAGES, searches, store.read_json(ROOT / LEDGER))
+    *studies, across = (read_json(ROOT / path) for path in RESULTS)
+    searches = [read_json(ROOT / path) for path in SEARCHES]
+    return parts(studies, across, SPEED, STAGES, searches, read_json(ROOT / LEDGER))
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
@@ -148,23 +149,21 @@ def test_make_readme_writes_the_parts_from_the_files(
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    presentation.readme()
+    readme()
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == refresh(README, made)
 
 
 def test_numbers_in_the_prose_are_those_of_the_files() -> None:
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
     assert [f"torch=={version}" in pinned for version in re.findall(r"page for version (\S+)", README)] == [True]
-    assert config.load(ROOT / "params.yaml").study.seeds == 30
+    assert load_params(ROOT / "params.yaml").study.seeds == 30
     assert "thirty paired seeds each" in README.replace("\n", " ")
 
 
 def test_most_gains_of_the_mixture_vanish_beside_no_regularization_at_its_own_rate() -> None:
-    results, search = (store.read_json(ROOT / f"reports/mixture/{name}.json") for name in ("results", "search"))
+    results, search = (read_json(ROOT / f"reports/mixture/{name}.json") for name in ("results", "search"))
     rates = {
-        point["parameters"]["learning_rate"]
-        for path in RESULTS[:-1]
-        for point in store.read_json(ROOT / path)["points"]
+        point["parameters"]["learning_rate"] for path in RESULTS[:-1] for point in read_json(ROOT / path)["points"]
     }
     assert len(rates) == 1
     (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
@@ -178,7 +177,7 @@ def test_most_gains_of_the_mixture_vanish_beside_no_regularization_at_its_own_ra
 
 def test_a_rate_that_gains_nothing_takes_no_share_of_the_answer() -> None:
     results, search = (
-        copy.deepcopy(store.read_json(ROOT / f"reports/mixture/{name}.json")) for name in ("results", "search")
+        copy.deepcopy(read_json(ROOT / f"reports/mixture/{name}.json")) for name in ("results", "search")
     )
     (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
     assert "the rate alone gains" in untuned(results, search)
@@ -232,7 +231,7 @@ def test_refresh_refuses_a_text_with_other_parts(text: str) -> None:
 
 def mixture(*keys: str) -> dict[str, Any]:
     """The committed table with a few points: the reference, and usually the sample and a point of one more variant."""
-    results: dict[str, Any] = store.read_json(ROOT / "reports/mixture/results.json")
+    results: dict[str, Any] = read_json(ROOT / "reports/mixture/results.json")
     points = [point for point in results["points"] if point["key"] in {"none", *(keys or ("dropout=0.5", "l2=0.01"))}]
     order = [key for key in results["ranking"]["nll"]["after"] if key in {point["key"] for point in points}]
     return {**results, "points": points, "ranking": {"nll": {"before": order, "after": order}}}
@@ -475,7 +474,7 @@ def mine(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
 def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(edited((ROOT / "params.yaml").read_text()))
-    params = config.load(path)
+    params = load_params(path)
     assert list(params.study.datasets) == ["mine"]
     assert params.datasets["mine"].kind == "file"
     assert set(params.datasets) > {"mine", "mixture"}
@@ -493,9 +492,9 @@ def with_a_claim(text: str) -> str:
 
 def answers(done: Study, line: str) -> None:
     """The answer is printed and every result is there."""
-    datasets = config.load(done.folder / "params.yaml").study.datasets
+    datasets = load_params(done.folder / "params.yaml").study.datasets
     for name in datasets:
-        results = store.read_json(done.folder / f"reports/{name}/results.json")
+        results = read_json(done.folder / f"reports/{name}/results.json")
         assert results["answer"]["sentence"] in done.printed.replace("\n", " ")
         assert results["protocol"]["seeds"] == 3
     page = (done.folder / "reports/index.html").read_text(encoding="utf-8")
@@ -542,7 +541,7 @@ def serves(done: Study, line: str) -> None:
     with started(done.folder, line, UI_PORT=str(port)) as process:
         assert b"MLflow" in answered(f"http://127.0.0.1:{port}/", process)
         printed = (done.folder / "printed.txt").read_text()
-    for name in config.load(done.folder / "params.yaml").study.datasets:
+    for name in load_params(done.folder / "params.yaml").study.datasets:
         assert re.search(rf"{name} regularization: http://127\.0\.0\.1:{port}/#/experiments/\d+", printed)
 
 
@@ -563,7 +562,7 @@ def run_yaml(block: Block, fixture: Fixture) -> None:
     assert re.search(r"path: (\S+)", block.text)[1] == "inputs/mine.csv"
     answers(done, "make repro")
     rates = {"train": 0.4, "validation": 0.2}
-    results = store.read_json(done.folder / "reports/mine/results.json")
+    results = read_json(done.folder / "reports/mine/results.json")
     assert {split: results["dataset"][split] / 120 for split in rates} == pytest.approx(rates)
 
 
@@ -571,11 +570,11 @@ def fits_the_claims(block: Block, fixture: Fixture) -> None:
     """A reader's own sentence: it is accepted beside those of the project, for an experiment that is there."""
     path = fixture("tmp_path") / "claims.yaml"
     path.write_text(with_a_claim((ROOT / "claims.yaml").read_text()))
-    topic = grammar.load(path).topics["dropout"]
+    topic = load_textbook(path).topics["dropout"]
     claim = next(iter(topic.claims.values()))
     assert claim.sentence in block.text
     assert claim.experiment in topic.experiments
-    assert len(topic.claims) == len(grammar.load(ROOT / "claims.yaml").topics["dropout"].claims) + 1
+    assert len(topic.claims) == len(load_textbook(ROOT / "claims.yaml").topics["dropout"].claims) + 1
 
 
 def is_generated(block: Block, fixture: Fixture) -> None:

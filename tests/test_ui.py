@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from test_tracking import server
+from tracking.test_publishing import server
 
-from pipeline.ground import store
-from pipeline.stages.stages import report_file, score_file
+from pipeline.core.files import read_arrays, read_json
+from pipeline.core.paths import report_file, score_file
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
 from pipeline.tracking.pages import address
-from pipeline.tracking.publication import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
-from pipeline.tracking.tracking import publish
+from pipeline.tracking.publishing import publish
+from pipeline.tracking.study import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ class Site:
 def site(tmp_path_factory) -> Iterator[Site]:
     """The default study, published to a folder of its own and served."""
     root = tmp_path_factory.mktemp("site")
-    studies = [store.read_json(path) for path in sorted(PROJECT.glob("reports/*/results.json"))]
+    studies = [read_json(path) for path in sorted(PROJECT.glob("reports/*/results.json"))]
     records, pages = [], []
     for results in studies:
         found = records_of(results, arrays_of(results), figures_of(results, root / "figures"))
@@ -79,7 +79,7 @@ def arrays_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     paths = [PROJECT / score_file(results["dataset"]["name"], *place) for place in places]
     if not all(path.exists() for path in paths):
         pytest.skip("the study's scores are not here; `make repro` makes them")
-    return [store.read_arrays(path)[0] for path in paths]
+    return [read_arrays(path)[0] for path in paths]
 
 
 def figures_of(results: dict[str, Any], folder: Path) -> dict[str, Path]:

@@ -1,1 +1,1 @@
-"""What probabilities are worth: scores, calibration errors, temperature scaling; all metrics of a point."""
+"""Calibrators, reliability curves and what label smoothing does to calibration."""

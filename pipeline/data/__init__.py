@@ -1,1 +1,1 @@
-"""Data sets in memory: a pool of rows, the splits of each seed, standardization."""
+"""Data sets: tables, synthetic tasks, splits, standardization, storage."""

@@ -1,1 +1,1 @@
-"""Optuna tunes under equal budgets: batches of trials as stacks, and what the winners are worth."""
+"""The hyperparameter search with Optuna."""

@@ -13,7 +13,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from pipeline.params.spaces import Dimension, Search, strengths
+from pipeline.config.search_space import Dimension, Search, strengths
 
 Row = dict[str, Any]
 Known = TypeVar("Known", bound=Mapping[str, Any])

@@ -1,1 +1,1 @@
-"""One function a stage: where files meet mathematics, or results meet people."""
+"""One module a command: where files meet mathematics."""

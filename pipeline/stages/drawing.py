@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.ground import store
+from pipeline.core.files import write_bytes
 
 if TYPE_CHECKING:
-    from pipeline.figures.canvas import Drawing
-    from pipeline.report.report import Picture
+    from pipeline.reporting.figures.canvas import Drawing
+    from pipeline.reporting.page import Picture
 
 
 class Drawn(NamedTuple):
@@ -22,8 +22,8 @@ class Drawn(NamedTuple):
 
 def forms_at(path: Path, drawing: Drawing | None) -> Drawn:
     """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
-    from pipeline.figures import canvas  # noqa: PLC0415
-    from pipeline.report.report import Picture  # noqa: PLC0415
+    from pipeline.reporting.figures import canvas  # noqa: PLC0415
+    from pipeline.reporting.page import Picture  # noqa: PLC0415
 
     if drawing is None:
         return Drawn({}, {})
@@ -36,5 +36,5 @@ def written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
     """Write the files; give back where they are, and the pictures by name."""
     files = {path: content for one in drawn for path, content in one.files.items()}
     for path, content in files.items():
-        store.write_bytes(path, content)
+        write_bytes(path, content)
     return [*files], {name: picture for one in drawn for name, picture in one.pictures.items()}

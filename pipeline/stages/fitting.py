@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data import datasets
-from pipeline.data.data import Dataset
-from pipeline.ground import store
-from pipeline.ground.errors import InputError
-from pipeline.ground.layout import data_file
-from pipeline.ground.terminal import progress
-from pipeline.params import points
-from pipeline.stages.keeping import TRAINING, load_data, made_from
+from pipeline.config.points import Point
+from pipeline.core.errors import InputError
+from pipeline.core.files import is_current, mark_current, write_arrays
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.paths import data_file
+from pipeline.core.progress import progress
+from pipeline.data.dataset import Dataset
+from pipeline.data.storage import seed_data
+from pipeline.stages.keeping import TRAINING, load_data
 
 TOGETHER = 4  # points that are fitted and written together: enough to share random numbers and to keep workers busy
-Points = Mapping[Path, points.Point]
+Points = Mapping[Path, Point]
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -27,26 +28,26 @@ def fit_files(points: Points, seeds: int, dataset: str, *, jobs: int, backend: s
     """Fit every point on its seeds, except those whose file still holds; give back how many were fitted."""
     source = data_file(dataset)
     prints = {
-        path: made_from(TRAINING, parts=[point.model_dump(mode="json"), seeds, history], files=[source])
+        path: fingerprint(point.model_dump(mode="json"), seeds, history, code=[TRAINING], files=[source])
         for path, point in points.items()
     }
-    todo = [path for path, made in prints.items() if not store.is_current(path, made)]
+    todo = [path for path, made in prints.items() if not is_current(path, made)]
     wanted = [points[path] for path in todo]
     fitted = fit(wanted, seeds, load_data(dataset), jobs=jobs, backend=backend, history=history) if todo else ()
     for path, (arrays, about) in zip(todo, fitted, strict=True):
-        store.write_arrays(path, arrays, about)
-        store.mark_current(path, prints[path])
+        write_arrays(path, arrays, about)
+        mark_current(path, prints[path])
     return len(todo)
 
 
 def fit(
-    points: Sequence[points.Point], seeds: int, pooled: Dataset, *, jobs: int, backend: str, history: bool
+    points: Sequence[Point], seeds: int, pooled: Dataset, *, jobs: int, backend: str, history: bool
 ) -> Iterator[tuple[Arrays, dict[str, Any]]]:
     """Fit a few points at a time, so that an interruption loses no more, with one progress bar for all."""
-    from pipeline.networks.train import fit_points, seeds_of  # noqa: PLC0415  (torch takes a second to import)
+    from pipeline.training.fit import fit_points, seeds_of  # noqa: PLC0415  (torch takes a second to import)
 
     used = sorted({seed for point in points for seed in seeds_of(point, seeds)})
-    data = {seed: datasets.seed_data(pooled, seed) for seed in used}
+    data = {seed: seed_data(pooled, seed) for seed in used}
     total = sum(point.epochs for point in points) * seeds
     with workers(backend), progress(f"{len(points) * seeds} members", total, "epochs") as tick:
         for start in range(0, len(points), TOGETHER):

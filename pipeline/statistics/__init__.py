@@ -1,1 +1,1 @@
-"""Paired comparisons over seeds, their verdicts, and the finished tables of the study."""
+"""Intervals, paired comparisons, rows that seeds share."""

@@ -58,7 +58,7 @@ def mean_interval(
 
     Reference:
         Nadeau & Bengio 2003, Inference for the Generalization Error: the corrected resampled t test. Their surrogate
-        rho = n_test / (n_test + n_train) is not used: see `pipeline.statistics.overlap`.
+        rho = n_test / (n_test + n_train) is not used: see `pipeline.statistics.shared_rows`.
     """
     mean, deviations = centred(values)
     half = _quantile(deviations, widening, confidence) * _standard_error(deviations, widening)

@@ -1,1 +1,1 @@
-"""MLflow as a projection of what DVC has produced."""
+"""MLflow as a projection of the finished tables."""

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from pipeline.ground.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.tracking.reconcile import StoredExperiment, StoredRun
 from pipeline.tracking.records import EXPERIMENT_DIGEST, Record, size
 

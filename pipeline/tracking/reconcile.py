@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from pipeline.ground.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.tracking.records import Record, reference_tags
 
 Place = tuple[str, str]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.ground.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.tracking.pages import cited, resolved
 
 Value = str | float | int | bool

@@ -1,1 +1,0 @@
-"""The ledger: exact checks on the real code, effects of experiments, verdicts on sentences."""

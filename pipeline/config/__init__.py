@@ -1,0 +1,1 @@
+"""params.yaml and the textbook's files as typed, strict models."""

@@ -1,0 +1,130 @@
+"""Every parameter of the laboratory: typed, frozen and strict.
+
+`params.yaml` is read once by `load`; a mistake in it ends in an `InputError` that names the key path and the
+value. A variant expands to points, and a point is one complete row of hyperparameters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.config.datasets import KINDS, DatasetParams
+from pipeline.config.fields import Name, Names, Strict
+from pipeline.config.points import Network, Point, Regularizers, Train, Variant, expand
+from pipeline.config.reading import check_names, explained, printable, read_yaml, validate
+from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler, Search
+from pipeline.core.errors import InputError
+
+
+class Study(Strict):
+    """What is run."""
+
+    datasets: Names = Field(min_length=1, description="Names under `datasets` that the study trains on.")
+    seeds: int = Field(ge=2, le=10_000, description="Paired seeds of every point.")
+
+
+class Params(Strict):
+    """All of params.yaml."""
+
+    datasets: dict[Name, DatasetParams] = Field(min_length=1)
+    network: Network
+    train: Train
+    variants: dict[Name, Variant]
+    search: Search
+    study: Study
+
+
+def load_params(path: Path) -> Params:
+    """Read and check `params.yaml`.
+
+    Raises:
+        InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
+    """
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
+    for section in ("network", "train"):
+        validate(Network if section == "network" else Train, raw.get(section), path, section)
+    _section(raw, "datasets", path)
+    base = {**raw["network"], **raw["train"]}
+    variants = _section(raw, "variants", path)
+    expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
+    params = validate(Params, {**raw, "variants": expanded}, path, "")
+    _check_study(params, path)
+    _check_search(params, path)
+    return params
+
+
+def _section(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    section = raw.get(name)
+    if not isinstance(section, dict) or not section:
+        raise InputError(f"{path}: {name}: must be a mapping of names, got {section!r}")
+    check_names(section, path, name)
+    return section
+
+
+def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:
+    """A row or a list of rows, in which every list value is a sweep, becomes points."""
+    points = expand(Point, rows, base, path, f"variants.{name}", name)
+    return Variant(name=name, points=tuple(points.values()), labels=tuple(points))
+
+
+def _check_study(params: Params, path: Path) -> None:
+    for name in params.study.datasets:
+        if name not in params.datasets:
+            known = ", ".join(params.datasets)
+            raise InputError(f"{path}: study.datasets: must name a key of datasets ({known}), got {name!r}")
+    if len(set(params.study.datasets)) < len(params.study.datasets):
+        raise InputError(f"{path}: study.datasets: names must differ, got {list(params.study.datasets)}")
+    _check_reference(params.variants, path)
+
+
+def _check_search(params: Params, path: Path) -> None:
+    """Every strength must be one of `Regularizers`, the ends of all ranges together a point, and seeds must suffice."""
+    search, seeds = params.search, params.study.seeds
+    known = [name for name, off in Regularizers() if type(off) is float]
+    for name in search.space:
+        if name not in (LEARNING_RATE, *known):
+            raise InputError(f"{path}: search.space: must name strengths ({', '.join(known)}), got {printable(name)}")
+    base = {**params.network.model_dump(), **params.train.model_dump()}
+    for end in ("low", "high"):
+        ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
+        validate(Point, {**base, **ends}, path, "search.space")
+    if search.seeds > seeds:
+        raise InputError(f"{path}: search.seeds: must be at most study.seeds ({seeds}), got {search.seeds}")
+
+
+def _check_reference(variants: dict[str, Variant], path: Path) -> None:
+    """All points are compared with the first of `none`, and a replicate of that one is the A/A check."""
+    if "none" not in variants:
+        raise InputError(f"{path}: variants.none: must be there: all other points are compared with it")
+    reference = variants["none"].points[0]
+    for field, off in {**Regularizers().model_dump(), "replicate": 0}.items():
+        if (value := getattr(reference, field)) != off:
+            raise InputError(f"{path}: variants.none.{field}: must be {off} in the first point, got {value}")
+    for name, variant in variants.items():
+        for point in variant.points:
+            if point.replicate and point.model_copy(update={"replicate": 0}) != reference:
+                raise InputError(f"{path}: variants.{name}.replicate: only the first point of none is repeated, got 1")
+
+
+def explain_params() -> str:
+    """Every key that params.yaml may hold, by section: whether it must be given, and what it means."""
+    datasets: dict[str, type[Strict]] = {f"datasets.NAME, kind: {kind}": model for kind, model in KINDS.items()}
+    elsewhere = {
+        key: section for section, model in (("network", Network), ("train", Train)) for key in model.model_fields
+    }
+    search: dict[str, type[Strict]] = {"": Search, ".space.NAME": Dimension, ".sampler": Sampler, ".pruner": Pruner}
+    return "\n\n".join(
+        [
+            *(explained(title, model, omit={"kind"}) for title, model in datasets.items()),
+            explained("network", Network),
+            explained("train", Train),
+            explained("variants.NAME", Point, elsewhere=elsewhere),
+            *(explained(f"search{title}", model) for title, model in search.items()),
+            explained("study", Study),
+        ]
+    )

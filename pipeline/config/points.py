@@ -1,0 +1,183 @@
+"""Points: complete rows of hyperparameters, and how a row whose values are lists becomes several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from pipeline.config.fields import Name, Probability, Strength, Strict, Widths
+from pipeline.config.reading import printable, validate
+from pipeline.core.errors import InputError
+
+
+class Network(Strict):
+    """The network that is trained."""
+
+    architecture: Literal["mlp", "conv", "gru"] = Field(
+        default="mlp",
+        description="Multilayer perceptron; convolutions, or a recurrent network that reads rows, of a square image.",
+    )
+    hidden: Widths = Field(
+        description="Width of each hidden layer; channels of each convolution; a gru has one, a multiple of 16."
+    )
+
+
+class Train(Strict):
+    """How a network is fitted."""
+
+    epochs: int = Field(ge=1, le=1_000_000, description="Passes over the training rows.")
+    batch_size: int = Field(ge=1, description="Rows of a step; the last of an epoch may have fewer.")
+    optimizer: Literal["adam", "sgd"] = Field(description="Adam (AdamW where weight_decay > 0) or SGD.")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Step size at the start.")
+    schedule: Literal["constant", "cosine"] = Field(description="Learning rate over time; cosine ends at zero.")
+    momentum: Probability = Field(description="Momentum of SGD; Adam does not use it.")
+
+
+class Regularizers(Strict):
+    """The strength of each regularizer; exactly 0 (or none) is off."""
+
+    dropout: Probability = Field(default=0.0, description="Probability of dropping a hidden unit.")
+    input_dropout: Probability = Field(default=0.0, description="Probability of dropping an input feature.")
+    output_dropout: Probability = Field(default=0.0, description="Probability of dropping a logit.")
+    shared_dropout: bool = Field(
+        default=False,
+        description="One dropout mask for all positions of a convolution (spatial dropout, Tompson et al. 2015) or all "
+        "steps of a recurrent network (variational dropout, Gal & Ghahramani 2016).",
+    )
+    weight_decay: Strength = Field(
+        default=0.0, description="Decoupled decay: weights shrink by 1 - learning_rate * weight_decay a step."
+    )
+    l2: Strength = Field(default=0.0, description="L2 penalty l2/2 * sum(w**2), through the optimizer's gradient.")
+    label_smoothing: Probability = Field(default=0.0, description="Share of a label that is spread over all classes.")
+    mixup: Strength = Field(default=0.0, description="Beta(a, a) of the mixing weight between two rows of a batch.")
+    cutmix: Strength = Field(
+        default=0.0, description="Beta(a, a) of the share of features kept when others come from another row."
+    )
+    cutout: Probability = Field(
+        default=0.0, description="Share of the features set to their mean, drawn anew for each row."
+    )
+    noise: Strength = Field(
+        default=0.0, description="Gaussian noise on the inputs, in standard deviations of a feature."
+    )
+    max_norm: Strength = Field(
+        default=0.0, description="Largest norm of the weights into a hidden unit; 0 sets no limit."
+    )
+    averaging: Probability = Field(
+        default=0.0, description="Decay of the moving average of the weights that is evaluated."
+    )
+    early_stopping: Literal["none", "nll", "nll_ts"] = Field(
+        default="none",
+        description="Keep the epoch with the best validation NLL, or the best after temperature scaling.",
+    )
+    patience: int = Field(
+        default=0, ge=0, description="Epochs without a better one after which early stopping ends; 0 never ends."
+    )
+    batch_norm: bool = Field(default=False, description="Batch normalization before each ReLU.")
+
+
+class Point(Network, Train, Regularizers):
+    """One complete row of hyperparameters; in params.yaml a list value is a sweep."""
+
+    replicate: int = Field(
+        default=0, ge=0, le=1, description="1 trains on the second half of the seeds: the A/A check."
+    )
+
+    @model_validator(mode="after")
+    def _fields_must_agree(self) -> Point:
+        if self.learning_rate * self.weight_decay > 1:
+            product_ = self.learning_rate * self.weight_decay
+            raise ValueError(
+                f"learning_rate * weight_decay must be at most 1 (weights would change sign), got {product_:g}"
+            )
+        if self.patience and self.early_stopping == "none":
+            raise ValueError(f"patience needs early_stopping nll or nll_ts, got patience {self.patience}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_architecture_must_offer_it(self) -> Point:
+        if self.shared_dropout and self.architecture == "mlp":
+            raise ValueError("shared_dropout needs architecture conv or gru, got mlp")
+        if self.batch_norm and self.architecture != "mlp":
+            raise ValueError(f"batch_norm needs architecture mlp, got {self.architecture}")
+        if self.max_norm and self.architecture == "gru":
+            raise ValueError("max_norm needs architecture mlp or conv, got gru")
+        if self.architecture == "gru" and (len(self.hidden) != 1 or self.hidden[0] % 16):
+            raise ValueError(
+                f"architecture gru needs one hidden width, a multiple of 16 (kernels would round differently), "
+                f"got {list(self.hidden)}"
+            )
+        return self
+
+
+class Variant(Strict):
+    """A named family of points."""
+
+    name: Name
+    points: tuple[Point, ...]
+    labels: tuple[str, ...] = Field(description="A short name for each point, unique within the variant.")
+
+    @property
+    def pairs(self) -> Iterator[tuple[str, Point]]:
+        """Every point with its label."""
+        return zip(self.labels, self.points, strict=True)
+
+
+Row = TypeVar("Row", bound=Point)
+
+
+def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where: str, plain: str) -> dict[str, Row]:
+    """Points of a row or a list of rows, in which every list value is a sweep, by their labels.
+
+    `plain` is the label of a point for which a row sets nothing.
+
+    Raises:
+        InputError: a row is none, sets what is unknown or out of range, or two points are equal.
+    """
+    points: list[Row] = []
+    labels: list[str] = []
+    for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        at = f"{where}.{index}" if isinstance(rows, list) else where
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: {at}: must be a row of hyperparameters, got {row!r}")
+        for values in product(*(sweep(field, value, f"{path}: {at}") for field, value in row.items())):
+            chosen = dict(zip(row, values, strict=True))
+            points.append(validate(model, {**base, **chosen}, path, at))
+            labels.append(_label(plain, chosen, points[-1]))
+    if not points:
+        raise InputError(f"{path}: {where}: must have at least one row, got []")
+    _check_unique(labels, f"{path}: {where}")
+    return dict(zip(labels, points, strict=True))
+
+
+def sweep(field: str, value: Any, where: str) -> list[Any]:
+    """The values that a row gives a field: widths are a list already, so a sweep over them is a list of lists."""
+    if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
+        return [value]
+    if not value:
+        raise InputError(f"{where}.{printable(field)}: a sweep needs at least one value, got []")
+    return value
+
+
+def _label(variant: str, chosen: dict[str, Any], point: Point) -> str:
+    """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing."""
+    values = {field: getattr(point, field) for field in chosen if field != "replicate"}
+    text = ",".join(f"{field}={_word(value)}" for field, value in values.items()) or variant
+    return f"{text},replicate={point.replicate}" if point.replicate else text
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(str(item) for item in value)
+    return (
+        str(value).lower() if isinstance(value, bool) else f"{value:.15g}" if isinstance(value, float) else str(value)
+    )
+
+
+def _check_unique(labels: list[str], where: str) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"{where}: every point must differ, got {label} twice")

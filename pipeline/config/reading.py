@@ -1,0 +1,138 @@
+"""From a YAML file to checked models; a mistake is one line: file, key path, requirement, value received."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pipeline.config.datasets import KINDS
+from pipeline.config.fields import NAMING, is_name
+from pipeline.core.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+Named = TypeVar("Named")
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain values from a YAML 1.2 file.
+
+    Raises:
+        InputError: the file cannot be read, or is not valid YAML.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415  (YAML 1.2, as DVC reads it: 1e-3 is a number, off is a word)
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 text, byte {error.start} is not") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML: nested too deeply") from None
+    except (YAMLError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:
+    """What a name that the user gave stands for.
+
+    Raises:
+        InputError: there is no such name.
+    """
+    if name not in names:
+        raise InputError(f"{where}: must be one of {', '.join(names)}, got {name!r}")
+    return names[name]
+
+
+def check_names(section: Collection[object], path: Path, where: str) -> None:
+    """Raise InputError unless every key of a section is a name that may become a path."""
+    for key in section:
+        if not is_name(key):
+            raise InputError(f"{path}: {where}: {NAMING}, got {key!r}")
+
+
+def validate(model: type[Model], raw: Any, path: Path, where: str) -> Model:
+    """A section of a file, checked.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error, where)}") from None
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    """The first thing that is wrong, as one line: key path, requirement, value received."""
+    mistakes = error.errors(include_url=False)
+    first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
+    loc = [printable(part) for part in first["loc"]]
+    if loc[-1:] == ["[key]"] and first["type"] == "value_error":
+        del loc[-2:]  # a name: its section is the place, and it is what was received
+    elif loc[:1] == ["datasets"]:
+        del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
+    place = ".".join([where, *loc] if where else loc)
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if first["type"].startswith("union_tag"):
+        kind = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
+        return f"{place}.kind: must be one of {', '.join(KINDS)}, got {kind!r}"
+    if first["type"] == "missing":
+        return f"{place}: this key is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key (its value is {first['input']!r})"
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{place}: {message}{got}{more}"
+
+
+def printable(part: object) -> str:
+    """A part of a key path on one line, whatever characters it has."""
+    return repr(part)[1:-1] if isinstance(part, str) else str(part)
+
+
+def explained(
+    title: str,
+    model: type[BaseModel],
+    *,
+    omit: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """A section and its keys, a line each: what they mean, and what they are where they are not given.
+
+    Args:
+        title: where the section stands in its file.
+        model: the section.
+        omit: keys to leave out.
+        elsewhere: for keys that must be given, the section that gives them where this one does not.
+    """
+    return "\n".join([f"{title}: {model.__doc__}", *_keys(model, omit, elsewhere)])
+
+
+def _keys(model: type[BaseModel], omit: Collection[str], elsewhere: Mapping[str, str]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name not in omit:
+            given = _default(field) if not field.is_required() else "required"
+            if name in elsewhere and field.is_required():
+                given = f"as in {elsewhere[name]}"
+            one_of = f" One of {', '.join(get_args(field.annotation))}." if _is_choice(field) else ""
+            yield f"  {field.alias or name:<16} {field.description}{one_of} ({given})"
+
+
+def _is_choice(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Literal
+
+
+def _default(field: FieldInfo) -> str:
+    """What a key is that is not given, as YAML has it."""
+    value = field.get_default(call_default_factory=True, validated_data={})
+    nothing = value in ("", None) or (isinstance(value, tuple | dict) and not any(value))
+    return f"default {'none' if nothing else str(value).lower() if isinstance(value, bool) else value}"

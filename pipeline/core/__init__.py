@@ -1,0 +1,1 @@
+"""Random streams, determinism, files, paths, errors, progress."""

@@ -1,0 +1,60 @@
+"""The memo: finished work by fingerprint, below DVC's grain; safe to delete, bounded in size.
+
+Equal work is done once, wherever it is asked for, and an interruption loses nothing that was finished.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from pipeline.core.files import write_bytes
+from pipeline.core.paths import MEMO
+
+LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
+DIGEST = 32  # bytes of the checksum that every entry begins with
+
+
+def recall(key: str) -> bytes | None:
+    """What was remembered under a fingerprint; None where nothing was, or where it is damaged."""
+    path = MEMO / key
+    try:
+        content = path.read_bytes()
+        os.utime(path)
+    except FileNotFoundError:
+        return None
+    checksum, payload = content[:DIGEST], content[DIGEST:]
+    if sha256(payload).digest() == checksum:
+        return payload
+    path.unlink(missing_ok=True)
+    return None
+
+
+def remember(key: str, payload: bytes, *, limit: int = LIMIT) -> None:
+    """Keep finished work under a fingerprint."""
+    write_bytes(MEMO / key, sha256(payload).digest() + payload)
+    _trim(limit)
+
+
+def memoized(key: str, make: Callable[[], bytes]) -> bytes:
+    """What was remembered under a fingerprint, or what `make` gives, which is then remembered."""
+    payload = recall(key)
+    if payload is None:
+        payload = make()
+        remember(key, payload)
+    return payload
+
+
+def _trim(limit: int) -> None:
+    """Delete the entries that were not used for longest until the others fit."""
+    entries = [(entry.stat(), entry.path) for entry in os.scandir(MEMO) if entry.is_file()]
+    excess = sum(status.st_size for status, _ in entries) - limit
+    for status, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
+        if excess <= 0:
+            return
+        with suppress(FileNotFoundError):
+            Path(path).unlink()
+        excess -= status.st_size

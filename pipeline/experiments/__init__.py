@@ -1,1 +1,0 @@
-"""What `claims.yaml` declares, and the experiments that measure it."""

@@ -1,1 +1,0 @@
-"""Finished tables in pictures; nothing is computed here."""

@@ -1,1 +1,0 @@
-"""The ground: pinned arithmetic, stateless random numbers, where files are and how they are written, errors."""

@@ -1,0 +1,1 @@
+"""Proper scores, calibration errors, selective risk, decompositions."""

@@ -1,0 +1,1 @@
+"""Networks as stacks: multilayer perceptron, convolutions, gated recurrent units."""

@@ -1,1 +1,0 @@
-"""Every parameter of the laboratory: typed, strict and explained."""

@@ -1,0 +1,262 @@
+"""What have all figures in common? Colours, marks, captions, and files that are the same to the byte each time."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from textwrap import fill, wrap
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.results.rank_changes import is_doubtful
+from pipeline.results.readable_names import DAGGER
+
+# Okabe & Ito 2008, without the yellow that white paper swallows; black is the unregularized network's
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "h")
+BLUE, ORANGE = COLOURS[:2]
+INK, GREY, PALE = "#000000", "#767676", "#DDDDDD"
+DARK = {ORANGE: "#A84600", BLUE: BLUE, GREY: "#555555"}  # the same for text, which needs more contrast than a mark
+VERDICTS = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
+VERDICT_WORDS = {"better": "better", "worse": "worse", "no evidence": "no evidence, or too small to matter"}
+NOT_HELD = "does not hold for all together (Holm)"
+NEUTRAL = "#555555"  # what is neither better nor worse: before and after, found and fresh
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+SUFFIX = {"before": "", "after": "_ts"}
+WHEN = {"before": "before temperature scaling", "after": "after temperature scaling"}
+Results = Mapping[str, Any]
+Row = Mapping[str, Any]
+# hundredths of a point are finer than any screen; scales, which have more digits, do not follow a blank
+NUMBER = re.compile(r"(?<=[ \n\"])-?\d+\.\d{3,}(?![\d%])")
+INDENT = re.compile(r"\n\s+")
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 12,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12.5,
+    "axes.titleweight": "bold",
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "grid.color": "#ECECEC",
+    "legend.fontsize": 11,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "regularization-lab",
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+}
+
+
+class Drawing(NamedTuple):
+    """A figure and the words that belong below it: what its marks, intervals and n are."""
+
+    figure: Figure
+    caption: str
+
+
+class Forms(NamedTuple):
+    """A figure as files: for a page that has its words, and as it stands alone."""
+
+    bare: bytes
+    png: bytes
+    svg: bytes
+
+
+class Mark(NamedTuple):
+    """How a variant's points are drawn: no two variants share both."""
+
+    shape: str
+    colour: str
+
+
+def marks(variants: Sequence[str]) -> dict[str, Mark]:
+    """A mark for each variant, in their order; the unregularized network is a black star.
+
+    >>> marks(["none", "dropout"])["dropout"]
+    Mark(shape='o', colour='#0072B2')
+    """
+    others = [variant for variant in dict.fromkeys(variants) if variant != "none"]
+    drawn = {name: Mark(*pair) for name, *pair in zip(others, cycle(SHAPES), cycle(COLOURS))}
+    return {"none": Mark("*", INK)} | drawn
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the house style, on no screen, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches, whose parts make room for each other."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def sample(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+    """What a data set's figures are drawn from: its name, n, and how many rows of some splits."""
+    protocol, data = results["protocol"], results["dataset"]
+    rows = " and ".join(f"{data[split]:,} {SPLITS[split]}" for split in splits)
+    return f"{data['name']}: n = {protocol['seeds']} paired seeds, {rows} rows."
+
+
+def intervals(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+    """The same where intervals are drawn, and what these are."""
+    protocol = results["protocol"]
+    widened = "" if protocol["correction"] == "none" else ", widened for the rows that seeds share"
+    return f"{sample(results, splits)[:-1]}, {protocol['confidence']:.0%} Student t intervals over seeds{widened}."
+
+
+def wrapped(text: str, width: int) -> str:
+    r"""Text in as few lines as `width` allows, all about as long, so that no word is left alone.
+
+    >>> wrapped("dropout 0.5 + input dropout 0.2 + max norm 3", 38)
+    'dropout 0.5 + input\ndropout 0.2 + max norm 3'
+    """
+    lines, longest = len(wrap(text, width)), max(map(len, text.split()), default=1)
+    fitting = (size for size in range(longest, width) if len(wrap(text, size)) <= lines)
+    return fill(text, next(fitting, width))
+
+
+def verdict_look(verdict: str) -> dict[str, Any]:
+    """Colour and fill of a mark that tells a verdict."""
+    return {
+        "color": VERDICTS[verdict],
+        "marker": "o",
+        "fillstyle": "none" if verdict == "no evidence" else "full",
+        "markeredgewidth": 1.6,
+    }
+
+
+def verdict_legend() -> list[Line2D]:
+    """What these marks mean, and the sign of a verdict that fails Holm's correction."""
+    made = [Line2D([], [], linewidth=2, label=text, **verdict_look(name)) for name, text in VERDICT_WORDS.items()]
+    return [*made, Line2D([], [], color=INK, marker=r"$\dagger$", markersize=9, linestyle="", label=NOT_HELD)]
+
+
+def doubt(axes: Axes, entry: Row, x: float, y: float) -> None:
+    """The sign above a mark, where its verdict does not hold once all comparisons are taken into account."""
+    if is_doubtful(entry):
+        axes.annotate(DAGGER, (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom", fontsize=11)
+
+
+def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) -> None:
+    """Dotted lines through the unregularized network."""
+    if x is not None:
+        axes.axvline(x, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+    if y is not None:
+        axes.axhline(y, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+
+
+def values_axis(axis: Axis, values: Sequence[float], *, room: float = 1.12) -> None:
+    """A logarithmic axis around some values, with up to seven plain, round numbers, where all are positive."""
+    if not values or min(values) <= 0:
+        return
+    axes, (low, high) = axis.axes, (min(values) / min(1.25, room), max(values) * room)
+    across = axis is axes.xaxis
+    (axes.set_xscale if across else axes.set_yscale)("log")
+    (axes.set_xlim if across else axes.set_ylim)(low, high)
+    axis.set_major_locator(FixedLocator(round_numbers(low, high)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def round_numbers(low: float, high: float, most: int = 6) -> list[float]:
+    """The densest round numbers in a range, evenly spaced or not, of which there are no more than `most`.
+
+    >>> round_numbers(0.15, 2.6), round_numbers(0.4, 0.55), round_numbers(1e-4, 30)
+    ([0.2, 0.5, 1.0, 2.0], [0.4, 0.45, 0.5, 0.55], [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])
+    """
+    for steps in ([1 + n / 2 for n in range(18)], (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = [float(f"{step:g}e{power}") for power in range(-8, 8) for step in steps]
+        inside = [value for value in found if low <= value <= high]
+        if len(inside) <= most:
+            return inside
+    return inside[:: len(inside) // most + 1]
+
+
+def gap_where_missing(value: float | None) -> float:
+    """What is missing leaves a gap in a line."""
+    return float("nan") if value is None else value
+
+
+def forms(drawing: Drawing) -> Forms:
+    """The figure in all its forms; its parts are arranged once."""
+    bare = svg(drawing.figure)
+    drawing.figure.set_layout_engine("none")
+    figure = with_caption(drawing)
+    return Forms(bare, png(figure), svg(figure))
+
+
+def with_caption(drawing: Drawing) -> Figure:
+    """The figure with its words below, for where it stands alone; it grows by what they need."""
+    figure = drawing.figure
+    width, before = figure.get_size_inches()
+    text = fill(drawing.caption, int(width * 12.2))
+    height = before + 0.19 * (text.count("\n") + 1) + 0.1
+    figure.set_figheight(height)
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        _keep_at_the_top(figure, before / height)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=10, color="#444444", linespacing=1.35)
+    return figure
+
+
+def _keep_at_the_top(figure: Figure, ratio: float) -> None:
+    """Give what no layout engine arranges its size, and its distance from the top, in a figure that has grown."""
+    for axes in figure.axes:
+        x, y, wide, tall = axes.get_position(original=True).bounds
+        axes.set_position((x, 1 - (1 - y) * ratio, wide, tall * ratio))
+    for text in figure.texts:
+        text.set_y(1 - (1 - text.get_position()[1]) * ratio)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, in its 256 most frequent colours: a third of the size, and no time or version in it."""
+    agg, content = FigureCanvasAgg(figure), io.BytesIO()
+    agg.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(agg.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    places, colours = most_frequent(pixels, 256)
+    picture = Image.fromarray(places.astype(np.uint8)).convert("L")
+    picture.putpalette(colours.astype(np.uint8).tobytes())
+    picture.save(content, "PNG")
+    return content.getvalue()
+
+
+def most_frequent(pixels: NDArray[np.uint8], count: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """The `count` most frequent colours of `pixels` (height, width, 3), and each pixel's place (height, width) in them.
+
+    Lines and marks have them all: what remains are mixtures along edges, which take the nearest.
+    """
+    red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
+    codes, inverse, counts = np.unique(red << 16 | green << 8 | blue, return_inverse=True, return_counts=True)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
+    kept = colours[np.argsort(-counts, kind="stable")[:count]]
+    distance = sum(np.square(colours[:, None, channel] - kept[None, :, channel]) for channel in range(3))
+    return np.argmin(distance, axis=1)[inverse.reshape(pixels.shape[:2])], kept
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG without time or version; letters are outlines, so that it looks the same everywhere."""
+    content, dpi = io.BytesIO(), figure.dpi
+    FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    figure.set_dpi(dpi)  # which drawing an SVG has changed
+    return INDENT.sub("\n", NUMBER.sub(lambda found: f"{float(found[0]):.2f}", content.getvalue().decode())).encode()

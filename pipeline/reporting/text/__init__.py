@@ -1,0 +1,1 @@
+"""Finished tables as text for terminal, page and README."""

@@ -1,0 +1,1 @@
+"""Finished tables of a study."""

@@ -1,0 +1,33 @@
+"""Readable names of points and arms, and the dagger of a verdict that fails Holm's correction."""
+
+DAGGER = "†"
+_READABLE = {
+    "/": ": ",
+    ",replicate=1": " (A/A check)",
+    "=nll_ts": " by scaled NLL",
+    "=nll": " by NLL",
+    "=true": "",
+    "=": " ",
+    ",": " + ",
+    "_": " ",
+}
+
+
+def readable(key: str) -> str:
+    """A point's key as people would write it.
+
+    >>> readable("dropout=0.5,input_dropout=0.2")
+    'dropout 0.5 + input dropout 0.2'
+    """
+    for written, text in _READABLE.items():
+        key = key.replace(written, text)
+    return key
+
+
+def readable_arms(contender: str) -> str:
+    """An arm of the search, or arms that are stacked, as people would write them.
+
+    >>> readable_arms("dropout+weight_decay")
+    'dropout + weight decay'
+    """
+    return " + ".join(readable(arm) for arm in contender.split("+"))

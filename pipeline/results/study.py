@@ -1,0 +1,263 @@
+"""Records of a finished study: its data set, protocol, points, comparisons, ranking and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.points import Point
+from pipeline.core.strict_model import OmitDefault
+from pipeline.metrics.names import MetricName, Stage
+from pipeline.results.record import Record
+
+SIGNIFICANT = 0.05
+"""Of p values that Holm's step-down has corrected."""
+
+Verdict = Literal["better", "worse", "no evidence"]
+Finding = Literal["better", "worse", "same", "no evidence"]
+"""A verdict, or `same` where no meaningful difference is established."""
+
+
+class ClassCount(Record):
+    """A class of a data set and how many rows of the pool have it."""
+
+    name: str
+    rows: int
+
+
+class DatasetSummary(Record):
+    """Sizes of a data set; `overlapping` where seeds resplit one pool; `md5` of its file as DVC has it."""
+
+    name: str
+    rows: int
+    features: int
+    feature_names: tuple[str, ...]
+    classes: tuple[ClassCount, ...]
+    seeds: int
+    train: int
+    validation: int
+    test: int
+    overlapping: bool
+    md5: str
+
+
+class Inflation(Record):
+    """rho / (1 - rho) where nothing was measured, and the textbook's n_test / n_train, quoted only."""
+
+    training_rows: float
+    all_rows: float
+    surrogate: float
+
+
+class ProtocolSummary(Record):
+    """How comparisons were made."""
+
+    confidence: float
+    resamples: int
+    gamma: float
+    seeds: int
+    interval: str
+    p_better: str
+    correction: str
+    rho_train: float
+    rho_fit: float
+    inflation: Inflation
+    multiplicity: str
+    family: int
+
+
+class Reference(Record):
+    """The unregularized point that all others are compared with."""
+
+    index: int
+    key: str
+    variant: str
+
+
+class MetricSummary(Record):
+    """A metric's mean over seeds and its interval; `not_finite` counts seeds without a finite value."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    not_finite: Annotated[int, OmitDefault()] = 0
+
+
+class ProbabilityBetter(Record):
+    """P(better) over paired seeds and its bootstrap interval, in [0, 1]."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+class GapClosed(Record):
+    """The share of a generalization gap that a point closes, in percent, with its interval."""
+
+    percent: float | None
+    low: float | None
+    high: float | None
+
+
+class Comparison(Record):
+    """A point's metric minus the reference's, paired over seeds; see `pipeline.results.comparison`."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    inflation: float | None
+    freedom: float | None
+    p_better: ProbabilityBetter
+    verdict: Verdict
+    equivalent: bool
+    more_seeds: int | None
+    left_out: str | None
+    closed: Annotated[GapClosed | None, OmitDefault()] = None
+
+    @property
+    def finding(self) -> Finding:
+        """The verdict, or `same` where no meaningful difference is established."""
+        return "same" if self.equivalent else self.verdict
+
+    @property
+    def fails_holm(self) -> bool:
+        """Whether a verdict does not hold at 5% once all points are taken into account (Holm 1979)."""
+        return self.verdict != "no evidence" and (self.p_holm is None or self.p_holm > SIGNIFICANT)
+
+
+class PointResult(Record):
+    """One point: its parameters, metrics by name, and comparisons with the reference by name (none of its own)."""
+
+    variant: str
+    name: str
+    kind: Annotated[str | None, OmitDefault()] = None
+    parameters: Point
+    md5: str
+    key: str
+    seeds: int
+    a_a: bool
+    duplicate: bool
+    metrics: dict[MetricName, MetricSummary]
+    against_reference: dict[MetricName, Comparison]
+
+    def mean(self, metric: MetricName) -> float | None:
+        """A metric's mean over seeds; None where there is none that is finite."""
+        summary = self.metrics.get(metric)
+        return None if summary is None else summary.mean
+
+    def comparison(self, metric: MetricName) -> Comparison | None:
+        """A metric's comparison with the reference, where there is one."""
+        return self.against_reference.get(metric)
+
+
+class Ranking(Record):
+    """Keys of points from best to worst mean on test, before and after temperature scaling."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def at(self, stage: Stage) -> tuple[str, ...]:
+        """The order in a stage."""
+        return self.before if stage == "before" else self.after
+
+
+class RankChangeSide(Record):
+    """A comparison before or after temperature scaling, and the point's rank there (1 is best)."""
+
+    difference: float
+    verdict: Finding
+    rank: int
+
+
+class VerdictChange(Record):
+    """A comparison whose sign or verdict changes with temperature scaling."""
+
+    key: str
+    metric: str
+    changed: tuple[Literal["sign", "verdict"], ...] = Field(alias="kinds")
+    before: RankChangeSide
+    after: RankChangeSide
+
+
+class StageCalibration(Record):
+    """ECE and its noise floor, before and after temperature scaling."""
+
+    before: float | None
+    before_floor: float | None
+    after: float | None
+    after_floor: float | None
+
+
+class CalibrationChange(Record):
+    """Calibration of the unregularized and of the chosen point."""
+
+    reference: StageCalibration
+    chosen: StageCalibration
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the ECE of the chosen point, as trained, is known to be above that of the unregularized one."""
+        plain, chosen = self.reference.before, self.chosen.before
+        return plain is not None and chosen is not None and chosen > plain
+
+
+class Choice(Record):
+    """The point that validation chooses, and what test says of it."""
+
+    key: str
+    variant: str
+    name: str
+    parameters: Point
+    seeds: int
+    duplicate: bool
+    chosen_by: MetricName
+    validation: float
+    recommendation: Literal["use", "leave it unregularized"]
+    test: Comparison | None
+    gap_closed: GapClosed | None
+    calibration: CalibrationChange
+    at_edge: tuple[str, ...]
+    sentence: str
+
+
+class Answer(Record):
+    """The point chosen after temperature scaling, the one chosen without it, and a sentence."""
+
+    after_scaling: Choice
+    plain: Choice
+    agree: bool
+    sentence: str
+
+
+class StudyResults(Record):
+    """The finished table of a data set's study, as reports/<dataset>/results.json holds it."""
+
+    dataset: DatasetSummary
+    protocol: ProtocolSummary
+    reference: Reference
+    points: tuple[PointResult, ...]
+    ranking: dict[str, Ranking]
+    verdict_changes: tuple[VerdictChange, ...] = Field(alias="flips")
+    answer: Answer
+
+    @property
+    def reference_point(self) -> PointResult:
+        """The unregularized point."""
+        return self.points[self.reference.index]
+
+    @property
+    def contenders(self) -> Iterator[PointResult]:
+        """All points but the A/A check."""
+        return (point for point in self.points if not point.a_a)
+
+    def point(self, key: str) -> PointResult:
+        """The point of a key.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {point.key: point for point in self.points}[key]

@@ -1,0 +1,148 @@
+"""Records of the textbook's claims: verdicts, effects by cell, lines of figures, and the estimators' audit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.results.record import Level, Record
+
+ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
+VERDICTS: tuple[ClaimVerdict, ...] = ("supported", "refuted", "inconclusive")
+Direction = Literal["lower", "higher", "same"]
+Quantifier = Literal["all", "any"]
+
+
+class VerdictCounts(Record):
+    """How many parts of a sentence, or sentences, have each verdict."""
+
+    supported: int
+    refuted: int
+    inconclusive: int
+
+
+class EffectCell(Record):
+    """An effect on one data set, at one value of the fields that it is measured at.
+
+    `strict` is the verdict under Bonferroni's correction for all comparisons of the claim.
+    """
+
+    dataset: str
+    at: dict[str, Level]
+    of: str
+    against: str
+    of_mean: float | None
+    against_mean: float | None
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    inflation: float | None
+    freedom: float | None
+    verdict: ClaimVerdict
+    strict: ClaimVerdict
+
+
+class EffectResult(Record):
+    """A metric of one cell minus that of another, on every data set and level."""
+
+    says: str
+    metric: str
+    against_metric: str
+    experiment: str
+    direction: Direction
+    least: float
+    denied: bool
+    cells: tuple[EffectCell, ...]
+
+
+class CheckResult(Record):
+    """A statement that needs no statistics, and the number that decides it."""
+
+    what: str
+    measured: float
+    expected: float
+    relation: Literal["equal", "within", "above", "below"]
+    tolerance: float
+    holds: bool
+
+
+class FigureLine(Record):
+    """A line of a claim's figure: a metric over an axis, with intervals."""
+
+    metric: str
+    line: dict[str, Level]
+    n: int
+    x: tuple[Level, ...]
+    mean: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+class FigureAxes(Record):
+    """A part of a claim's figure: one data set, one or more metrics over an axis."""
+
+    dataset: str
+    x: str
+    by: tuple[str, ...]
+    where: dict[str, tuple[Level, ...]]
+    y: tuple[str, ...]
+    lines: tuple[FigureLine, ...]
+
+
+class ClaimResult(Record):
+    """A sentence of the textbook with its verdict, effects, exact checks and figure."""
+
+    topic: str
+    id: str
+    sentence: str
+    source: str
+    note: str
+    quantifier: Quantifier
+    verdict: ClaimVerdict
+    counts: VerdictCounts
+    datasets: tuple[str, ...]
+    seeds: int
+    recipe: dict[str, Level]
+    effects: tuple[EffectResult, ...]
+    checks: tuple[CheckResult, ...]
+    axes: tuple[FigureAxes, ...] = Field(alias="panels")
+
+
+class AuditRow(Record):
+    """How an estimator of calibration does on the lab's own networks, with test sets of one size."""
+
+    dataset: str
+    cell: str
+    part: Literal["network", "study"]
+    estimator: str
+    rows: int
+    networks: int
+    truth: float
+    mean: float
+    bias: float
+    sd: float
+    interval: str
+    coverage: float | None
+    coverage_low: float | None
+    coverage_high: float | None
+    within: bool | None
+
+
+class TopicResults(Record):
+    """What was found of one topic's sentences."""
+
+    topic: str
+    seeds: int
+    claims: tuple[ClaimResult, ...]
+    audit: tuple[AuditRow, ...]
+
+
+class TextbookResults(Record):
+    """The finished table of all claims, as reports/claims.json holds it."""
+
+    seeds: int
+    counts: VerdictCounts
+    claims: tuple[ClaimResult, ...]
+    audit: tuple[AuditRow, ...]

@@ -1,0 +1,216 @@
+"""What is the best that each arm can do? Optuna proposes a batch of trials, one stack trains it, pruners let go.
+
+A batch is a pure function of the trials that were finished before it: samplers are made anew for every batch, with a
+seed of its own, on a copy in memory of what the storage holds. A batch is stored when it is done, so that an
+interruption leaves finished trials only, and what comes next is what would have come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from pipeline.calibration.temperature import decompose_log_loss, fit_temperature, scale_logits
+from pipeline.config.points import Point
+from pipeline.config.search_space import Pruner, Search, strengths
+from pipeline.core.errors import InputError
+from pipeline.core.rng import Purpose, generator
+from pipeline.data.dataset import SeedData
+from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.proper_scores import negative_log_likelihood_of_logs
+from pipeline.search.trials import distributions
+from pipeline.training.fit import Tick, fit_in_rungs
+from pipeline.training.member import Member
+
+Logits = NDArray[np.floating]
+Labels = NDArray[np.int64]
+Trials = Mapping[str, Sequence[FrozenTrial]]
+OBJECTIVES: dict[str, Callable[[Logits, Labels], NDArray[np.float64]]] = {
+    "nll": lambda logits, labels: negative_log_likelihood_of_logs(log_softmax(logits), labels),
+    "nll_ts": lambda logits, labels: negative_log_likelihood_of_logs(
+        log_softmax(scale_logits(logits, fit_temperature(logits, labels))), labels
+    ),
+    "calibration": lambda logits, labels: decompose_log_loss(logits, labels).calibration,
+    "refinement": lambda logits, labels: decompose_log_loss(logits, labels).refinement,
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all arms share: how to search, the point that strengths are set in, and the data of the search's seeds."""
+
+    search: Search
+    base: Point
+    data: Mapping[int, SeedData]
+
+    @property
+    def rungs(self) -> list[int]:
+        """The epochs at which trials may end early."""
+        return self.search.pruner.rungs(self.base.epochs)
+
+    def point(self, arm: str, trial: FrozenTrial | Trial) -> Point:
+        """The complete row of hyperparameters that a trial stands for."""
+        return self.base.model_copy(update=strengths(self.search.dimensions(arm), trial.params))
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Validation labels (seed, row)."""
+        return np.stack([self.data[seed].labels["validation"] for seed in sorted(self.data)])
+
+
+def next_batch(
+    task: Task, finished: Trials, *, jobs: int = 1, tick: Tick | None = None
+) -> dict[str, list[FrozenTrial]]:
+    """Propose, train and judge the next batch of each arm in `finished`; all of them train together.
+
+    An arm's trials depend neither on the other arms, nor on `jobs`.
+    """
+    studies = {arm: _study(arm, trials, task) for arm, trials in finished.items()}
+    asked = [
+        (arm, study.ask(distributions(task.search.dimensions(arm))))
+        for arm, study in studies.items()
+        for _ in range(task.search.batch)
+    ]
+    groups = [[Member(task.point(arm, trial), seed) for seed in sorted(task.data)] for arm, trial in asked]
+
+    def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
+        values = {number: float(_values(logits, task, 0).mean()) for number, logits in sorted(reached.items())}
+        for number, value in values.items():
+            if math.isfinite(value):
+                asked[number][1].report(value, epoch)
+        ends = {number: _end(asked[number][1], value) for number, value in values.items()}
+        for number, state in ends.items():
+            if state is not None:
+                studies[asked[number][0]].tell(asked[number][1], state=state)
+        return [number for number, state in ends.items() if state is None]
+
+    reached = fit_in_rungs(groups, task.data, rungs=task.rungs, survivors=survivors, jobs=jobs, tick=tick)
+    for number, logits in sorted(reached.items()):
+        arm, trial = asked[number]
+        _tell(studies[arm], trial, logits, task)
+    return {arm: study.get_trials()[len(finished[arm]) :] for arm, study in studies.items()}
+
+
+def _end(trial: Trial, value: float) -> TrialState | None:
+    """How a trial ends at a rung: failed where a seed diverged, or pruned; None where it goes on."""
+    if not math.isfinite(value):
+        return TrialState.FAIL
+    return TrialState.PRUNED if trial.should_prune() else None
+
+
+def _values(logits: Logits, task: Task, place: int) -> NDArray[np.float64]:
+    """An objective by seed; NaN where a seed's network has diverged."""
+    found = np.full(len(logits), np.nan)
+    fits = np.isfinite(logits).all((1, 2))
+    if fits.any():
+        found[fits] = OBJECTIVES[task.search.objectives[place]](logits[fits], task.labels[fits])
+    return found
+
+
+def _tell(study: optuna.Study, trial: Trial, logits: Logits, task: Task) -> None:
+    """Give a trial that reached its last epoch the means over seeds; it has failed where a seed diverged."""
+    by_seed = [_values(logits, task, place) for place in range(len(task.search.objectives))]
+    means = [float(values.mean()) for values in by_seed]
+    if not all(map(math.isfinite, means)):
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    trial.set_user_attr("seeds", by_seed[0].tolist())
+    study.tell(trial, means)
+
+
+def _study(arm: str, finished: Sequence[FrozenTrial], task: Task) -> optuna.Study:
+    """A copy in memory of what an arm's study holds, with a sampler that has seen nothing else."""
+    search = task.search
+    seed = int(generator(search.sampler.seed, Purpose.SEARCH, len(finished)).integers(2**32))
+    study = optuna.create_study(
+        study_name=arm,
+        directions=["minimize"] * len(search.objectives),
+        sampler=_sampler(search, seed),
+        pruner=_pruner(search.pruner, task.base.epochs),
+    )
+    study.add_trials(finished)
+    return study
+
+
+def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    samplers = optuna.samplers
+    made: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+        "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=search.sampler.startup),
+        "random": lambda: samplers.RandomSampler(seed=seed),
+        "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=search.sampler.startup),
+        "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=search.batch),
+    }
+    return made[search.sampler.kind]()
+
+
+def _pruner(pruner: Pruner, epochs: int) -> optuna.pruners.BasePruner:
+    pruners = optuna.pruners
+    first, factor = pruner.first, pruner.factor
+    made: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+        "none": pruners.NopPruner,
+        "halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor),
+        "hyperband": lambda: pruners.HyperbandPruner(min_resource=first, max_resource=epochs, reduction_factor=factor),
+        "median": lambda: pruners.MedianPruner(n_startup_trials=5),
+    }
+    return made[pruner.kind]()
+
+
+def run(
+    task: Task,
+    storage: BaseStorage,
+    names: Mapping[str, str],
+    *,
+    trials: int,
+    jobs: int = 1,
+    tick: Tick | None = None,
+) -> Iterator[dict[str, list[FrozenTrial]]]:
+    """Search all arms until each has its trials; yields what is finished, at the start and after every batch.
+
+    Batches are always whole, and all of a batch is stored; an arm's result is its first `trials` trials.
+
+    Args:
+        task: what to search.
+        storage: where studies are, and are gone on with.
+        names: the study of each arm.
+        trials: the budget of each arm.
+        jobs: as in `pipeline.training.fit.fit`.
+        tick: as in `pipeline.training.fit.fit`.
+
+    Raises:
+        InputError: someone else added trials to a study meanwhile.
+    """
+    studies = {
+        arm: optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["minimize"] * len(task.search.objectives),
+            load_if_exists=True,
+        )
+        for arm, name in names.items()
+    }
+    size = task.search.batch
+    while True:
+        finished = {arm: _finished(study) for arm, study in studies.items()}
+        yield {arm: found[:trials] for arm, found in finished.items()}
+        whole = {arm: found[: len(found) // size * size] for arm, found in finished.items()}
+        fewest = min(map(len, whole.values()))
+        if fewest >= trials:
+            return
+        turn = {arm: found for arm, found in whole.items() if len(found) == fewest}
+        for arm, batch in next_batch(task, turn, jobs=jobs, tick=tick).items():
+            if len(_finished(studies[arm])) != len(finished[arm]):
+                raise InputError(f"study {names[arm]!r} must have one search at a time, got trials from another")
+            studies[arm].add_trials(batch[len(finished[arm]) - fewest :])
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Finished trials, in their order; what is still waiting or running is somebody else's."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]

@@ -1,0 +1,115 @@
+"""Where are Optuna's studies kept? In a journal that a kill cannot spoil, or in a database that a URL names."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from pipeline.core.errors import InputError
+
+VARIABLE = "OPTUNA_STORAGE"
+
+
+@contextmanager
+def opened(journal: Path, url: str | None = None) -> Iterator[BaseStorage]:
+    """Hand out the storage: a database where there is a URL, and else a journal, which is made where there is none.
+
+    Only one process may search at a time with the same journal, or with the same URL from the same project.
+
+    Raises:
+        InputError: another search is running, or the storage cannot be opened.
+    """
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with _alone(journal):
+        if not url:
+            _drop_torn_line(journal)
+            yield JournalStorage(JournalFileBackend(str(journal), lock_obj=_Lock(journal)))
+            return
+        storage = _database(url)
+        try:
+            yield storage
+        except StorageInternalError as error:
+            lost = "the connection was lost, the same command goes on from the last batch"
+            raise InputError(f"{VARIABLE}: {_shown(url)}: {lost}: {_line(error)}") from None
+        finally:
+            storage.engine.dispose()
+
+
+def _database(url: str) -> RDBStorage:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    shown = _shown(url)
+    try:
+        return RDBStorage(url)
+    except (SQLAlchemyError, StorageInternalError, ImportError) as error:
+        raise InputError(f"{VARIABLE}: {shown} cannot be opened: {_line(error)}") from None
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be secret in it."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
+
+
+def _line(error: Exception) -> str:
+    """The reason in one line, without the address of its documentation."""
+    return " ".join(str(error).split("\n(Background")[0].split())
+
+
+@contextmanager
+def _alone(journal: Path) -> Iterator[None]:
+    """Hold the journal for one search; the kernel lets go of it with the process."""
+    with journal.with_suffix(".search").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{journal}: another search is running; one at a time") from None
+        yield
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off what a full disk or a power cut left of a line: Optuna would glue the next entry to it and lose both."""
+    if not journal.exists():
+        return
+    with journal.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+class _Lock(BaseJournalFileLock):
+    """A lock that a killed process does not leave behind, unlike a file: Optuna's own would wait for 30 seconds."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_suffix(".lock")
+        self._file: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._file = self._path.open("ab")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

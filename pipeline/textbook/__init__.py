@@ -1,0 +1,1 @@
+"""The textbook's sentences: experiments, exact checks, verdicts, the estimators' audit."""

@@ -1,0 +1,231 @@
+"""Can the estimators of calibration be trusted? They are tried on the lab's own networks, where the truth is known.
+
+A pool of rows with known posterior is taken for the population. Test sets are drawn from it with replacement, labels
+from the posterior, and what each estimator says is compared with its truth on the whole pool.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.core.determinism import require_pinned
+from pipeline.core.rng import Purpose, generator
+from pipeline.metrics.calibration_error import binned_error, debiased_error
+from pipeline.metrics.predictions import (
+    Floats,
+    Ranked,
+    checked_probabilities,
+)
+from pipeline.results.reliability import wilson
+from pipeline.statistics.intervals import mean_interval
+from pipeline.statistics.shared_rows import measured_or, measured_widening
+from pipeline.textbook.estimators import ESTIMATORS, estimates, of_groups, truths
+
+Row = dict[str, Any]
+BOOTSTRAPPED = {"debiased": "normal bootstrap", "ece": "percentile bootstrap"}  # intervals of one network
+SIZES: Mapping[int, int] = {200: 60, 1000: 40, 4000: 30, 20_000: 10}  # rows of a test set: test sets drawn
+STUDIES = 20  # sets of networks drawn for each test set
+BOOTSTRAP_NETWORKS, RESAMPLES = 4, 100
+ENOUGH = (0.93, 0.98)  # coverage that a 95% interval may have
+FEWEST_NETWORKS = 2
+_UNKNOWN: Row = {"interval": "", **dict.fromkeys(("coverage", "coverage_low", "coverage_high", "within"))}
+_Z = 1.959963984540054  # 97.5% quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What one test set of n rows says, of all S networks or of studies of S networks drawn from them.
+
+    Attributes:
+        estimates: `(E, S)` of every estimator.
+        study_means: `(E, STUDIES)` mean over each study's networks.
+        study_hits: `(E, STUDIES)` 1 where its t interval holds the networks' mean truth, else 0.
+        bootstrap_hits: `(B, M)` whether bootstrap intervals of some networks hold their own truth.
+    """
+
+    estimates: Floats
+    study_means: Floats
+    study_hits: Floats
+    bootstrap_hits: Floats
+
+
+def audit(
+    logits: ArrayLike, posterior: ArrayLike, *, seed: int, jobs: int, sizes: Mapping[int, int] = SIZES
+) -> list[Row]:
+    """Try every estimator on networks that were trained, for test sets of several sizes.
+
+    Args:
+        logits: `(S, rows, K)` of S >= 2 networks on a pool of rows; networks with one not finite are left out.
+        posterior: `(rows, K)` true class probabilities.
+        seed: Of the random numbers; each test set has a stream of its own.
+        jobs: Workers; they change no bit.
+        sizes: Rows of a test set, and how many test sets to draw.
+
+    Returns:
+        Rows of `network_rows` and of `study_rows` for each size.
+
+    Raises:
+        ValueError: If shapes or probabilities are not as above, or fewer than 2 networks are finite.
+    """
+    networks, q = _checked(logits, posterior)
+    with Parallel(n_jobs=jobs) as workers:
+        truth = np.stack(workers(delayed(truths)(network, q) for network in networks), axis=-1)
+        wanted = [
+            (n, generator(seed, Purpose.BOOTSTRAP, n << 20 | i)) for n, sets in sizes.items() for i in range(sets)
+        ]
+        found = workers(delayed(simulate)(networks, q, truth=truth, rows=n, draws=draws) for n, draws in wanted)
+    by_size = {n: [one for one, (rows, _) in zip(found, wanted, strict=True) if rows == n] for n in sizes}
+    return [
+        row
+        for function in (network_rows, study_rows)
+        for n, simulated in by_size.items()
+        for row in function(simulated, truth, rows=n)
+    ]
+
+
+def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[Row]:
+    """How far is one network's estimate from its truth, with test sets of this many rows?
+
+    Args:
+        simulated: Two or more test sets.
+        truth: `(E, S)` as `truths` finds it for each network.
+        rows: Of each test set.
+
+    Returns:
+        For each of `ESTIMATORS` a row: `part` "network", `estimator`, `rows`, `networks` (S); `truth`, `mean` and
+        `bias` averaged over networks and test sets; `sd` over the test sets of one network (root mean square over
+        networks); `interval` and its `coverage`: of the bootstrap, estimate +- 1.96 standard errors for debiased and
+        percentiles for ece, "" and None for the rest; `coverage_low` and `coverage_high`, the 95% Wilson interval of
+        the coverage; `within`, whether the coverage is in 93%-98%.
+    """
+    said = np.stack([one.estimates for one in simulated])
+    hits = np.stack([one.bootstrap_hits for one in simulated], axis=1)
+    covered = {name: _coverage(own, interval=BOOTSTRAPPED[name]) for name, own in zip(BOOTSTRAPPED, hits, strict=True)}
+    return _rows(
+        "network",
+        rows,
+        truth=truth,
+        means=np.mean(said, axis=(0, 2)),
+        sd=np.sqrt(np.mean(np.var(said, axis=0, ddof=1), axis=-1)),
+        coverages=[covered.get(name, _UNKNOWN) for name in ESTIMATORS],
+    )
+
+
+def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[Row]:
+    """Does the lab's t interval over networks that share a test set hold the networks' mean truth?
+
+    A study is S networks drawn with replacement, and the test set, whose noise widens the interval as groups of its
+    rows show it (`overlap.measured_widening`). Coverage falls where the estimator's bias is not small beside that, and
+    for what has no groups, the calibration loss and CORP's miscalibration: their intervals know the scatter over
+    networks alone.
+
+    Args:
+        simulated: Two or more test sets.
+        truth: `(E, S)` as `truths` finds it for each network.
+        rows: Of each test set.
+
+    Returns:
+        Rows as those of `network_rows`: `part` "study", `mean`, `bias` and `sd` those of the study's mean.
+    """
+    means = np.stack([one.study_means for one in simulated], axis=1)
+    hits = np.stack([one.study_hits for one in simulated], axis=1)
+    return _rows(
+        "study",
+        rows,
+        truth=truth,
+        means=np.mean(means, axis=(1, 2)),
+        sd=np.std(means, axis=(1, 2)),
+        coverages=[_coverage(each, interval="Student t over networks, widened for their test rows") for each in hits],
+    )
+
+
+def simulate(
+    networks: NDArray[np.floating[Any]], posterior: Floats, *, truth: Floats, rows: int, draws: np.random.Generator
+) -> Simulated:
+    """Draw a test set from the pool, and see what is said of it.
+
+    Args:
+        networks: `(S, pool, K)` finite logits.
+        posterior: `(pool, K)` true class probabilities.
+        truth: `(E, S)` as `truths` finds it for each network.
+        rows: Of the test set, which all networks share.
+        draws: Of rows, labels, studies and resamples, in this order.
+
+    Raises:
+        InputError: the environment is not pinned.
+    """
+    require_pinned()
+    S = len(networks)
+    chosen = draws.integers(0, len(posterior), size=rows)
+    labels = _drawn(posterior[chosen], draws.random(rows))
+    found, ranked = estimates(networks[:, chosen], np.broadcast_to(labels, (S, rows)))
+    studies = draws.integers(0, S, size=(STUDIES, S))
+    values, groups = found[:, studies], of_groups(networks[:, chosen], labels)[:, studies]
+    intervals = mean_interval(values, widening=measured_or(0.0, measured_widening(values, groups, rho=0.0)))
+    center = np.mean(truth, axis=-1)[:, None]
+    hits = (intervals.low <= center) & (center <= intervals.high)
+    some = draws.permutation(S)[:BOOTSTRAP_NETWORKS]
+    resamples = np.sort(draws.integers(0, rows, size=(RESAMPLES, rows)), axis=-1)
+    boots = [_bootstrap(Ranked(ranked.confidence[i], ranked.correct[i]), resamples, truth=truth[:, i]) for i in some]
+    return Simulated(found, intervals.mean, hits.astype(np.float64), np.stack(boots, axis=-1))
+
+
+def _bootstrap(ranked: Ranked, resamples: NDArray[np.int64], *, truth: Floats) -> Floats:
+    """1 where the intervals of `BOOTSTRAPPED` hold the truth, else 0; resamples `(R, n)` are rising ranks."""
+    true = dict(zip(ESTIMATORS, truth.tolist(), strict=True))
+    again = Ranked(ranked.confidence[resamples], ranked.correct[resamples])
+    error = abs(float(debiased_error(ranked)) - true["debiased"])
+    low, high = np.quantile(binned_error(again), [0.025, 0.975])
+    return np.array([error <= _Z * np.std(debiased_error(again), ddof=1), low <= true["ece"] <= high], dtype=np.float64)
+
+
+def _drawn(posterior: Floats, uniforms: Floats) -> NDArray[np.int64]:
+    """Labels `(n,)` from posteriors `(n, K)` by inversion."""
+    below: NDArray[np.int64] = np.sum(np.cumsum(posterior[:, :-1], axis=-1) <= uniforms[:, None], axis=-1)
+    return below
+
+
+def _rows(part: str, rows: int, *, truth: Floats, means: Floats, sd: Floats, coverages: Sequence[Row]) -> list[Row]:
+    head = {"part": part, "rows": rows, "networks": truth.shape[-1]}
+    numbers = zip(np.mean(truth, axis=-1).tolist(), means.tolist(), sd.tolist(), strict=True)
+    return [
+        {**head, "estimator": name, "truth": true, "mean": said, "bias": said - true, "sd": scatter, **coverage}
+        for name, (true, said, scatter), coverage in zip(ESTIMATORS, numbers, coverages, strict=True)
+    ]
+
+
+def _coverage(hits: Floats, *, interval: str) -> Row:
+    """Share of hits `(T, m)` of m trials at each of T test sets, with its Wilson interval.
+
+    Trials at one test set are alike, so it counts them as `_trials` independent ones.
+    """
+    share = np.asarray(np.mean(hits))
+    low, high = (float(end) for end in wilson(share, np.asarray(_trials(hits))))
+    found = {"interval": interval, "coverage": float(share), "coverage_low": low, "coverage_high": high}
+    return {**found, "within": bool(ENOUGH[0] <= share <= ENOUGH[1])}
+
+
+def _trials(hits: Floats) -> float:
+    """Independent trials whose share is as uncertain as that of these `(T, m)`: p (1 - p) / variance, from T to T m.
+
+    Reference:
+        Kish 1965, Survey Sampling, section 8.2 (effective sample size of clusters).
+    """
+    sets, share = len(hits), float(np.mean(hits))
+    variance = float(np.var(np.mean(hits, axis=-1))) / max(sets - 1, 1)
+    return min(max(share * (1 - share) / variance, sets), hits.size) if variance > 0 else float(sets)
+
+
+def _checked(logits: ArrayLike, posterior: ArrayLike) -> tuple[NDArray[np.floating[Any]], Floats]:
+    """Finite networks and the posterior."""
+    z, q = np.asarray(logits), checked_probabilities(posterior, "posterior")
+    if z.ndim != 3 or z.shape[1:] != q.shape:
+        raise ValueError(f"logits must have shape (S, rows, K), the posterior (rows, K), got {z.shape} and {q.shape}")
+    finite = np.isfinite(z).all(axis=(1, 2))
+    if np.count_nonzero(finite) < FEWEST_NETWORKS:
+        raise ValueError(f"finite networks must be {FEWEST_NETWORKS} or more, got {np.count_nonzero(finite)}")
+    return z if finite.all() else z[finite], q

@@ -1,0 +1,134 @@
+"""How do the lab's real networks move? A small one in training, watched, or with PyTorch's optimizer at the wheel.
+
+Network, batches and gradients are the study's own; only what watches or moves them is put in its place in the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.config.points import Point
+from pipeline.core.determinism import heed_cbwr
+from pipeline.data.dataset import Dataset
+from pipeline.data.storage import seed_data
+from pipeline.data.synthetic import MixtureTask, make_mixture
+from pipeline.models.network import Arrays, Masks, Workspace
+from pipeline.training.member import Member
+from pipeline.training.optimizers import Optimizer
+from pipeline.training.stack import Stack
+
+Path = NDArray[np.float64]
+Changes = Mapping[str, Any]
+Kind = Callable[..., torch.optim.Optimizer]
+Penalty = Callable[[Tensor], Tensor]
+
+PLAIN: Changes = {
+    "hidden": (16,),
+    "epochs": 25,
+    "batch_size": 16,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "schedule": "constant",
+    "momentum": 0.0,
+}
+
+
+class Watched(Workspace):
+    """A step's passes on all rows, kept in the order of their first feature; the gradient stays 0: no weight moves."""
+
+    def __init__(self, inner: Workspace) -> None:
+        self.inner = inner
+
+    def forward(self, arrays: Arrays, x: Tensor, masks: Masks | None) -> Tensor:  # noqa: D102
+        logits = self.inner.forward(arrays, x, masks)
+        self.logits = logits[:, order_of(x)]
+        self.mask = masks[0].clone() if masks else torch.empty(0)
+        return logits
+
+    def backward(  # noqa: D102
+        self,
+        arrays: Arrays,  # noqa: ARG002
+        gradients: Arrays,  # noqa: ARG002
+        x: Tensor,
+        masks: Masks | None,  # noqa: ARG002
+        delta: Tensor,
+    ) -> None:
+        self.slope = delta[:, order_of(x)]
+
+
+def order_of(x: Tensor) -> Tensor:
+    """The order of rows by their first feature."""
+    return x[0, :, 0].argsort()
+
+
+def two_steps(changes: Sequence[Changes], *, dtype: torch.dtype, classes: int) -> tuple[Stack, Watched, Watched]:
+    """A stack, and what it computed in two training steps on all rows."""
+    whole = {"epochs": 2, "batch_size": 128, "hidden": (64,)}
+    stack = stack_of([{**whole, **one} for one in changes], dtype=dtype, classes=classes)
+    first, second = (_watched(stack, epoch) for epoch in range(2))
+    return stack, first, second
+
+
+def _watched(stack: Stack, epoch: int) -> Watched:
+    inner = stack.network.workspace(stack.flat, len(stack.flat), stack.rows)
+    stack.workspaces[stack.rows] = step = Watched(inner)
+    stack.run_epoch(epoch)
+    return step
+
+
+def stack_of(changes: Sequence[Changes], *, dtype: torch.dtype = torch.float64, classes: int = 3) -> Stack:
+    """Members that differ in these fields, on 128 rows of a mixture, before training."""
+    heed_cbwr()
+    torch.set_num_threads(1)
+    points = [Point.model_validate({**PLAIN, **one}) for one in changes]
+    task = MixtureTask(seed=0, classes=classes, components=2, features=10, separation=4.0, label_noise=0.0)
+    drawn: Dataset = make_mixture(task, seeds=1, train=128, validation=64, test=1, name="exact")
+    return Stack([Member(point, 0) for point in points], {0: seed_data(drawn, 0)}, dtype, history=False)
+
+
+def paths(stack: Stack) -> list[Path]:
+    """For each member its weights (epoch, parameter) before training and after every epoch."""
+    seen = [stack.flat.clone()]
+    for epoch in range(stack.epochs):
+        stack.run_epoch(epoch)
+        seen.append(stack.flat.clone())
+    return list(torch.stack(seen, 1)[: stack.size].numpy())
+
+
+def parting(one: Path, other: Path) -> float:
+    """Distance between two paths where they are furthest apart, as a share of the distance travelled."""
+    apart = np.linalg.norm(one - other, axis=1).max()
+    return float(apart / np.linalg.norm(other[-1] - other[0]))
+
+
+class Theirs(Optimizer):
+    """An optimizer of PyTorch's in the place of the lab's, and a penalty in the loss that autograd derives."""
+
+    def __init__(self, stack: Stack, kind: Kind, penalty: Penalty | None, **options: Any) -> None:
+        super().__init__()
+        decayed, trained = stack.layout.decayed, stack.layout.trained
+        self.weights, self.gradient, self.penalty = stack.flat[:, :decayed], stack.gradient[:, :decayed], penalty
+        others = stack.flat[:, decayed:trained]
+        self.weights.grad, others.grad = self.gradient, stack.gradient[:, decayed:]
+        rate = stack.points[0].learning_rate
+        self.inner = kind([{"params": [self.weights]}, {"params": [others], "weight_decay": 0}], lr=rate, **options)
+
+    def step(self, factor: float) -> None:  # noqa: D102
+        assert factor == 1
+        if self.penalty is not None:
+            weights = self.weights.clone().requires_grad_()
+            self.gradient += torch.autograd.grad(self.penalty(weights), weights)[0]
+        self.inner.step()
+
+
+def pytorch_path(kind: Kind, changes: Changes = PLAIN, *, penalty: Penalty | None = None, **options: Any) -> Path:
+    """The path of the lab's network on its batches, moved by PyTorch's optimizer."""
+    stack = stack_of([changes])
+    stack.optimizer = Theirs(stack, kind, penalty, **options)
+    return paths(stack)[0]

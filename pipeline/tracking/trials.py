@@ -1,0 +1,108 @@
+"""What MLflow is told of a search while it runs: its arms and their trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.config.search_space import Search, measure
+from pipeline.search.trials import rungs_of
+from pipeline.tracking.artifacts import Row
+from pipeline.tracking.records import Record
+
+TRIALS = "trials"  # a view
+# A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
+_STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+
+
+def experiment(dataset: str) -> str:
+    """The experiment in which a search's runs are found."""
+    return f"{dataset} search"
+
+
+def trial_records(dataset: str, search: Search, rows: Sequence[Row], *, epochs: int) -> list[Record]:
+    """One record an arm and one a trial.
+
+    Args:
+        dataset: its name.
+        search: what is searched, and how.
+        rows: the trials so far, as `pipeline.search.trials.row_of` makes them, or read from the table of all trials.
+        epochs: how many a trial may take.
+    """
+    arms = [_arm_record(dataset, search, arm, epochs=epochs) for arm in search.arms]
+    in_time = sorted(rows, key=lambda row: int(row["trial"]))
+    return [*arms, *(_trial_record(dataset, search, row, epochs=epochs) for row in in_time)]
+
+
+def key(dataset: str, *parts: str) -> str:
+    """What a run of a search is known by."""
+    return "/".join([dataset, *parts])
+
+
+def trial_key(dataset: str, arm: str, number: int) -> str:
+    """What a trial is known by."""
+    return key(dataset, arm, f"trial-{number}")
+
+
+def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> Record:
+    rungs = ", ".join(map(str, search.pruner.rungs(epochs)))
+    pruning = f"Pruner `{search.pruner.kind}` ends trials at epochs {rungs}. " if rungs else ""
+    goals = " and ".join(f"`{measure(objective)}`" for objective in search.objectives)
+    return Record(
+        key=key(dataset, arm),
+        experiment=experiment(dataset),
+        name=arm,
+        description=(
+            f"What is the best that arm `{arm}` can do on `{dataset}`? {search.trials} trials, proposed by Optuna's "
+            f"`{search.sampler.kind}` sampler (seed {search.sampler.seed}) in batches of {search.batch}, are to make "
+            f"{goals} small, a mean over {search.seeds} seeds after {epochs} epochs. {pruning}"
+            f"Look at the trials of all arms in [charts](charts:{TRIALS}) or in [a table](table:{TRIALS}).\n\n"
+            f"{_ranges(search, arm)}"
+        ),
+        tags={"dataset": dataset, "arm": arm, "level": "arm"},
+    )
+
+
+def _ranges(search: Search, arm: str) -> str:
+    """What an arm searches, as a table in Markdown."""
+    lines = [
+        f"| `{name}` | {dimension.low:g} | {dimension.high:g} | {'logarithmic' if dimension.log else 'even'} "
+        f"| {f'{dimension.off:.0%}' if dimension.off else 'never'} |"
+        for name, dimension in search.dimensions(arm).items()
+    ]
+    return "\n".join(["| strength | from | to | sampled | off |", "|---|---|---|---|---|", *lines])
+
+
+def _trial_record(dataset: str, search: Search, row: Row, *, epochs: int) -> Record:
+    arm, number = row["arm"], int(row["trial"])
+    return Record(
+        key=trial_key(dataset, arm, number),
+        experiment=experiment(dataset),
+        name=f"{arm} trial {number}",
+        parent=key(dataset, arm),
+        description=_became(search, row),
+        params={name: float(row[name]) for name in search.space},
+        tags={"dataset": dataset, "arm": arm, "level": "trial", "state": row["state"]},
+        metrics=list(_trial_metrics(search, row, epochs=epochs)),
+        status=_STATUS[row["state"]],
+    )
+
+
+def _became(search: Search, row: Row) -> str:
+    """What became of a trial, in a sentence."""
+    first = search.objectives[0]
+    if row["state"] == "complete":
+        return f"Completed: {measure(first)} {row[first]:.4f}, the mean of {search.seeds} seeds."
+    reached = [(epoch, value) for epoch, value in rungs_of(row).items() if value is not None]
+    last = "".join(f" after epoch {epoch}, at {measure(first)} {value:.4f}" for epoch, value in reached[-1:])
+    return f"Pruned{last}." if row["state"] == "pruned" else f"Failed: training diverged{last}."
+
+
+def _trial_metrics(search: Search, row: Row, *, epochs: int) -> Iterator[tuple[str, float, int]]:
+    """The objectives; the first one by epoch, where it was looked at on the way; and each seed's value of it."""
+    first, rungs = search.objectives[0], rungs_of(row)
+    yield from ((measure(name), row[name], 0) for name in search.objectives if row[name] is not None)
+    if rungs:
+        reached = {**rungs, epochs: row[first]}
+        yield from ((f"rung/{first}", value, epoch) for epoch, value in reached.items() if value is not None)
+    seeds = [row[f"seed/{number}"] for number in range(search.seeds)]
+    yield from ((f"seeds/{measure(first)}", value, seed) for seed, value in enumerate(seeds) if value is not None)

@@ -1,0 +1,1 @@
+"""Training stacks: regularizers, losses, optimizers, early stopping."""

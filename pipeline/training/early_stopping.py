@@ -1,0 +1,62 @@
+"""Early stopping: which epoch's weights does each member of a stack keep?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.calibration.temperature import fit_temperature, scale_logits
+from pipeline.config.points import Point
+
+
+class Watch:
+    """The weights that each member keeps so far.
+
+    A member without early stopping keeps the last ones. One with `nll` keeps those with the best validation NLL; one
+    with `nll_ts` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes on
+    for the others in the stack; a member that has run out of patience keeps no later weights.
+    """
+
+    def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
+        rules = np.array([point.early_stopping for point in points])
+        self.plain, self.scaled = rules == "nll", rules == "nll_ts"
+        self.on = bool((self.plain | self.scaled).any())
+        self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
+        self.best = np.full(len(points), inf)
+        self.epochs = np.zeros(len(points), np.int64)
+        self.flat, self.kept = flat, flat.clone()
+        self.waited = np.zeros(len(points), np.int64)
+
+    def keep(self, places: Sequence[int], flat: Tensor) -> None:
+        """Go on with the members at these places, whose weights are now these."""
+        for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
+            setattr(self, name, getattr(self, name)[places])
+        self.flat, self.kept = flat, self.kept[torch.tensor(places)]
+
+    def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
+        """Keep the current weights of the members that have no rule, or that are better than ever and not done."""
+        score = negative_log_likelihood(logits, torch.from_numpy(labels))
+        values = logits.numpy()
+        fits = np.flatnonzero(self.scaled & np.isfinite(values).all((1, 2)))  # a diverged member has no temperature
+        if fits.size:
+            scaled = scale_logits(values[fits], fit_temperature(values[fits], labels[fits]))
+            score[fits] = negative_log_likelihood(torch.from_numpy(scaled), torch.from_numpy(labels[fits]))
+        ruled = self.plain | self.scaled
+        better = ~ruled | ((score < self.best) & (self.waited < self.patience))
+        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
+        self.best = np.where(better, score, self.best)
+        self.epochs = np.where(better, epoch, self.epochs)
+        rows = torch.from_numpy(np.flatnonzero(better))
+        self.kept[rows] = self.flat[rows]
+
+
+def negative_log_likelihood(logits: Tensor, labels: Tensor) -> NDArray[np.float64]:
+    """Mean plain cross-entropy (member,) of logits (member, row, class), in float64."""
+    logs = torch.log_softmax(logits.double(), -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    losses: NDArray[np.float64] = -logs.numpy().mean(-1)
+    return losses

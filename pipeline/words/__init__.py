@@ -1,1 +1,0 @@
-"""Finished tables in words: numbers, sentences and tables for a terminal, a page and the README."""

@@ -1,0 +1,371 @@
+import errno
+import inspect
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core import paths
+from pipeline.core.errors import InputError
+from pipeline.core.files import (
+    NOTES,
+    digest,
+    file_digest,
+    is_current,
+    keep_only,
+    mark_current,
+    read_arrays,
+    read_json,
+    write_arrays,
+    write_bytes,
+    write_csv,
+    write_json,
+)
+from pipeline.core.fingerprint import fingerprint
+
+ARRAYS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.arange(4), "empty": np.zeros((0, 3))}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+
+
+def full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class FullDisk:
+    """A file that takes a part and then no more."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, content):
+        self.file.write(content[: len(content) // 2])
+        full_disk()
+
+
+class TestWriting:
+    def test_makes_folders_and_leaves_one_file(self, tmp_path):
+        write_bytes(Path("data/b/c.bin"), b"content")
+        assert Path("data/b/c.bin").read_bytes() == b"content"
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "data/b/c.bin"]
+
+    @pytest.mark.parametrize("old", [None, b"old"])
+    @pytest.mark.parametrize("failing", ["fsync", "write", "replace"])
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path, monkeypatch, failing, old):
+        path = Path("data/file.json")
+        if old:
+            path.write_bytes(old)
+        if failing == "fsync":
+            monkeypatch.setattr(os, "fsync", full_disk)
+        elif failing == "replace":
+            monkeypatch.setattr(Path, "replace", full_disk)
+        else:
+            monkeypatch.setattr(Path, "open", lambda self, mode: FullDisk(io.FileIO(self, mode)))
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_bytes(path, b"new content")
+        monkeypatch.undo()
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.filename == str(path)
+        left = [one.relative_to(tmp_path) for one in tmp_path.rglob("*") if one.is_file()]
+        assert left == ([path] if old else [])
+        assert not old or (tmp_path / path).read_bytes() == old
+
+    def test_an_interruption_leaves_the_old_file(self, tmp_path, monkeypatch):
+        def interrupted(descriptor):
+            raise KeyboardInterrupt
+
+        write_bytes(Path("data/x"), b"old")
+        monkeypatch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_bytes(Path("data/x"), b"new")
+        assert [path.name for path in Path("data").iterdir()] == ["x"]
+        assert Path("data/x").read_bytes() == b"old"
+
+    def test_is_synced_before_it_is_renamed(self, monkeypatch):
+        done = []
+        fsync, replace = os.fsync, Path.replace
+        monkeypatch.setattr(os, "fsync", lambda fd: (done.append("sync"), fsync(fd)))
+        monkeypatch.setattr(Path, "replace", lambda self, to: (done.append("rename"), replace(self, to)))
+        write_bytes(Path("data/x"), b"content")
+        assert done == ["sync", "rename"]
+
+    def test_a_folder_in_the_way(self):
+        Path("data/x").mkdir()
+        with pytest.raises(OSError, match="x") as caught:
+            write_bytes(Path("data/x"), b"content")
+        assert caught.value.filename == "data/x"
+        assert [path.name for path in Path("data").iterdir()] == ["x"]
+
+
+class TestJson:
+    def test_is_deterministic_and_sorted(self):
+        write_json(Path("data/a.json"), {"b": 1, "a": [0.1, None]})
+        write_json(Path("data/b.json"), {"a": [0.1, None], "b": 1})
+        assert Path("data/a.json").read_bytes() == Path("data/b.json").read_bytes()
+        assert Path("data/a.json").read_bytes().endswith(b"}\n")
+        assert list(read_json(Path("data/a.json"))) == ["a", "b"]
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    def test_refuses_what_is_no_number(self, value):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            write_json(Path("data/a.json"), {"x": value})
+        assert not Path("data/a.json").exists()
+
+    @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b'{"a": 1} x'])
+    def test_damage_is_one_line(self, content):
+        if content is not None:
+            Path("data/a.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"^data/a\.json: .*dvc repro") as caught:
+            read_json(Path("data/a.json"))
+        assert len(str(caught.value).splitlines()) == 1
+
+    @settings(max_examples=30)
+    @given(st.floats(allow_nan=False, allow_infinity=False))
+    def test_numbers_come_back_exactly(self, number):
+        write_json(Path("data/n.json"), number)
+        assert read_json(Path("data/n.json")) == number
+
+
+def test_csv():
+    write_csv(Path("data/t.csv"), [{"b": 0.1, "a": "x,y"}, {"b": 2, "a": ""}], columns=["b", "a"])
+    assert Path("data/t.csv").read_bytes() == b'b,a\n0.1,"x,y"\n2,\n'
+
+
+class TestArrays:
+    def test_come_back(self):
+        write_arrays(Path("data/x.safetensors"), {**ARRAYS, "turned": ARRAYS["b"].T}, {"n": [1, "é"]})
+        arrays, about = read_arrays(Path("data/x.safetensors"))
+        assert about == {"n": [1, "é"]}
+        assert arrays.keys() == {*ARRAYS, "turned"}
+        for name, array in {**ARRAYS, "turned": ARRAYS["b"].T}.items():
+            assert arrays[name].dtype == array.dtype
+            np.testing.assert_array_equal(arrays[name], array)
+
+    def test_bytes_are_deterministic(self):
+        write_arrays(Path("data/1"), ARRAYS, {"b": 1, "a": 2})
+        write_arrays(Path("data/2"), dict(reversed(ARRAYS.items())), {"a": 2, "b": 1})
+        assert Path("data/1").read_bytes() == Path("data/2").read_bytes()
+
+    def test_every_truncation_is_one_line(self):
+        write_arrays(Path("data/x"), ARRAYS, {"n": 1})
+        whole = Path("data/x").read_bytes()
+        for length in range(0, len(whole), 7):
+            Path("data/x").write_bytes(whole[:length])
+            self.refused()
+
+    @pytest.mark.parametrize(
+        "damage", [lambda w: b"", lambda w: b"{}", lambda w: w + b"x", lambda w: b"\xff" * 8 + w[8:]]
+    )
+    def test_damage_is_one_line(self, damage):
+        write_arrays(Path("data/x"), ARRAYS, {"n": 1})
+        Path("data/x").write_bytes(damage(Path("data/x").read_bytes()))
+        self.refused()
+
+    @pytest.mark.parametrize("metadata", [None, {}, {"about": "{"}, {"other": "1"}])
+    def test_a_foreign_file_is_one_line(self, metadata):
+        from safetensors.numpy import save_file  # noqa: PLC0415
+
+        save_file({"a": np.zeros(2)}, "data/x", metadata=metadata)
+        self.refused()
+
+    def test_a_missing_file_is_one_line(self):
+        assert "no such file" in self.refused()
+
+    def refused(self):
+        with pytest.raises(InputError, match=r"^data/x: ") as caught:
+            read_arrays(Path("data/x"))
+        assert len(str(caught.value).splitlines()) == 1
+        return str(caught.value)
+
+
+class TestCurrent:
+    @pytest.fixture
+    def made(self):
+        path = Path("data/made.bin")
+        write_bytes(path, b"content")
+        mark_current(path, "fingerprint")
+        return path
+
+    def test_a_finished_file_is(self, made):
+        assert is_current(made, "fingerprint")
+
+    def test_not_when_made_from_something_else(self, made):
+        assert not is_current(made, "other")
+        assert not is_current(made, "finger")
+
+    @pytest.mark.parametrize("content", [b"", b"conten", b"Content", b"content\n"])
+    def test_not_when_changed_or_truncated(self, made, content):
+        made.write_bytes(content)
+        assert not is_current(made, "fingerprint")
+
+    def test_again_when_rewritten_with_the_same_content(self, made):
+        made.write_bytes(b"content")
+        assert is_current(made, "fingerprint")
+
+    def test_not_when_the_file_or_its_note_is_missing(self, made):
+        note = NOTES / made
+        kept = note.read_bytes()
+        note.unlink()
+        assert not is_current(made, "fingerprint")
+        note.write_bytes(kept)
+        assert is_current(made, "fingerprint")
+        made.unlink()
+        assert not is_current(made, "fingerprint")
+
+    def test_not_when_the_note_is_damaged(self, made):
+        note = NOTES / made
+        note.write_bytes(note.read_bytes()[:-1])
+        assert not is_current(made, "fingerprint")
+
+    def test_a_file_elsewhere_is_not_replaced_by_its_note(self, tmp_path):
+        path = tmp_path / "elsewhere.bin"
+        path.write_bytes(b"content")
+        with pytest.raises(ValueError, match=r"elsewhere\.bin"):
+            mark_current(path, "fingerprint")
+        assert path.read_bytes() == b"content"
+
+
+class TestFingerprint:
+    def test_depends_on_parts_and_the_content_of_files(self):
+        Path("f").write_bytes(b"1")
+        first = fingerprint({"a": 1}, files=[Path("f")])
+        assert first == fingerprint({"a": 1}, files=[Path("f")])
+        assert first != fingerprint({"a": 2}, files=[Path("f")])
+        assert first != fingerprint({"a": 1}, files=[])
+        assert first != fingerprint({"a": 1}, 0, files=[Path("f")])
+        Path("f").write_bytes(b"2")
+        assert first != fingerprint({"a": 1}, files=[Path("f")])
+
+    def test_digests(self):
+        Path("f").write_bytes(b"abc")
+        assert file_digest(Path("f")) == digest(b"abc")
+        assert digest(b"abc").startswith("ba7816bf8f01cfea")
+
+
+class TestKeepOnly:
+    def test_deletes_what_is_not_wanted_and_empty_folders(self):
+        wanted = [Path("data/mine/a"), Path("data/mine/deep/b")]
+        for path in [
+            *wanted,
+            Path("data/mine/x"),
+            Path("data/mine/deep/y"),
+            Path("data/mine/old/older/z"),
+            Path("data/mine/old/a"),
+            Path("data/beside"),
+        ]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(str(path)))
+        keep_only(Path("data/mine"), wanted)
+        assert sorted(path for path in Path().rglob("*") if path.is_file()) == [Path("data/beside"), *wanted]
+        assert not Path("data/mine/old").exists()
+
+    def test_of_a_folder_that_is_not_there(self):
+        keep_only(Path("data/nothing"), [])
+
+    def test_twice_changes_nothing(self):
+        write_bytes(Path("data/mine/a"), b"")
+        for _ in range(2):
+            keep_only(Path("data/mine"), [Path("data/mine/a")])
+        assert Path("data/mine/a").exists()
+
+    def test_leaves_links_to_folders_alone(self, tmp_path):
+        for name in ("full", "empty"):
+            (tmp_path / f"elsewhere/{name}").mkdir(parents=True)
+        Path("elsewhere/full/file").write_bytes(b"content")
+        Path("data/mine").mkdir()
+        for name in ("full", "empty"):
+            Path(f"data/mine/{name}").symlink_to(tmp_path / f"elsewhere/{name}")
+        keep_only(Path("data/mine"), [])
+        assert Path("elsewhere/full/file").read_bytes() == b"content"
+        assert all(Path(f"data/mine/{name}").is_dir() for name in ("full", "empty"))
+
+    def test_wanted_files_may_be_absolute(self, tmp_path):
+        write_bytes(Path("data/mine/a"), b"")
+        keep_only(tmp_path / "data/mine", [Path("data/mine/a")])
+        keep_only(Path("data/mine"), [tmp_path / "data/mine/a"])
+        assert Path("data/mine/a").exists()
+
+
+OUTSIDE = [
+    *("", ".", "..", "/", "/tmp/x", "../x", "../../../x", "x", "params.yaml", "pipeline/x.py", "inputs/mine.csv"),
+    *("data", "./reports", "data/..", "data/../x", "data/../../x", "data/../scores/x", "Data/x", "README.md/x"),
+]
+
+
+class TestOutputs:
+    """The file layer acts on the project's outputs and on nothing else."""
+
+    @pytest.fixture
+    def files(self, tmp_path, monkeypatch):
+        """What all files of a project and of the folder around it hold, as a function."""
+        for path in ("project/data/kept", "project/params.yaml", "project/inputs/mine.csv", "x/sentinel", "sentinel"):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(b"kept")
+        monkeypatch.chdir(tmp_path / "project")
+        return lambda: {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+
+    @pytest.mark.parametrize("place", [*OUTSIDE, "{above}/x", "{above}/project", "{above}/project/data/../../x"])
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda path: write_bytes(path, b"new"),
+            lambda path: write_json(path, {}),
+            lambda path: write_csv(path, [], columns=["a"]),
+            lambda path: write_arrays(path, ARRAYS, {}),
+            lambda path: keep_only(path, []),
+            lambda path: keep_only(Path("data/mine"), [path]),
+            lambda path: mark_current(path, "fingerprint"),
+            lambda path: is_current(path, "fingerprint"),
+        ],
+        ids=["bytes", "json", "csv", "arrays", "keep_only", "wanted", "mark_current", "is_current"],
+    )
+    def test_nothing_else_is_touched(self, tmp_path, files, act, place):
+        before = files()
+        path = Path(place.format(above=tmp_path))
+        with pytest.raises(ValueError, match="path must lie below data, ") as caught:
+            act(path)
+        assert str(caught.value).endswith(f"got {path}")
+        assert files() == before
+
+    def test_every_place_of_the_layout_is_one(self):
+        functions = [f for f in vars(paths).values() if inspect.isfunction(f) and f is not paths.output]
+        places = [function(*["name"] * len(inspect.signature(function).parameters)) for function in functions]
+        assert len(places) > 10
+        written = [*paths.REWRITTEN, paths.LEDGER, paths.CLAIMS_SECTION, paths.PAGE, paths.SUMMARY, NOTES]
+        assert [paths.output(path) for path in [*places, *written]] == [*places, *written]
+        assert {path.parts[0] for path in [*places, NOTES]} == {*paths.OUTPUTS}
+
+    def test_absolute_paths_of_outputs_share_the_notes_of_relative_paths(self, tmp_path):
+        path = tmp_path / "data/x"
+        write_bytes(path, b"content")
+        mark_current(path, "fingerprint")
+        assert is_current(Path("data/x"), "fingerprint")
+        assert path.read_bytes() == b"content"
+
+    def test_an_output_folder_may_be_a_link(self, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        Path("scores").symlink_to(tmp_path / "elsewhere")
+        write_bytes(Path("scores/x"), b"content")
+        assert (tmp_path / "elsewhere/x").read_bytes() == b"content"
+
+    def test_a_linked_file_is_replaced_not_followed(self, tmp_path):
+        (tmp_path / "cached").write_bytes(b"old")
+        Path("data/x").symlink_to(tmp_path / "cached")
+        write_bytes(Path("data/x"), b"new")
+        assert (tmp_path / "cached").read_bytes() == b"old"
+        assert not Path("data/x").is_symlink()

@@ -1,0 +1,387 @@
+"""Does the page say the answer, need nothing from outside, fit a phone and print?"""
+
+import base64
+import copy
+import io
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from claim_tables import AUDIT, CLAIMS, table
+from markupsafe import escape
+from PIL import Image
+
+from pipeline.reporting.figures.embedding import compact, data_uri
+from pipeline.reporting.page import Picture, card, page, section
+from pipeline.reporting.text import textbook
+from pipeline.reporting.text.learning_rate import untuned
+from pipeline.reporting.text.numbers import interval
+from pipeline.reporting.text.search import conclusion
+from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.summary import summary
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "reports/index.html"
+DATASETS = ("mixture", "digits")
+STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
+SEARCHES = {name: json.loads((ROOT / f"reports/{name}/search.json").read_text()) for name in DATASETS}
+PICTURE = Picture('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "what it says & means")
+SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
+DRAWN = dict.fromkeys(("forest", "curves", "arms", "slices"), PICTURE)
+LEDGER = {
+    "table": table(audit=AUDIT),
+    "pictures": {name: PICTURE._asdict() for name in ("ledger", "audit", *(one["id"] for one in CLAIMS))},
+}
+VOID = {"meta", "link", "img", "br"}
+
+
+def made(*names: str, claims: dict[str, Any] | None = None, **changes: Any) -> str:
+    studies = [STUDIES[name] | changes for name in names or DATASETS]
+    sections = [section(results, SEARCHES[results["dataset"]["name"]], DRAWN) for results in studies]
+    return page(sections, summary(studies), SHARED, claims)
+
+
+def part(text: str, name: str) -> str:
+    """The part of the page below a heading of the second level."""
+    start = text.index(f'id="{name}"')
+    return text[start : text.index("<h2", start)]
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order, and keeps ids, links, pictures and headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.seen if (value := attrs.get(attribute)) is not None]
+
+
+class TestPage:
+    def test_says_before_the_answer_that_no_learning_rate_was_tuned(self) -> None:
+        text = part(made(), "answer")
+        before = text[: text.index('<div class="cards">')]
+        for name in DATASETS:
+            assert str(escape(untuned(STUDIES[name], SEARCHES[name]))) in before
+
+    def test_is_well_formed_and_refers_to_itself_only(self) -> None:
+        reader = Reader(made(claims=LEDGER))
+        ids = reader.values("id")
+        assert len(set(ids)) == len(ids)
+        for target in reader.values("href"):
+            assert target == "data:," or target[1:] in ids
+        assert all(source.startswith("data:image/svg+xml,<svg ") for source in reader.values("src"))
+        assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in reader.seen}
+
+    def test_headings_step_down_and_pictures_have_words(self) -> None:
+        reader = Reader(made(claims=LEDGER))
+        levels = [int(tag[1]) for tag, _ in reader.seen if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+        assert all(attrs.get("alt") for tag, attrs in reader.seen if tag == "img")
+
+    def test_the_answer_comes_first_with_its_intervals(self) -> None:
+        text = made()
+        top = text[text.index('id="answer"') : text.index('id="temperature"')]
+        for results in STUDIES.values():
+            choice = results["answer"]["after_scaling"]
+            assert f"Use {readable(choice['key'])}" in top
+            assert interval(choice["test"], "difference", "{:+.3f}") in top
+            assert interval(choice["gap_closed"], "percent", "{:.0f}") in top
+            assert f"of {choice['seeds']} paired seeds" in top
+
+    def test_every_point_of_every_data_set_is_in_a_table(self) -> None:
+        text = made()
+        for results in STUDIES.values():
+            for row in results["points"]:
+                assert f'<tr><th scope="row">{readable(row["key"])}' in text
+
+    def test_what_survives_and_what_flips_is_listed(self) -> None:
+        text, found = made(), summary(list(STUDIES.values()))
+        lists = text[text.index('id="temperature"') :].split("<ul>")[1:3]
+        for listed, which in zip(lists, ("survives", "conflict"), strict=True):
+            names = re.findall("<li>(.*?)</li>", listed.split("</ul>")[0])
+            assert names == [readable(row["key"]) + "†" * row["doubtful"] for row in found["points"] if row[which]]
+            assert names
+
+    def test_one_data_set_is_not_compared_with_another(self) -> None:
+        text = made("digits")
+        assert "every data set" not in text
+        assert "better on one data set, worse on another" not in text
+
+    def test_leaving_it_unregularized_is_an_answer(self) -> None:
+        answer = STUDIES["digits"]["answer"]
+        plain = {**answer["after_scaling"], "recommendation": "leave it unregularized"}
+        text = made("digits", answer={**answer, "after_scaling": plain})
+        assert "Leave it unregularized" in text
+        assert "chosen on validation, but not shown to be better on test" in text
+
+    def test_names_cannot_become_markup(self) -> None:
+        points = [dict(row) for row in STUDIES["digits"]["points"]]
+        points[3]["key"] = "<script>alert(1)</script>"
+        text = made("digits", points=points, ranking={"nll": {"before": [], "after": []}}, flips=[])
+        assert "&lt;script&gt;" in text
+        assert "<script>" not in text
+
+    def test_the_same_tables_give_the_same_bytes(self) -> None:
+        assert made() == made()
+
+
+class TestSearch:
+    def test_begins_with_its_answer_and_names_the_best_single_arm(self) -> None:
+        text = part(made(), "search-digits")
+        first, second = re.findall(r"<p[^>]*>(.*?)</p>", text)[:2]
+        told = conclusion(SEARCHES["digits"])
+        assert [first, second] == told[:2]
+        assert "The best arm" in second
+
+    def test_stands_below_the_study_of_its_data_set_and_in_the_contents(self) -> None:
+        text = made()
+        places = [text.index(f'id="{kind}-{name}"') for name in DATASETS for kind in ("data", "search")]
+        assert places == sorted(places)
+        assert all(f'href="#search-{name}"' in text for name in DATASETS)
+
+    @pytest.mark.parametrize("name", DATASETS)
+    def test_every_arm_and_every_stack_has_its_rows(self, name: str) -> None:
+        text, search = part(made(), f"search-{name}"), SEARCHES[name]
+        for row in search["results"]["points"]:
+            rows = text.count(f'<tr><th scope="row">{readable_arms(row["name"])}</th>')
+            assert rows == (3 if row["kind"] == "tuned" else 1)
+        for arm in search["arms"].values():
+            assert interval(arm["optimism"], "mean", "{:+.3f}") in text
+            assert " / ".join(str(arm["trials"][state]) for state in ("complete", "pruned", "failed")) in text
+
+    def test_edges_and_decay_that_does_nothing_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        changed = copy.deepcopy(SEARCHES["digits"])
+        decay = {"epochs": 25929.0, "lost": 0.002, "of": 60, "warning": "no-op"}
+        changed["arms"]["weight_decay"] |= {"edges": ["weight_decay"], "decay": decay}
+        monkeypatch.setitem(SEARCHES, "digits", changed)
+        text = part(made(), "search-digits")
+        assert "weight decay is near the end of its range" in text
+        assert "25,929 epochs, of 60 in all: no-op" in text
+
+    def test_unregularized_may_be_as_good(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = copy.deepcopy(SEARCHES["mixture"])
+        for row in plain["results"]["points"]:
+            for entry in row["against_reference"].values():
+                entry["verdict"] = "no evidence"
+        monkeypatch.setitem(SEARCHES, "mixture", plain)
+        assert "Unregularized is as good" in part(made(), "search-mixture")
+        assert "Unregularized is as good" not in part(made(), "search-digits")
+
+    def test_budgets_and_limits_are_said(self) -> None:
+        text = made()
+        methods, limits = part(text, "methods"), text[text.index('id="limits"') :]
+        assert "30 trials of each arm, 5 seeds and up to 60 epochs each, proposed 10 at a time by TPE" in methods
+        assert "successive halving" in methods
+        assert "which the search has not seen" in " ".join(methods.split())
+        assert "Pruning favours what learns fast" in limits
+        assert "On digits the search’s seeds are not those" in limits
+        assert "On mixture the search’s seeds" not in limits
+        assert "not with the runners-up" not in text
+
+    def test_its_pictures_follow_its_tables(self) -> None:
+        text = part(made(), "search-digits")
+        assert re.findall(r'<figure id="(.*?)"', text) == ["arms-digits", "slices-digits"]
+        assert text.rindex("</table>") < text.index("<figure")
+
+
+class TestClaims:
+    def test_a_page_without_them_does_not_speak_of_them(self) -> None:
+        text = made()
+        assert "#claims" not in text
+        assert "textbook" not in text
+        assert "claims.yaml" not in text
+
+    def test_every_sentence_is_a_row_and_a_heading(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        for claim in CLAIMS:
+            said = str(escape(claim["sentence"]))
+            anchor = f"claim-{claim['id'].replace('.', '-')}"
+            assert text.count(f'<a href="#{anchor}">{said}</a>') == 1
+            assert text.count(f'<h4 id="{anchor}">{said}</h4>') == 1
+            assert f'<figure id="{anchor}">' not in text
+        assert "<b>no</b>" not in text
+
+    def test_counts_come_first_then_the_figure_the_table_and_topic_by_topic(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        order = [
+            "Of 8 sentences of the textbook, 4 are supported", 'id="ledger-all"', "All sentences and their verdicts",
+            "How a verdict is reached", "<h3>Dropout</h3>", "<h3>Decay</h3>", "<h3>Smooth</h3>", 'id="estimators"',
+        ]  # fmt: skip
+        places = [text.index(wanted) for wanted in order]
+        assert places == sorted(places)
+        assert 'href="#claims"' in made(claims=LEDGER)
+
+    @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["id"])
+    def test_each_has_its_finding_its_tally_its_note_and_its_source(self, claim: dict[str, Any]) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        start = text.index(f'<h4 id="claim-{claim["id"].replace(".", "-")}"')
+        own = text[start : text.find("<h4", start + 1)] if "<h4" in text[start + 1 :] else text[start:]
+        words = unescape(re.sub("<[^>]+>", "", own))
+        for wanted in (textbook.finding(claim), textbook.tally(claim), claim["note"], claim["source"]):
+            assert wanted in words
+        for _, said in textbook.outcomes(claim):
+            assert all(one in words for one in said)
+
+    def test_the_rule_the_smallest_effects_and_the_corrections_are_said(self) -> None:
+        text = " ".join(part(made(claims=LEDGER), "claims").split())
+        for wanted in (
+            "smallest effect of interest",
+            "Bonferroni",
+            "widened for the rows that seeds share",
+            "drawn afresh for every seed",
+            "A verdict counts for these data sets",
+        ):
+            assert wanted in unescape(text)
+
+    def test_estimators_outside_the_band_are_marked(self) -> None:
+        text = part(made(claims=LEDGER), "claims")
+        audit = text[text.index('id="estimators"') :]
+        assert set(re.findall(r"<td class=worse>(.*?)</td>", audit)) == {"85"}
+        assert "<td>95</td>" in audit
+        assert audit.count('<tr><th scope="row">') == 2 * (3 + 1)
+        without = made(claims={**LEDGER, "table": table()})
+        assert 'id="estimators"' not in without
+
+
+class TestEmbedding:
+    SVG = (
+        '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="9pt">\n'
+        '<metadata>x</metadata><defs><style type="text/css">*{stroke-linejoin: round}</style></defs>\n'
+        '<g id="figure_1">\n<!-- a "quoted" -->\n<g transform="translate(1.2345 2.0) scale(0.11 -0.11)">\n<defs>\n'
+        '<path id="Sans-41" d="M 160 320 \nL 33 0 \nz\n" transform="scale(0.015625)"/>\n</defs>\n'
+        '<use xlink:href="#Sans-41"/>\n<use xlink:href="#Sans-41" transform="translate(63.625 0)"/>\n</g>\n</g>\n'
+        '<path d="M 0.26 1.04 \nL 2 3 \n" clip-path="url(#p1)" style="fill: #ffffff; stroke: #0072b2"/>\n'
+        '<path d="M 4 5 \n" style="fill: #ffffff; stroke: #0072b2"/>\n'
+        '<g clip-path="url(#p1)"/>\n'  # a mark that is cut away as a whole
+        '<defs><clipPath id="p1"><rect x="0.55" y="2"/></clipPath></defs>\n</svg>\n'
+    )
+
+    def test_keeps_the_drawing_and_nothing_else(self) -> None:
+        assert compact(self.SVG) == (
+            '<svg width="9pt"><defs><style type="text/css">*{stroke-linejoin:round}.s0{fill:#fff;stroke:#0072b2}'
+            '</style></defs><g transform="translate(1.2 2) scale(.11 -.11)"><defs>'
+            '<path id="i0" d="M10 20L2 0z" transform="scale(.25)"/></defs><use href="#i0"/><use href="#i0" x="64"/></g>'
+            '<path d="M.3 1L2 3" clip-path="url(#i1)" class="s0"/><path d="M4 5" class="s0"/>'
+            '<defs><clipPath id="i1"><rect x=".6" y="2"/></clipPath></defs></svg>'
+        )
+
+    def test_no_markup_leaves_the_attribute(self) -> None:
+        found = data_uri(
+            '<svg a="100%"><!-- "><script>alert(1)</script> --><title>a &amp; "b" &lt;script&gt;</title></svg>'
+        )
+        assert not set('"\n') & set(found)
+        assert "<script>" not in found
+        assert unescape(found).count("&amp;") == 1
+        assert "100%25" in found
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["headline", "rankings", "best"])
+    def test_looks_the_same_in_a_browser(self, browser: Any, name: str) -> None:
+        svg = (ROOT / f"reports/figures/{name}.svg").read_text()
+        whole = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+        shots = []
+        with browser.new_context(viewport={"width": 1100, "height": 900}) as context:
+            tab = context.new_page()
+            for source in (whole, data_uri(svg)):
+                tab.set_content(f'<body style="margin:0"><img style="width:1100px" src="{source}">', wait_until="load")
+                shots.append(np.asarray(Image.open(io.BytesIO(tab.screenshot()))).astype(int)[..., :3])
+        assert shots[0].std() > 10
+        assert (np.abs(shots[0] - shots[1]).max(-1) > 128).mean() < 1e-4
+
+
+def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
+    answer = STUDIES["digits"]["answer"]
+    choice = {**answer["after_scaling"], "key": "none", "test": None, "gap_closed": None, "recommendation": "leave it"}
+    shown = card(STUDIES["digits"] | {"answer": {**answer, "after_scaling": choice}})
+    assert not shown["use"]
+    assert not any("NLL" in question for question in shown["texts"])
+
+
+@pytest.fixture(scope="module")
+def finished() -> Path:
+    if not PAGE.exists():
+        pytest.skip("the default study's page is not there: run `make repro` first")
+    return PAGE
+
+
+@pytest.fixture
+def opened(finished: Path, browser: Any) -> Iterator[Any]:
+    """The default study's page in a tab; what the console says and what is requested must stay empty."""
+    with browser.new_context(viewport={"width": 1200, "height": 900}) as context:
+        tab = context.new_page()
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: said.append(request.url) if not request.url.startswith("data:") else None)
+        tab.on("requestfailed", lambda request: said.append(f"failed: {request.url[:80]}"))
+        tab.goto(finished.as_uri(), wait_until="load")
+        yield tab
+        assert said == [finished.as_uri()]
+
+
+@pytest.mark.slow
+class TestInABrowser:
+    def test_shows_the_answer_and_every_picture(self, opened: Any) -> None:
+        assert opened.get_by_role("heading", level=2).first.inner_text() == "The answer"
+        for results in STUDIES.values():
+            wanted = interval(results["answer"]["after_scaling"]["test"], "difference", "{:+.3f}")
+            assert opened.get_by_text(wanted, exact=True).first.is_visible()
+        widths = opened.eval_on_selector_all("img", "images => images.map(i => i.complete ? i.naturalWidth : 0)")
+        claims = json.loads((ROOT / "reports/claims.json").read_text())
+        assert len(widths) == 3 + (5 + 6) * len(DATASETS) + len(claims["claims"]) + 1 + bool(claims["audit"])
+        assert min(widths) > 300
+
+    def test_its_links_lead_somewhere(self, opened: Any) -> None:
+        for link in opened.query_selector_all("nav a"):
+            link.click()
+            target = opened.locator(link.get_attribute("href"))
+            assert target.is_visible()
+
+    @pytest.mark.parametrize("width", [320, 390, 768])
+    def test_fits_a_phone_without_sideways_scrolling(self, opened: Any, width: int) -> None:
+        opened.set_viewport_size({"width": width, "height": 844})
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
+        opened.evaluate("window.scrollTo(500, 0)")
+        assert opened.evaluate("window.scrollX") == 0
+        clipped = opened.evaluate(
+            """() => [...document.querySelectorAll('h1, h2, h3, h4, summary, p, li, dd, dt, figcaption')].filter(
+                element => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('.wide')
+            ).map(element => element.innerText.slice(0, 60))"""
+        )
+        assert clipped == []
+
+    def test_prints_whole_tables_and_pictures(self, opened: Any) -> None:
+        opened.emulate_media(media="print")
+        opened.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins, in CSS pixels
+        cut = opened.evaluate(
+            """() => [...document.querySelectorAll('.wide')].filter(
+                element => element.scrollWidth > element.clientWidth + 1).length"""
+        )
+        assert cut == 0
+        printed = opened.pdf(format="A4")
+        assert printed.startswith(b"%PDF")
+        assert 8 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 100
+
+    def test_is_small(self, finished: Path) -> None:
+        assert finished.stat().st_size < 5_000_000

@@ -1,0 +1,190 @@
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState, create_trial
+
+from pipeline.config.search_space import Search
+from pipeline.core.files import read_csv, write_csv
+from pipeline.core.paths import trials_file
+from pipeline.search.trials import columns, distributions, front, importances, numbers, row_of, study_of, winner
+
+SEARCH = Search.model_validate(
+    {
+        "trials": 6,
+        "batch": 2,
+        "seeds": 3,
+        "objectives": ["nll", "calibration"],
+        "sampler": {"kind": "random"},
+        "pruner": {"kind": "none"},
+        "space": {
+            "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+            "dropout": {"low": 0.0, "high": 0.6, "off": 0.2},
+            "noise": {"low": 0.0, "high": 1.0},
+        },
+        "arms": {"none": [], "dropout": ["dropout"], "both": ["dropout", "noise"]},
+    }
+)
+ONE = SEARCH.model_copy(update={"objectives": ("nll",)})
+RUNGS = [1, 2]
+
+
+def made(arm, params, state=TrialState.COMPLETE, **more):
+    return create_trial(
+        state=state, params=params, distributions=distributions(SEARCH.dimensions(arm)), **more
+    )  # fmt: skip
+
+
+def numbered(trial, number):
+    trial.number = number
+    return trial
+
+
+TRIALS = {
+    "complete": made(
+        "dropout", {"learning_rate": 0.0123456, "dropout": -0.1}, values=[0.5, 0.1],
+        user_attrs={"seeds": [0.4, 0.5, 0.6]}, intermediate_values={1: 0.9, 2: 0.7},
+    ),
+    "pruned": made(
+        "dropout", {"learning_rate": 0.02, "dropout": 0.31416}, TrialState.PRUNED, values=[0.8, 0.8],
+        intermediate_values={1: float("nan")},
+    ),
+    "failed": made("dropout", {"learning_rate": 0.1, "dropout": 0.6}, TrialState.FAIL),
+}  # fmt: skip
+
+
+class TestRows:
+    def test_known_rows(self):
+        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        nothing = {"nll": None, "calibration": None, "seed/0": None, "seed/1": None, "seed/2": None}
+        assert rows == [
+            {
+                "arm": "dropout", "trial": 0, "state": "complete", "nll": 0.5, "calibration": 0.1,
+                "seed/0": 0.4, "seed/1": 0.5, "seed/2": 0.6, "rung/1": 0.9, "rung/2": 0.7,
+                "learning_rate": 0.01235, "dropout": 0.0, "noise": 0.0,
+                "sampled/learning_rate": 0.0123456, "sampled/dropout": -0.1, "sampled/noise": None,
+            },
+            {
+                "arm": "dropout", "trial": 1, "state": "pruned", **nothing, "rung/1": None, "rung/2": None,
+                "learning_rate": 0.02, "dropout": 0.3142, "noise": 0.0,
+                "sampled/learning_rate": 0.02, "sampled/dropout": 0.31416, "sampled/noise": None,
+            },
+            {
+                "arm": "dropout", "trial": 2, "state": "failed", **nothing, "rung/1": None, "rung/2": None,
+                "learning_rate": 0.1, "dropout": 0.6, "noise": 0.0,
+                "sampled/learning_rate": 0.1, "sampled/dropout": 0.6, "sampled/noise": None,
+            },
+        ]  # fmt: skip
+
+    def test_rows_have_the_columns_in_their_order(self):
+        for arm in SEARCH.arms:
+            params = dict.fromkeys(SEARCH.dimensions(arm), 0.05)
+            assert list(row_of(arm, made(arm, params, values=[1, 2]), SEARCH, RUNGS)) == columns(SEARCH, RUNGS)
+
+    def test_a_table_is_read_as_it_was_written(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        names = columns(SEARCH, RUNGS)
+        write_csv(trials_file("task"), rows, columns=names)
+        assert read_csv(trials_file("task"), numbers=numbers(names)) == rows
+        assert set(names) - set(numbers(names)) == {"arm", "state"}
+
+    def test_a_study_made_from_rows_has_the_same_trials(self):
+        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        found = study_of("dropout", rows, SEARCH).get_trials()
+        for mine, trial in zip(found, TRIALS.values(), strict=True):
+            assert (mine.state, mine.params, mine.distributions) == (trial.state, trial.params, trial.distributions)
+            told = {epoch: v for epoch, v in trial.intermediate_values.items() if np.isfinite(v)}
+            assert mine.intermediate_values == told
+        assert found[0].values == [0.5, 0.1]
+        assert [row_of("dropout", t, SEARCH, RUNGS)["dropout"] for t in found] == [0.0, 0.3142, 0.6]
+
+    def test_a_study_of_no_rows(self):
+        assert study_of("none", [], SEARCH).get_trials() == []
+
+
+VALUES = st.sampled_from([0.1, 0.2, 0.3, 0.4])
+TABLES = st.lists(st.tuples(VALUES, VALUES, st.booleans()), max_size=12).map(
+    lambda found: [
+        {"trial": n, "state": "complete" if done else "pruned", "nll": a if done else None, "ece": b if done else None}
+        for n, (a, b, done) in enumerate(found)
+    ]
+)
+
+
+class TestWinner:
+    @given(TABLES)
+    def test_is_the_earliest_of_the_best(self, rows):
+        complete = [row for row in rows if row["state"] == "complete"]
+        found = winner(rows, "nll")
+        if not complete:
+            assert found is None
+            return
+        least = min(row["nll"] for row in complete)
+        assert found is next(row for row in complete if row["nll"] == least)
+        assert found == winner(rows[::-1], "nll")
+
+    @given(TABLES)
+    def test_a_front_is_what_nobody_beats(self, rows):
+        found = front(rows, ["nll", "ece"])
+        for row in (row for row in rows if row["state"] == "complete"):
+            better = [
+                other for other in rows if other["state"] == "complete"
+                and other["nll"] <= row["nll"] and other["ece"] <= row["ece"]
+                and (other["nll"], other["ece"]) != (row["nll"], row["ece"])
+            ]  # fmt: skip
+            assert (row in found) == (not better)
+        assert [(row["nll"], row["trial"]) for row in found] == sorted((row["nll"], row["trial"]) for row in found)
+
+    @given(TABLES)
+    def test_with_one_objective_a_front_is_all_who_share_the_best(self, rows):
+        best = winner(rows, "nll")
+        ties = [row for row in rows if best and row["nll"] == best["nll"]]
+        assert front(rows, ["nll"]) == ties
+
+    @settings(max_examples=30, deadline=None)
+    @given(TABLES)
+    def test_optuna_finds_the_same(self, rows):
+        study = optuna.create_study(directions=["minimize", "minimize"])
+        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+        for row in rows:
+            values = [row["nll"], row["ece"]] if row["state"] == "complete" else None
+            study.add_trial(create_trial(state=states[row["state"]], values=values))
+        found = {row["trial"] for row in front(rows, ["nll", "ece"])}
+        assert found == {trial.number for trial in study.best_trials}
+
+
+class TestImportances:
+    def rows(self, count, matters="noise", *, flat=False):
+        """Trials whose value is the distance of one strength from 0.3."""
+        draws = np.random.default_rng(5)
+        found = []
+        for _ in range(count):
+            params = {"learning_rate": float(np.exp(draws.uniform(np.log(0.001), np.log(0.1))))}
+            params |= {"dropout": draws.uniform(-0.15, 0.6), "noise": draws.uniform(0, 1)}
+            value = 1.0 if flat else abs(params[matters] - 0.3)
+            found.append(row_of("both", made("both", params, values=[value, 0.0]), SEARCH, RUNGS))
+        return found
+
+    @pytest.mark.parametrize("matters", ["noise", "dropout"])
+    def test_what_matters_has_the_largest_share(self, matters):
+        found = importances("both", self.rows(60, matters), ONE)
+        assert list(found) == ["learning_rate", "dropout", "noise"]
+        assert sum(found.values()) == pytest.approx(1)
+        assert max(found, key=found.get) == matters
+        assert found[matters] > 0.6
+
+    def test_only_completed_trials_and_the_first_objective_count(self):
+        rows = self.rows(30)
+        pruned = [{**row, "state": "pruned", "nll": None} for row in self.rows(20, "dropout")]
+        assert importances("both", [*pruned, *rows], ONE) == importances("both", rows, ONE)
+        assert importances("both", rows, SEARCH) == importances("both", rows, ONE)
+
+    def test_there_are_none_of_one_strength_few_trials_or_equal_values(self):
+        rows = self.rows(10)
+        assert importances("both", rows, ONE) is not None
+        assert importances("both", rows[1:], ONE) is None
+        assert importances("both", self.rows(20, flat=True), ONE) is None
+        none = [{**row, "arm": "none"} for row in rows]
+        assert importances("none", none, ONE) is None

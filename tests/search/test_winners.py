@@ -1,0 +1,398 @@
+import json
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import point
+from scipy.stats import t as student
+
+from pipeline.config.decay_timescale import decay_timescale
+from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure
+from pipeline.evaluation.members import directions
+from pipeline.results.comparison import Protocol, results_table
+from pipeline.search.winners import (
+    COMPARED,
+    contenders,
+    optimism,
+    search_table,
+)
+from pipeline.statistics.intervals import paired_difference
+
+SPACE = {
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "dropout": {"low": 0.0, "high": 0.5, "off": 0.2},
+    "weight_decay": {"low": 0.01, "high": 1.0, "log": True, "off": 0.2},
+    "mixup": {"low": 0.0, "high": 1.0, "off": 0.2},
+    "max_norm": {"low": 1.0, "high": 4.0, "off": 0.2, "weak": "high"},
+}
+SEARCH = Search.model_validate(
+    {
+        "trials": 3,
+        "batch": 3,
+        "seeds": 3,
+        "objectives": ["nll"],
+        "sampler": {"kind": "random"},
+        "pruner": {"kind": "none"},
+        "space": SPACE,
+        "arms": {
+            "none": [],
+            "dropout": ["dropout"],
+            "decay": ["weight_decay"],
+            "mixing": ["mixup"],
+            "all": ["dropout", "weight_decay", "mixup", "max_norm"],
+        },
+    }
+)
+BASE = point(hidden=(5,), epochs=20, batch_size=64)
+
+
+def row_of(arm, number, value, rate, **strengths):
+    """A completed trial; a strength of 0 has the coordinate that is as far off as can be."""
+    sampled = {"learning_rate": rate}
+    for name in SEARCH.arms[arm]:
+        dimension = SEARCH.space[name]
+        sampled[name] = strengths.get(name) or dimension.sampled[dimension.weak == "high"]
+    given_ = dict.fromkeys(SPACE, 0.0) | {"learning_rate": rate} | strengths
+    seeds = {f"seed/{n}": value + 0.01 * (n - 1) for n in range(3)}
+    coordinates = {f"sampled/{name}": sampled.get(name) for name in SPACE}
+    return {"arm": arm, "trial": number, "state": "complete", "nll": value, **seeds, **given_, **coordinates}
+
+
+WINNERS = {
+    "none": row_of("none", 2, 0.60, 0.003),
+    "dropout": row_of("dropout", 0, 0.50, 0.004, dropout=0.3),
+    "decay": row_of("decay", 1, 0.55, 0.005, weight_decay=0.02),
+    "mixing": row_of("mixing", 1, 0.52, 0.006, mixup=0.0),
+    "all": row_of("all", 0, 0.45, 0.007, dropout=0.2, weight_decay=0.5, mixup=0.4, max_norm=3.0),
+}
+ROWS = [
+    *WINNERS.values(),
+    row_of("dropout", 1, 0.51, 0.01, dropout=0.1),
+    {**row_of("dropout", 2, 0.7, 0.01, dropout=0.4), "state": "pruned", "nll": None},
+    {**row_of("none", 1, 0.7, 0.01), "state": "failed", "nll": None},
+]
+
+
+def chosen(one):
+    return {name: value for name in SPACE if (value := getattr(one, name))}
+
+
+class TestContenders:
+    def test_winners_and_their_strengths_stacked(self):
+        found = contenders(WINNERS, SEARCH, BASE)
+        assert {place: chosen(one) for place, one in found.items()} == {
+            (TUNED, "none"): {"learning_rate": 0.003},
+            (TUNED, "dropout"): {"learning_rate": 0.004, "dropout": 0.3},
+            (TUNED, "decay"): {"learning_rate": 0.005, "weight_decay": 0.02},
+            (TUNED, "mixing"): {"learning_rate": 0.006},
+            (TUNED, "all"): {
+                "learning_rate": 0.007, "dropout": 0.2, "weight_decay": 0.5, "mixup": 0.4, "max_norm": 3.0,
+            },
+            (STACKED, "dropout+decay"): {"learning_rate": 0.004, "dropout": 0.3, "weight_decay": 0.02},
+            (STACKED, "dropout+mixing"): {"learning_rate": 0.004, "dropout": 0.3},
+            (STACKED, "decay+mixing"): {"learning_rate": 0.006, "weight_decay": 0.02},
+            (STACKED, "dropout+decay+mixing"): {"learning_rate": 0.004, "dropout": 0.3, "weight_decay": 0.02},
+        }  # fmt: skip
+        assert next(iter(found)) == (TUNED, "none")
+
+    def test_all_else_is_that_of_the_base(self):
+        for one in contenders(WINNERS, SEARCH, BASE).values():
+            off = dict.fromkeys(SPACE, 0.0) | {"learning_rate": BASE.learning_rate}
+            assert one.model_copy(update=off) == BASE
+
+    def test_strengths_that_a_row_has_for_other_arms_are_not_taken(self):
+        stray = {**WINNERS, "none": {**WINNERS["none"], "dropout": 0.4}}
+        assert chosen(contenders(stray, SEARCH, BASE)[TUNED, "none"]) == {"learning_rate": 0.003}
+
+    @pytest.mark.parametrize(
+        ("missing", "stacks"),
+        [
+            ((), ["dropout+decay", "dropout+mixing", "decay+mixing", "dropout+decay+mixing"]),
+            (("decay",), ["dropout+mixing"]),
+            (("decay", "mixing"), []),
+            (("dropout", "decay", "mixing", "all"), []),
+        ],
+    )
+    def test_an_arm_of_which_nothing_was_completed_is_left_out(self, missing, stacks):
+        left = {arm: row for arm, row in WINNERS.items() if arm not in missing}
+        found = contenders(left, SEARCH, BASE)
+        assert [name for kind, name in found if kind == STACKED] == stacks
+        assert [name for kind, name in found if kind == TUNED] == list(left)
+
+    def test_the_learning_rate_is_that_of_the_best_by_the_first_objective(self):
+        search = SEARCH.model_copy(update={"objectives": ("calibration", "nll")})
+        winners = {
+            arm: {**row, "calibration": -row["nll"]} for arm, row in WINNERS.items() if arm in ("dropout", "decay")
+        }
+        stacked = contenders(winners, search, BASE)[STACKED, "dropout+decay"]
+        assert stacked.learning_rate == 0.005
+
+
+def welch(searched, fresh, confidence):
+    """Welch's interval as in a textbook."""
+    (n, m), (s, f) = (len(searched), len(fresh)), (np.var(searched, ddof=1), np.var(fresh, ddof=1))
+    error = math.sqrt(s / n + f / m)
+    freedom = (s / n + f / m) ** 2 / ((s / n) ** 2 / (n - 1) + (f / m) ** 2 / (m - 1))
+    mean = np.mean(fresh) - np.mean(searched)
+    half = student.ppf((1 + confidence) / 2, freedom) * error
+    return {"searched": np.mean(searched), "mean": mean, "low": mean - half, "high": mean + half}
+
+
+SCORES = st.lists(st.floats(0, 10).map(lambda value: round(value, 3)), min_size=2, max_size=12, unique=True)
+
+
+class TestOptimism:
+    @given(SCORES, SCORES, st.sampled_from([0.5, 0.9, 0.95]))
+    def test_is_welchs_interval(self, searched, fresh, confidence):
+        found = optimism(searched, np.array(fresh), confidence=confidence)
+        assert found == pytest.approx(welch(searched, fresh, confidence), rel=1e-9, abs=1e-9)
+
+    def test_a_known_one(self):
+        found = optimism([1.0, 2.0, 3.0], np.array([3.0, 5.0, 7.0, 9.0]))
+        assert found == pytest.approx({"searched": 2.0, "mean": 4.0, "low": 0.102025, "high": 7.897975}, abs=1e-5)
+
+    def test_positive_is_worse_on_fresh_seeds(self):
+        assert optimism([0.1, 0.2], np.array([0.5, 0.6]))["mean"] == pytest.approx(0.4)
+        assert optimism([0.5, 0.6], np.array([0.1, 0.2]))["mean"] == pytest.approx(-0.4)
+
+    @pytest.mark.parametrize(("searched", "fresh"), [([0.5], [0.7, 0.8]), ([0.5, 0.6], [0.7])])
+    def test_one_seed_has_no_interval(self, searched, fresh):
+        found = optimism(searched, np.array(fresh))
+        assert (found["low"], found["high"]) == (None, None)
+        assert found["mean"] == pytest.approx(np.mean(fresh) - np.mean(searched))
+
+    @pytest.mark.parametrize("broken", [math.nan, math.inf])
+    def test_a_fresh_seed_that_diverged_leaves_nothing_to_say(self, broken):
+        found = optimism([0.5, 0.7], np.array([0.5, broken, 0.6]))
+        assert found == {"searched": pytest.approx(0.6), "mean": None, "low": None, "high": None}
+
+
+def told(rows=256, **changes):
+    parameters = {"learning_rate": 0.01, "weight_decay": 0.1, "batch_size": 64, "epochs": 20}
+    return decay_timescale({**parameters, **changes}, rows)
+
+
+class TestDecay:
+    def test_known_timescales(self):
+        found = told()
+        assert found["epochs"] == pytest.approx(250)  # 1 / (0.01 * 0.1 * 4 steps)
+        assert found["lost"] == pytest.approx(1 - math.exp(-20 / 250))
+        assert (found["of"], found["warning"]) == (20, None)
+        assert told(rows=257)["epochs"] == pytest.approx(200)  # a step for the row that is left over
+        assert told(rows=63)["epochs"] == pytest.approx(1000)
+
+    def test_off_has_none(self):
+        assert told(weight_decay=0.0) is None
+
+    def test_what_is_lost_is_what_weights_lose_that_nothing_else_moves(self):
+        weight = 1.0
+        for _ in range(20 * 4):
+            weight *= 1 - 0.01 * 0.1
+        assert told()["lost"] == pytest.approx(1 - weight, rel=1e-3)
+
+    @pytest.mark.parametrize(
+        ("decay", "warning"),
+        [
+            (1e-6, "no-op"),
+            (-math.log(0.95) / 80 / 0.01 * 0.999, "no-op"),
+            (-math.log(0.95) / 80 / 0.01 * 1.001, None),
+            (math.log(2) / 4 / 0.01 * 0.999, None),
+            (math.log(2) / 4 / 0.01 * 1.001, "too strong"),
+            (100.0, "too strong"),
+        ],
+    )
+    def test_warnings_begin_where_they_should(self, decay, warning):
+        assert told(weight_decay=decay)["warning"] == warning
+
+
+METRICS = [
+    *(f"{split}{stage}/{short}" for split in ("test", "gap") for stage in ("", "_ts") for short in ("nll", "ece")),
+    *("test/accuracy", "test/debiased", "test_ts/debiased", "test/ece_floor", "test_ts/ece_floor"),
+    *map(measure, OBJECTIVES),
+]
+SEEDS = 7
+PROTOCOL = Protocol(confidence=0.95, resamples=300, gamma=0.75)
+
+
+def table_of(winners=WINNERS, search=SEARCH, *, rows=ROWS, seed=0, broken=None, overlapping=False):
+    """A finished table of random scores, the same for a contender whatever the others are; the scores and names."""
+    points = contenders(winners, search, BASE)
+    draws = [
+        np.random.default_rng([seed, *name.encode()]).uniform(0.2, 1.2, (len(METRICS), SEEDS)) for _, name in points
+    ]
+    scores = dict(zip(METRICS, np.stack(draws, 1), strict=True))
+    if broken is not None:
+        for values in scores.values():
+            values[broken] = np.nan
+    places = [
+        {"variant": name, "name": name, "kind": kind, "parameters": one.model_dump(mode="json")}
+        for (kind, name), one in points.items()
+    ]
+    names, better = [name for _, name in points], directions(METRICS)
+
+    def tables(reference, metrics):
+        return results_table(
+            places,
+            {name: values for name, values in scores.items() if metrics is None or name in metrics},
+            directions={name: way for name, way in better.items() if metrics is None or name in metrics},
+            reference=names.index(reference),
+            dataset={"overlapping": overlapping, "train": 256, "validation": 100, "test": 300},
+            protocol=PROTOCOL,
+            generator=np.random.default_rng(0),
+        )
+
+    return search_table(tables, scores, winners=winners, rows=rows, search=search), scores, names
+
+
+@pytest.fixture(scope="module")
+def made():
+    return table_of()
+
+
+class TestATable:
+    def test_compares_all_contenders_with_the_tuned_unregularized_network(self, made):
+        table, _, names = made
+        points = table["results"]["points"]
+        assert [row["name"] for row in points] == names
+        assert table["results"]["reference"]["key"] == "none"
+        assert points[0]["against_reference"] == {}
+        assert "sentence" in table["results"]["answer"]
+        assert Search.model_validate(table["search"]) == SEARCH
+
+    def test_pairs_are_all_pairs_of_winners_once(self, made):
+        table, _, _ = made
+        found = [frozenset((pair["a"], pair["b"])) for pair in table["pairs"]]
+        assert set(found) == {frozenset(pair) for pair in combinations(WINNERS, 2)}
+        assert len(found) == len(set(found))
+
+    def test_a_pair_is_the_paired_difference_of_its_scores(self, made):
+        table, scores, names = made
+        for entry in table["pairs"]:
+            self.check(entry["metrics"], scores, names.index(entry["a"]), names.index(entry["b"]))
+
+    def test_an_interaction_is_compared_with_the_best_of_its_singles(self, made):
+        table, scores, names = made
+        for entry in table["interactions"]:
+            self.check(entry["metrics"], scores, names.index(entry["name"]), names.index(entry["best_single"]))
+
+    def check(self, metrics, scores, a, b):
+        assert set(metrics) == set(COMPARED)
+        for name, entry in metrics.items():
+            expected = paired_difference(scores[name][a], scores[name][b])
+            found = [entry[key] for key in ("difference", "low", "high", "p")]
+            assert found == pytest.approx([float(field) for field in expected], rel=1e-12)
+            higher = name.endswith("accuracy")
+            wins = np.mean(scores[name][a] > scores[name][b] if higher else scores[name][a] < scores[name][b])
+            assert entry["p_better"]["estimate"] == pytest.approx(wins)
+            assert entry["left_out"] is None
+
+    @settings(max_examples=8, deadline=None)
+    @given(st.integers(0, 2**32 - 1), st.booleans())
+    def test_pairs_are_antisymmetric(self, seed, overlapping):
+        """What is said of a against b is the mirror image, to the bit, of what is said of b against a."""
+        forth, back = (
+            {(pair["a"], pair["b"]): pair["metrics"] for pair in table_of(winners, seed=seed, **more)[0]["pairs"]}
+            for more in [{"overlapping": overlapping}]
+            for winners in (WINNERS, dict(reversed(WINNERS.items())))
+        )
+        opposite = {"better": "worse", "worse": "better", "no evidence": "no evidence"}
+        for (a, b), metrics in forth.items():
+            for name, ab in metrics.items():
+                ba = back[b, a][name]
+                assert ab["difference"] == -ba["difference"]
+                assert (ab["low"], ab["high"]) == (-ba["high"], -ba["low"])
+                assert (ab["p"], ab["verdict"]) == (ba["p"], opposite[ba["verdict"]])
+                assert ab["p_better"]["low"] == pytest.approx(1 - ba["p_better"]["high"], abs=1e-12)
+
+    def test_interactions_are_stacks_and_arms_that_contain_singles(self, made):
+        table, _, _ = made
+        told = [
+            {key: entry[key] for key in ("name", "kind", "parts", "best_single")} for entry in table["interactions"]
+        ]
+        assert told == [
+            {"name": "all", "kind": TUNED, "parts": ["dropout", "decay", "mixing"], "best_single": "dropout"},
+            {"name": "dropout+decay", "kind": STACKED, "parts": ["dropout", "decay"], "best_single": "dropout"},
+            {"name": "dropout+mixing", "kind": STACKED, "parts": ["dropout", "mixing"], "best_single": "dropout"},
+            {"name": "decay+mixing", "kind": STACKED, "parts": ["decay", "mixing"], "best_single": "mixing"},
+            {
+                "name": "dropout+decay+mixing", "kind": STACKED, "parts": ["dropout", "decay", "mixing"],
+                "best_single": "dropout",
+            },
+        ]  # fmt: skip
+
+    def test_an_arm_says_what_won_and_what_became_of_its_trials(self, made):
+        table, scores, names = made
+        found = table["arms"]["dropout"]
+        assert found["trial"] == 0
+        assert found["value"] == 0.5
+        assert found["strengths"] == {"learning_rate": 0.004, "dropout": 0.3}
+        assert found["trials"] == {"complete": 2, "pruned": 1, "failed": 0}
+        assert table["arms"]["none"]["trials"] == {"complete": 1, "pruned": 0, "failed": 1}
+        assert found["front"] == [{"trial": 0, "nll": 0.5}]
+        fresh = scores["validation/nll"][names.index("dropout")]
+        assert found["optimism"] == pytest.approx(welch([0.49, 0.5, 0.51], fresh, 0.95))
+        assert found["decay"] is None
+        assert table["arms"]["decay"]["decay"] == decay_timescale(
+            {"learning_rate": 0.005, "weight_decay": 0.02, "batch_size": 64, "epochs": 20}, 256
+        )
+        assert list(table["arms"]) == list(WINNERS)
+
+    def test_a_winner_that_is_off_is_the_reference_with_another_learning_rate(self, made):
+        table, _, _ = made
+        assert table["arms"]["mixing"]["strengths"] == {"learning_rate": 0.006, "mixup": 0.0}
+        assert table["arms"]["mixing"]["edges"] == []
+
+    @pytest.mark.parametrize("objective", OBJECTIVES)
+    def test_optimism_is_of_the_first_objective(self, objective):
+        search = SEARCH.model_copy(update={"objectives": (objective,)})
+        rows = [{**row, objective: row["nll"]} for row in ROWS]
+        winners = {arm: {**row, objective: row["nll"]} for arm, row in WINNERS.items()}
+        table, scores, names = table_of(winners, search, rows=rows)
+        fresh = scores[measure(objective)][names.index("all")]
+        assert table["arms"]["all"]["optimism"]["mean"] == pytest.approx(float(fresh.mean()) - 0.45)
+
+    def test_a_contender_that_diverged_on_fresh_seeds_is_told(self):
+        table, _, _ = table_of(broken=1)
+        assert table["arms"]["dropout"]["optimism"] == {
+            "searched": pytest.approx(0.5), "mean": None, "low": None, "high": None,
+        }  # fmt: skip
+        (pair,) = [pair for pair in table["pairs"] if {pair["a"], pair["b"]} == {"none", "dropout"}]
+        assert pair["metrics"]["test/nll"]["difference"] is None
+        assert "no finite value" in pair["metrics"]["test/nll"]["left_out"]
+
+    def test_nothing_else_but_what_was_searched_has_a_place(self, made):
+        assert json.loads(json.dumps(made[0], allow_nan=False)).keys() == {
+            "search", "results", "arms", "pairs", "interactions",
+        }  # fmt: skip
+
+
+class TestEdges:
+    @pytest.mark.parametrize(
+        ("strengths", "edges"),
+        [
+            ({"dropout": 0.3, "weight_decay": 0.1, "mixup": 0.5, "max_norm": 2.5}, []),
+            ({"dropout": 0.49, "weight_decay": 0.1, "mixup": 0.5, "max_norm": 2.5}, ["dropout"]),
+            ({"dropout": 0.3, "weight_decay": 0.99, "mixup": 0.5, "max_norm": 1.01}, ["weight_decay", "max_norm"]),
+            ({"dropout": 0.001, "weight_decay": 0.0101, "mixup": 0.001, "max_norm": 3.99}, []),
+            ({"dropout": 0.0, "weight_decay": 0.0, "mixup": 0.0, "max_norm": 0.0}, []),
+        ],
+    )
+    def test_the_weak_end_is_none(self, strengths, edges):
+        winners = {"none": WINNERS["none"], "all": row_of("all", 0, 0.45, 0.007, **strengths)}
+        assert table_of(winners)[0]["arms"]["all"]["edges"] == edges
+
+    @pytest.mark.parametrize(
+        ("rate", "edges"),
+        [
+            (0.00101, ["learning_rate"]),
+            (0.001 * 100**0.049, ["learning_rate"]),
+            (0.001 * 100**0.051, []),
+            (0.001 * 100**0.949, []),
+            (0.001 * 100**0.951, ["learning_rate"]),
+        ],
+    )
+    def test_a_twentieth_of_the_sampled_axis_is_near(self, rate, edges):
+        assert table_of({"none": row_of("none", 0, 0.6, rate)})[0]["arms"]["none"]["edges"] == edges

@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+from config.test_textbook import SMALL
+
+from pipeline.config.textbook import Claim, load_textbook
+from pipeline.core.errors import InputError
+from pipeline.textbook.experiment_results import Measured
+from pipeline.textbook.ledger import claim_table
+from pipeline.textbook.verdicts import judge
+
+SEEDS = 6
+DRAWN = {"name": "task", "overlapping": False, "train": 32, "validation": 16, "test": 100}
+RESPLIT = {**DRAWN, "overlapping": True}
+
+
+@pytest.fixture(scope="module")
+def topic(tmp_path_factory):
+    file = tmp_path_factory.mktemp("ledger") / "claims.yaml"
+    file.write_text(SMALL)
+    return load_textbook(file).topics["dropout"]
+
+
+def arrays(**changes):
+    """Four cells: at width 4 dropout gains .5 nats, at width 8 it loses .5; validation prefers dropout if even."""
+    noise = 0.01 * np.random.default_rng(0).standard_normal((4, SEEDS))
+    even = np.where(np.arange(SEEDS) % 2, 1.0, -1.0)
+    return {
+        "score/test/nll": np.array([[1.0], [0.5], [1.0], [1.5]]) + noise,
+        "score/validation/nll": np.outer([0, 1, 0, 1], even),
+        "score/test_ts/nll": np.zeros((4, SEEDS)),
+        "history/train/nll": np.arange(4 * SEEDS * 3, dtype=float).reshape(4, SEEDS, 3),
+        "history/validation/nll": 1 + np.arange(4 * SEEDS * 3, dtype=float).reshape(4, SEEDS, 3),
+        "epoch": np.array([0, 1, 2]),
+        **changes,
+    }
+
+
+def effect(**changes):
+    base = {"says": "x", "metric": "test/nll", "of": {"dropout": 0.5}, "against": {"dropout": 0.0}}
+    return {**base, "each": ("hidden",), "direction": "lower", "least": 0.1, **changes}
+
+
+def table(topic, *effects, shows=(), checks=(), measured=None, dataset=DRAWN, **claim):
+    declared = Claim.model_validate(
+        {"sentence": "s", "source": "t", "experiment": "rates", "effects": effects, "shows": shows, **claim}
+    )
+    return claim_table(declared, topic, {"rates": [Measured(measured or arrays(), dataset)]}, checks)
+
+
+def cells(found):
+    return [cell for one in found["effects"] for cell in one["cells"]]
+
+
+def test_an_effect_is_measured_at_every_level(topic):
+    found = table(topic, effect())
+    assert [cell["at"] for cell in cells(found)] == [{"hidden": "4"}, {"hidden": "8x8"}]
+    assert [cell["verdict"] for cell in cells(found)] == ["supported", "refuted"]
+    assert found["verdict"] == "refuted"
+    assert found["counts"] == {"supported": 1, "refuted": 1, "inconclusive": 0}
+    values = arrays()["score/test/nll"]
+    expected = judge(values[1], values[0], direction="lower", least=0.1)
+    assert cells(found)[0]["mean"] == expected.mean
+    assert (cells(found)[0]["low"], cells(found)[0]["high"]) == (expected.low, expected.high)
+    assert cells(found)[0]["n"] == found["seeds"] == SEEDS
+
+
+def test_can_hurt_needs_one_place(topic):
+    assert table(topic, effect(direction="higher"), quantifier="any")["verdict"] == "supported"
+
+
+def test_what_a_sentence_denies_is_turned_round(topic):
+    found = table(topic, effect(denied=True))
+    assert [cell["verdict"] for cell in cells(found)] == ["refuted", "supported"]
+
+
+def test_of_several_cells_each_seed_takes_the_best_on_validation(topic):
+    chosen = effect(of={"dropout": [0.0, 0.5]}, against={"dropout": 0.0})
+    cell = cells(table(topic, chosen))[0]
+    values = arrays()["score/test/nll"]
+    by_hand = np.where(np.arange(SEEDS) % 2, values[0], values[1])  # odd seeds: validation prefers no dropout
+    assert cell["of_mean"] == pytest.approx(by_hand.mean())
+    assert cell["of"] == "best of 2 on validation"
+
+
+def test_a_number_or_another_metric_on_the_other_side(topic):
+    number = cells(table(topic, effect(against=1.0)))[0]
+    assert number["mean"] == pytest.approx(arrays()["score/test/nll"][1].mean() - 1)
+    other = cells(table(topic, effect(against={"dropout": 0.5}, against_metric="test_ts/nll")))[0]
+    assert other["mean"] == pytest.approx(arrays()["score/test/nll"][1].mean())
+
+
+def test_a_measure_at_an_epoch(topic):
+    later = effect(metric="train/nll@2", against_metric="train/nll@0", against={"dropout": 0.5}, direction="higher")
+    assert [cell["mean"] for cell in cells(table(topic, later))] == [2, 2]
+    gap = effect(metric="gap/nll@1", against=0.0, direction="higher")
+    assert [cell["mean"] for cell in cells(table(topic, gap))] == [1, 1]
+
+
+@pytest.mark.parametrize("metric", ["test/nil", "train/nll@7", "train/nll@x", "test/nll@1"])
+def test_a_metric_that_was_not_measured(topic, metric):
+    with pytest.raises(InputError, match="must be"):
+        table(topic, effect(metric=metric))
+
+
+def test_rows_that_seeds_share_widen_intervals(topic):
+    drawn, resplit = (cells(table(topic, effect(), dataset=dataset))[0] for dataset in (DRAWN, RESPLIT))
+    assert drawn["inflation"] == 0
+    assert resplit["inflation"] > 0
+    assert resplit["low"] < drawn["low"]
+    groups = np.zeros((4, SEEDS, 5))
+    measured = cells(table(topic, effect(), dataset=RESPLIT, measured=arrays(**{"group/test/nll": groups})))[0]
+    assert measured["inflation"] == pytest.approx((32 / 148) / (1 - 32 / 148))  # nothing shared on test: training rows
+    chosen = cells(table(topic, effect(of={"dropout": [0.0, 0.5]}), dataset=RESPLIT))[0]
+    assert chosen["inflation"] >= resplit["inflation"]
+
+
+def test_rows_that_stand_idle_are_shared_by_no_training(topic):
+    cells_of = {n: c.model_copy(update={"rows": 8}) for n, c in topic.experiments["rates"].cells.items()}
+    fewer = topic.model_copy(
+        update={"experiments": {"rates": topic.experiments["rates"].model_copy(update={"cells": cells_of})}}
+    )
+    groups = arrays(**{"group/test/nll": np.zeros((4, SEEDS, 5))})
+    found = cells(table(fewer, effect(), dataset=RESPLIT, measured=groups))[0]
+    assert found["inflation"] == pytest.approx((8 / 148) / (1 - 8 / 148))
+
+
+def test_exact_checks_count_as_parts(topic):
+    checks = [{"what": "w", "holds": True}, {"what": "v", "holds": False}]
+    found = claim_table(Claim(sentence="s", source="t", checks=("c",)), topic, {}, checks)
+    assert found["verdict"] == "refuted"
+    assert found["counts"] == {"supported": 1, "refuted": 1, "inconclusive": 0}
+    assert found["checks"] == checks
+
+
+class TestPanels:
+    def test_lines_over_a_field(self, topic):
+        (panel,) = table(topic, effect(), shows=({"x": "dropout", "y": ("test/nll",), "by": ("hidden",)},))["panels"]
+        assert (panel["dataset"], panel["x"], panel["y"]) == ("task", "dropout", ["test/nll"])
+        assert [line["line"] for line in panel["lines"]] == [{"hidden": "4"}, {"hidden": "8x8"}]
+        assert panel["lines"][0]["x"] == [0.0, 0.5]
+        assert panel["lines"][0]["mean"] == pytest.approx(arrays()["score/test/nll"][:2].mean(1))
+        assert all(
+            low < mean < high
+            for low, mean, high in zip(*(panel["lines"][0][k] for k in ("low", "mean", "high")), strict=True)
+        )
+
+    def test_curves(self, topic):
+        shows = {"x": "epoch", "y": ("train/nll", "gap/nll"), "where": {"hidden": [[4]], "dropout": 0.0}}
+        (panel,) = table(topic, effect(), shows=({**shows, "together": True},))["panels"]
+        assert [line["metric"] for line in panel["lines"]] == ["train/nll", "gap/nll"]
+        assert panel["lines"][0]["x"] == [0, 1, 2]
+        assert panel["lines"][1]["mean"] == [1, 1, 1]
+
+    def test_cells(self, topic):
+        (panel,) = table(topic, effect(), shows=({"x": "cell", "y": ("test/nll",)},))["panels"]
+        assert panel["lines"][0]["x"][0] == "hidden=4,dropout=0"
+
+    def test_what_no_cell_has_leaves_no_panel(self, topic):
+        nothing = arrays(**{"score/sampled/nll": np.full((4, SEEDS), np.nan)})
+        assert (
+            table(topic, effect(), shows=({"x": "dropout", "y": ("sampled/nll",)},), measured=nothing)["panels"] == []
+        )

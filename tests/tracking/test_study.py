@@ -1,0 +1,269 @@
+"""Do the records say what the results say, also where training diverged?"""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config.points import Point
+from pipeline.results.comparison import Protocol, results_table
+from pipeline.tracking.artifacts import HEADLINE
+from pipeline.tracking.pages import cited
+from pipeline.tracking.publishing import METRICS_A_BATCH
+from pipeline.tracking.records import Record, digest
+from pipeline.tracking.study import AGAINST, COMPARED, CURVES, VIEW, experiment_of, records_of
+
+SEEDS, EPOCHS = 30, 20
+DIRECTIONS = dict.fromkeys(HEADLINE, "lower") | {"test/accuracy": "higher"}
+OTHERS = 150  # more than the metrics beside the headline that an evaluation writes
+DATASET = {
+    "name": "mixture",
+    "md5": "abc",
+    "feature_names": ["x", "y"],
+    "features": 2,
+    "rows": 500,
+    "overlapping": False,
+    "train": 300,
+    "validation": 100,
+    "test": 100,
+}
+
+
+def fields_of(**changes: object) -> dict[str, Any]:
+    """The parameters of an unregularized point, of every kind that a field can have."""
+    plain: dict[str, Any] = dict.fromkeys(Point.model_fields, 0)
+    return plain | {"learning_rate": 0.01, "widths": [64, 64]} | changes
+
+
+def study(
+    scores: np.ndarray, *, history: np.ndarray | None = None, figures: dict[str, Path] | None = None
+) -> list[Record]:
+    """Records of a reference and dropout points, whose metrics all have these scores (points, seeds)."""
+    results, arrays = finished(scores, history=history)
+    return records_of(results, arrays, figures or {})
+
+
+def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The table and the arrays that `records_of` reads; the last point is the answer."""
+    rates = np.arange(len(scores)) / 10
+    points = [
+        {
+            "variant": "dropout" if rate else "none",
+            "name": f"dropout={rate}" if rate else "none",
+            "parameters": fields_of(dropout=rate),
+            "md5": f"md5 of {rate}",
+        }
+        for rate in rates.tolist()
+    ]
+    names = [*HEADLINE, *(f"train/other{number}" for number in range(OTHERS))]
+    results = results_table(
+        points,
+        dict.fromkeys(names, scores),
+        directions=DIRECTIONS,
+        reference=0,
+        dataset=DATASET,
+        protocol=Protocol(confidence=0.95, resamples=200, gamma=0.75),
+        generator=np.random.default_rng(0),
+    )
+    chosen = {field: results["points"][-1][field] for field in ("key", "variant", "name")} | {"recommendation": "use"}
+    results["answer"] = {"after_scaling": chosen, "plain": chosen, "agree": True, "sentence": "Use it."}
+    curves = np.ones((scores.shape[1], EPOCHS)) if history is None else history
+    arrays = [
+        {
+            **{f"score/{name}": values for name in HEADLINE},
+            **{f"history/{name}": curves for name in CURVES},
+            "history/epoch": np.arange(EPOCHS),
+        }
+        for values in scores
+    ]
+    return results, arrays
+
+
+def scores(points: int = 2, seeds: int = SEEDS) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(points, seeds)) + np.arange(points)[:, None]
+
+
+def find(records: list[Record], name: str) -> Record:
+    return next(record for record in records if record.name == name and record.tags["level"] == "point")
+
+
+def table_of(record: Record, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(record.artifacts[path].decode())))
+
+
+def values_of(record: Record) -> dict[str, float]:
+    return {name: value for name, value, step in record.metrics if step == 0}
+
+
+def test_differences_come_with_their_interval():
+    values = values_of(find(study(scores()), "dropout=0.1"))
+    for name in HEADLINE:
+        low, middle, high = (values[f"against_none/{name}{end}"] for end in ("/low", "", "/high"))
+        assert low < middle < high
+
+
+def test_the_numbers_fit_into_one_batch_and_the_curves_come_last():
+    metrics = find(study(scores()), "dropout=0.1").metrics
+    curves = [name.startswith("curves/") for name, _, _ in metrics]
+    assert curves == sorted(curves)
+    # means; interval, seeds, difference with interval and P(better) of each headline metric; curves
+    expected = OTHERS + len(HEADLINE) * (1 + 2 + SEEDS + 3 + 1) + len(CURVES) * EPOCHS
+    assert len(metrics) == expected <= METRICS_A_BATCH
+
+
+def test_the_reference_is_compared_with_nothing():
+    reference = find(study(scores()), "none")
+    assert reference.tags["verdict"] == "reference"
+    assert not any(name.startswith("against_none/") for name in values_of(reference))
+
+
+def test_a_comparison_says_its_interval_and_verdict():
+    record = find(study(scores(3)), "dropout=0.2")
+    assert "**worse**" in record.description
+    assert "not finite" not in record.description
+    assert record.tags["verdict"] == "worse"
+
+
+def test_a_variant_says_how_to_hide_history():
+    parents = [record for record in study(scores()) if record.tags["level"] == "variant"]
+    assert [record.name for record in parents] == ["none", "dropout"]
+    assert all('tags.superseded = "false"' in record.description for record in parents)
+
+
+def test_runs_link_to_their_relatives():
+    records = {record.key: record for record in study(scores(3))}
+    assert cited(records["mixture/dropout"].description) == ["mixture", *point_keys("dropout=0.1", "dropout=0.2")]
+    assert cited(records["mixture/dropout/dropout=0.1"].description) == ["mixture/dropout", "mixture/none/none"]
+    assert cited(records["mixture/none/none"].description) == ["mixture/none"]
+    assert set(cited(records["mixture"].description)) == {
+        "mixture/none/none",
+        "mixture/dropout/dropout=0.2",
+        "mixture/none",
+        "mixture/dropout",
+    }
+
+
+def point_keys(*names: str) -> list[str]:
+    return [f"mixture/dropout/{name}" for name in names]
+
+
+def test_the_study_is_last_on_top_and_drawn_among_no_points():
+    records = study(scores(3))
+    answer = records[-1]
+    assert (answer.key, answer.name, answer.parent, answer.params) == ("mixture", "answer", None, {})
+    assert answer.tags == {"dataset": "mixture", "level": "study", "recommendation": "use"}
+    assert answer.description.startswith("Use it.")
+    points = {name for record in records if record.tags["level"] == "point" for name, _, _ in record.metrics}
+    assert not points & {name for name, _, _ in answer.metrics}
+    assert values_of(answer)["chosen/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
+    assert json.loads(answer.artifacts["answer.json"])["agree"]
+
+
+def test_figures_go_where_they_belong_and_may_be_missing():
+    figures = {
+        "headline.png": Path("a"),
+        "headline.svg": Path("b"),
+        "points/dropout/dropout=0.1.png": Path("c"),
+        "points/dropout/dropout=0.1.svg": Path("d"),
+    }
+    records = study(scores(3), figures=figures)
+    drawn = {
+        record.key: {path: file for path, file in record.artifacts.items() if "figures" in path} for record in records
+    }
+    assert {key: found for key, found in drawn.items() if found} == {
+        "mixture": {"figures/headline.png": Path("a")},
+        "mixture/dropout/dropout=0.1": {"figures/reliability.png": Path("c")},
+    }
+    assert "`figures/reliability.png`" in find(records, "dropout=0.1").description
+    assert "figures" not in find(records, "dropout=0.2").description
+
+
+def test_tables_hold_what_was_found():
+    records = study(scores(3))
+    point = find(records, "dropout=0.1")
+    rows = table_of(point, "tables/metrics.csv")
+    assert [row["metric"] for row in rows[: len(HEADLINE)]] == list(HEADLINE)
+    assert len(rows) == len(HEADLINE) + OTHERS
+    values = values_of(point)
+    assert float(rows[0]["mean"]) == values["test/nll"]
+    assert float(rows[0]["difference_low"]) == values["against_none/test/nll/low"]
+    assert rows[0]["verdict"] == point.tags["verdict"]
+    reference = table_of(find(records, "none"), "tables/metrics.csv")[0]
+    assert (reference["difference"], reference["verdict"]) == ("", "")
+    by_key = {record.key: record for record in records}
+    assert [row["point"] for row in table_of(by_key["mixture/dropout"], "tables/points.csv")] == [
+        "dropout=0.1",
+        "dropout=0.2",
+    ]
+    assert len(table_of(by_key["mixture"], "tables/points.csv")) == 3
+
+
+def test_a_duplicate_says_that_it_is_the_reference():
+    same = np.repeat(scores(1), 2, axis=0)
+    results, arrays = finished(same)
+    results["points"][1]["duplicate"] = True
+    record = find(records_of(results, arrays, {}), "dropout=0.1")
+    assert record.tags["verdict"] == "duplicate"
+    assert "[none](record:mixture/none/none) itself" in record.description
+
+
+def test_the_experiment_shows_its_points():
+    results, arrays = finished(scores())
+    records = records_of(results, arrays, {})
+    page = experiment_of(results, records)
+    assert page.name == records[0].experiment
+    assert page.description.startswith("Use it.")
+    assert f"(charts:{VIEW})" in page.description
+    assert f"(table:{VIEW})" in page.description
+    state = json.loads(json.loads(page.views[VIEW])["state"])
+    names = {name for record in records for name, _, _ in record.metrics}
+    assert {f"metrics.`{name}`" for name in AGAINST} <= set(state["selectedColumns"]) == set(state["columnOrder"])
+    assert {f"params.`{name}`" for name in COMPARED} <= set(state["selectedColumns"])
+    sections = {section["uuid"] for section in state["compareRunSections"]}
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} <= sections
+    assert {chart["metricKey"] for chart in state["compareRunCharts"] if "metricKey" in chart} <= names
+    assert {name.rpartition("/")[0] for name in names} <= sections
+    assert len({chart["uuid"] for chart in state["compareRunCharts"]}) == len(state["compareRunCharts"])
+
+
+@pytest.mark.parametrize(("broken", "words"), [(1, "not finite (in 1 of the seeds)"), (SEEDS, "not finite (in 30 of")])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverged_point_says_so(broken, words, value):
+    diverged = scores()
+    diverged[1, :broken] = value
+    record = find(study(diverged, history=np.full((SEEDS, EPOCHS), value)), "dropout=0.1")
+    assert words in record.description
+    assert f"Not compared: {broken} of 30 seeds" in record.description
+    assert record.tags["verdict"] == "not compared"
+    values = values_of(record)
+    assert math.isnan(values["test/nll"])
+    assert all(math.isnan(values[f"against_none/test/nll{end}"]) for end in ("", "/low", "/high"))
+    assert math.isnan(values["p_better/test/nll"])
+    assert not math.isfinite(values["curves/train/nll"])
+    assert len(digest(record)) == 64
+
+
+def test_a_diverged_reference_leaves_every_comparison_out():
+    diverged = scores(3)
+    diverged[0, 4] = math.nan
+    records = study(diverged)
+    assert "not finite (in 1 of the seeds)" in find(records, "none").description
+    for name in ("dropout=0.1", "dropout=0.2"):
+        assert "Not compared: 1 of 30 seeds of the reference" in find(records, name).description
+        assert find(records, name).tags["verdict"] == "not compared"
+
+
+def test_curves_that_diverge_both_ways_are_no_warning():
+    both = np.where(np.arange(SEEDS)[:, None] % 2, math.inf, -math.inf) * np.ones(EPOCHS)
+    assert math.isnan(values_of(find(study(scores(), history=both), "none"))["curves/train/nll"])
+
+
+def test_one_seed_has_no_interval():
+    record = find(study(scores(seeds=1)), "dropout=0.1")
+    assert "[not finite, not finite]" in record.description
+    assert math.isnan(values_of(record)["interval/test/nll/low"])

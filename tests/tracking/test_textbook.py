@@ -1,0 +1,81 @@
+"""Do the records of the claims ledger say what the table says?"""
+
+import csv
+import io
+import json
+
+import pytest
+
+from pipeline.tracking.pages import cited
+from pipeline.tracking.publishing import publish
+from pipeline.tracking.textbook import VIEW, experiment_of, records_of
+
+
+def cell(**changes):
+    return {
+        "dataset": "task", "at": {"hidden": "8x8"}, "of": "dropout=0.5", "against": "dropout=0", "of_mean": 0.5,
+        "against_mean": 0.7, "mean": -0.2, "low": -0.3, "high": -0.1, "n": 30, "verdict": "supported", **changes,
+    }  # fmt: skip
+
+
+def effect(*cells):
+    return {"says": "it is better", "metric": "test/nll", "direction": "lower", "least": 0.01, "cells": list(cells)}
+
+
+def claim(name, topic, **changes):
+    return {
+        "id": name, "topic": topic, "sentence": "It helps.", "source": "here", "note": "", "quantifier": "all",
+        "verdict": "inconclusive", "counts": {"supported": 1, "refuted": 0, "inconclusive": 1}, "datasets": ["task"],
+        "seeds": 30, "effects": [effect(cell(), cell(mean=None, low=None, high=None, verdict="inconclusive"))],
+        "checks": [], "panels": [], **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def table():
+    checked = {"effects": [], "checks": [{"what": "w", "holds": True}], "seeds": 0, "datasets": []}
+    rows = [claim("dropout.helps", "dropout"), claim("decay.same", "weight_decay", **checked)]
+    return {"seeds": 30, "counts": {"supported": 0, "refuted": 0, "inconclusive": 2}, "claims": rows, "audit": []}
+
+
+def test_a_record_a_claim_under_its_topic(table, tmp_path):
+    (tmp_path / "dropout.helps.png").write_bytes(b"png")
+    records = {record.name: record for record in records_of(table, {"dropout.helps": tmp_path / "dropout.helps.png"})}
+    assert list(records) == ["dropout.helps", "decay.same", "dropout", "weight_decay"]
+    helps = records["dropout.helps"]
+    assert helps.parent == records["dropout"].key
+    assert helps.tags["verdict"] == "inconclusive"
+    assert set(helps.artifacts) == {"figures/dropout.helps.png", "tables/effects.csv"}
+    assert ("effect/mean", -0.2, 0) in helps.metrics
+    assert not [entry for entry in helps.metrics if entry[0] == "effect/mean" and entry[2] == 1]  # it has none
+    assert ("parts/inconclusive", 1.0, 0) in helps.metrics
+    assert records["decay.same"].artifacts == {}
+    assert cited(records["dropout"].description) == [helps.key]
+
+
+def test_the_table_of_effects_has_every_place(table):
+    (helps, *_) = records_of(table, {})
+    rows = list(csv.DictReader(io.StringIO(helps.artifacts["tables/effects.csv"].decode())))
+    assert [row["verdict"] for row in rows] == ["supported", "inconclusive"]
+    assert rows[0]["at"] == "hidden=8x8"
+    assert rows[1]["mean"] == ""
+
+
+@pytest.mark.slow
+def test_the_tracking_server_takes_them_once(table, tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    wanted = {"uri": uri, "provenance": {}, "experiments": [experiment_of(table)], "complete": True}
+    assert publish(records_of(table, {}), **wanted).created == 4
+    assert publish(records_of(table, {}), **wanted).unchanged == 4
+    assert [run.info.run_name for run in asked_by(experiment_of(table), uri)] == ["decay.same", "dropout.helps"]
+
+
+def asked_by(experiment, uri):
+    """The runs that the UI asks the server for when it opens the saved view."""
+    from mlflow import MlflowClient  # noqa: PLC0415  (seconds)
+
+    state = json.loads(json.loads(experiment.views[VIEW])["state"])
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    client = MlflowClient(uri)
+    number = client.get_experiment_by_name(experiment.name).experiment_id
+    return client.search_runs([number], state["searchFilter"], order_by=[order])
