@@ -28,7 +28,7 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "show": "show",
     "readme": "readme",
     "params": "params",
-    "mend": "mend",
+    "unlock": "unlock",
 }
 FILES = {"topic": "claims.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")
     add("params", "explain every key of params.yaml and claims.yaml")
-    add("mend", "drop what an interruption left half-written in dvc.lock")
+    add("unlock", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails")
     return parser
 
 

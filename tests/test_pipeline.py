@@ -283,12 +283,12 @@ class TestStudy:
         assert "got '70000'" in stage(finished, "ui", "--port", "70000").stderr
 
     def test_a_damaged_table_is_told(self, project: Path) -> None:
-        (project / "reports/wine/history.csv").write_text(
+        (project / "reports/plots/history/wine.csv").write_text(
             "variant,name,epoch,metric,mean,low,high\nnone,none,x,nll,1,1,1\n"
         )
         done = stage(project, "plot", "wine")
         assert (done.returncode, done.stdout) == (2, "")
-        assert "reports/wine/history.csv: damaged" in done.stderr
+        assert "reports/plots/history/wine.csv: damaged" in done.stderr
 
     def test_metrics_and_plots_are_declared(self, finished: Path) -> None:
         shown = json.loads(run(finished, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
@@ -315,8 +315,8 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
     tracked = stage(tmp_path, "track")
     assert tracked.returncode == 0, tracked.stderr
     assert "left out" in tracked.stdout
-    assert (tmp_path / "reports/wine/sweeps.csv").read_text().startswith("variant,name,parameter")
-    bins = np.genfromtxt(tmp_path / "reports/wine/reliability.csv", delimiter=",", names=True, dtype=None)
+    assert (tmp_path / "reports/plots/sweeps/wine.csv").read_text().startswith("variant,name,parameter")
+    bins = np.genfromtxt(tmp_path / "reports/plots/reliability/wine.csv", delimiter=",", names=True, dtype=None)
     assert np.nanmin(bins["low"]) >= 0
     assert np.nanmax(bins["high"]) <= 1
 

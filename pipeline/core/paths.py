@@ -3,16 +3,18 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-LOCK = Path("dvc.lock")
+LOCKS = (Path("dvc.lock"), Path("textbook/dvc.lock"))
+RWLOCK = Path(".dvc/tmp/rwlock")
 CLAIMS = Path("claims.yaml")
 LEDGER = Path("reports/claims.json")
 CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
+METRICS = Path("reports/metrics.json")
 README = Path("README.md")
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "claims", "sections", "reports", "studies", ".cache")
-REWRITTEN = (README, LOCK)  # files outside of these folders that the project writes itself
+REWRITTEN = (README,)  # files outside of these folders that the project writes itself
 
 
 def output(path: Path) -> Path:
@@ -50,6 +52,11 @@ def score_file(dataset: str, variant: str, label: str) -> Path:
 def report_file(dataset: str, name: str) -> Path:
     """Where `evaluate` puts a finished table."""
     return Path("reports") / dataset / name
+
+
+def plot_file(kind: str, dataset: str) -> Path:
+    """Where `evaluate` puts a table for DVC's plots."""
+    return Path("reports/plots") / kind / f"{dataset}.csv"
 
 
 def figure_file(dataset: str, name: str) -> Path:

@@ -17,6 +17,7 @@ from pipeline.core.files import (
 from pipeline.core.paths import (
     PARAMS,
     figure_file,
+    plot_file,
     report_file,
     section_file,
 )
@@ -59,7 +60,7 @@ def _tables(dataset: str) -> dict[str, Any]:
     return {
         "results": results,
         "diagrams": read_json(report_file(dataset, "diagrams.json")),
-        "history": read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
+        "history": read_csv(plot_file("history", dataset), numbers=("epoch", "mean", "low", "high")),
         "sweeps": sweep_rows(results),
         **search_tables(dataset),
     }
