@@ -20,6 +20,7 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "evaluate": "evaluate",
     "search": "search",
     "plot": "plot",
+    "export": "export",
     "report": "report",
     "claims": "textbook:claims",
     "ledger": "textbook:ledger",
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
+    add("export", "copy the finished tables that git keeps, into reports/", "dataset")
     add("report", "join all parts of the report, into reports/index.html")
     add("track", "publish what MLflow lacks, and print the results")
     ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")

@@ -17,8 +17,7 @@ from pipeline.core.files import (
 from pipeline.core.paths import (
     PARAMS,
     member_file,
-    plot_file,
-    report_file,
+    result_file,
     score_file,
 )
 from pipeline.core.rng import Purpose, generator
@@ -62,7 +61,7 @@ def evaluate(dataset: str, *, jobs: int) -> str:
         results["answer"] = answer(results)
     except ValueError as error:
         raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
-    write_json(report_file(dataset, "results.json"), significant(results, 6))
+    write_json(result_file(dataset, "results.json"), significant(results, 6))
     keep_only(score_file(dataset, "", "").parent, [score_file(dataset, *place) for place in places])
     _write_series(dataset, places, points, results)
     return f"reports/{dataset}: {len(points)} points of {params.study.seeds} members scored and compared"
@@ -89,5 +88,5 @@ def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, 
         diagrams[row["key"]] = point_diagrams(curves, scores)
     sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
     for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
-        write_csv(plot_file(name, dataset), significant(rows, 5), columns=COLUMNS[name])
-    write_json(report_file(dataset, "diagrams.json"), significant(diagrams, 4))
+        write_csv(result_file(dataset, f"{name}.csv"), significant(rows, 5), columns=COLUMNS[name])
+    write_json(result_file(dataset, "diagrams.json"), significant(diagrams, 4))

@@ -14,7 +14,7 @@ from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_csv, write_json
 from pipeline.core.fingerprint import fingerprint
-from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, report_file, trials_file
+from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.storage import seed_data
@@ -180,11 +180,11 @@ def _conclude(dataset: str, found: Mapping[str, Rows], params: Params, *, jobs: 
         table = search_table(*_tables(dataset, list(points)), winners=winners, rows=rows, search=search)
     except ValueError as error:
         raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
-    write_json(report_file(dataset, "search.json"), significant(table, 6))
+    write_json(result_file(dataset, "search.json"), significant(table, 6))
     write_csv(trials_file(dataset), rows, columns=columns(search, search.pruner.rungs(base.epochs)))
-    write_json(report_file(dataset, "best.json"), winners)
+    write_json(result_file(dataset, "best.json"), winners)
     return (
-        f"{report_file(dataset, 'search.json')}: {len(rows)} trials of {len(found)} arms, {len(points)} contenders on "
+        f"{result_file(dataset, 'search.json')}: {len(rows)} trials of {len(found)} arms, {len(points)} contenders on "
         f"{params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} kept)"
     )
 
