@@ -33,10 +33,10 @@ def recall(key: str) -> bytes | None:
     return None
 
 
-def remember(key: str, payload: bytes, *, limit: int = LIMIT) -> None:
+def remember(key: str, payload: bytes) -> None:
     """Keep finished work under a fingerprint."""
     write_bytes(MEMO / key, sha256(payload).digest() + payload)
-    _trim(limit)
+    _trim(LIMIT)
 
 
 def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[bytes]]) -> int:
