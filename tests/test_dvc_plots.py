@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_pipeline import run
+from project import run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / ".dvc/plots/page.html"
