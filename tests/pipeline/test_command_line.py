@@ -8,12 +8,13 @@ from project import (
     stage,
 )
 
+from pipeline.__main__ import COMMANDS
+
 
 class TestCommandLine:
     def test_help_lists_every_stage(self) -> None:
         shown = stage(ROOT, "--help").stdout
-        names = ("generate", "train", "evaluate", "search", "plot", "report", "track", "show", "ui", "readme", "params")
-        assert all(f"    {name} " in shown for name in names)
+        assert all(f"    {name} " in shown for name in COMMANDS)
         assert "--backend" in stage(ROOT, "train", "--help").stdout
 
     def test_every_parameter_is_explained(self) -> None:
