@@ -201,10 +201,8 @@ def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
     if not others:
         refuses(tmp_path, "every point diverged", "evaluate", "wine")
         return
-    for arguments in tuple((name, "wine") for name in ("evaluate", "search", "plot", "export")) + (
-        ("report",),
-        ("track",),
-    ):
+    of_the_data_set = [(name, "wine") for name in ("evaluate", "search", "plot", "export")]
+    for arguments in (*of_the_data_set, ("report",), ("track",)):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     assert "Leave it unregularized" in (tmp_path / "reports/index.html").read_text()
