@@ -5,7 +5,7 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test quick check format bench ui readme screenshots lock clean
+.PHONY: help repro textbook all test quick check format bench ui readme screenshots lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,8 +17,16 @@ $(READY): constraints.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r constraints.txt
 	@touch $(READY)
 
-repro: $(READY) ## run the whole study: every stage that is out of date, then the results
-	@python -m pipeline mend && dvc repro
+# An interruption can cut off DVC's lock files, which it writes in place; its run cache has all that was finished.
+reproduce = dvc repro $(1) || { python -m pipeline unlock 2> /dev/null && dvc repro $(1); }
+
+repro: $(READY) ## run the study: every stage that is out of date, then the results
+	@$(call reproduce,dvc.yaml)
+
+textbook: $(READY) ## measure every sentence of the textbook, into reports/textbook.html (about five minutes)
+	@$(call reproduce,textbook/dvc.yaml)
+
+all: repro textbook ## run the study and the textbook
 
 test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m "" -n auto --dist loadscope

@@ -20,6 +20,7 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "evaluate": "evaluate",
     "search": "search",
     "plot": "plot",
+    "export": "export",
     "report": "report",
     "claims": "textbook:claims",
     "ledger": "textbook:ledger",
@@ -28,7 +29,7 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "show": "show",
     "readme": "readme",
     "params": "params",
-    "mend": "mend",
+    "unlock": "unlock",
 }
 FILES = {"topic": "claims.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
+    add("export", "copy the finished tables that git keeps, into reports/", "dataset")
     add("report", "join all parts of the report, into reports/index.html")
     add("track", "publish what MLflow lacks, and print the results")
     ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")
@@ -127,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")
     add("params", "explain every key of params.yaml and claims.yaml")
-    add("mend", "drop what an interruption left half-written in dvc.lock")
+    add("unlock", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails")
     return parser
 
 

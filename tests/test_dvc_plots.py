@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_pipeline import run
+from project import run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / ".dvc/plots/page.html"
@@ -149,7 +149,7 @@ class TestDrawn:
             assert faults == []
 
     def test_points_and_intervals_of_reliability_are_where_the_numbers_say(self, study: Path, browser: Any) -> None:
-        rows, side = read(study / "reports/digits/reliability.csv"), 160
+        rows, side = read(study / "reports/plots/reliability/digits.csv"), 160
         points = [(side * float(row["confidence"]), side * (1 - float(row["accuracy"]))) for row in rows]
         bars = [side * (float(row["high"]) - float(row["low"])) for row in rows if row["low"]]
         with opened(browser, study / "dvc_plots/index.html") as (page, _):
@@ -200,7 +200,7 @@ class TestDrawn:
         self, study: Path, browser: Any, tmp_path: Path
     ) -> None:
         changed = Path(shutil.copytree(study, tmp_path / "changed", symlinks=True))
-        path = changed / "reports/mixture/reliability.csv"
+        path = changed / "reports/plots/reliability/mixture.csv"
         write(path, [row for row in read(path) if row["variant"] != "mine"])
         run(changed, "dvc", "plots", "diff", "HEAD", "--out", "elsewhere")
         moved = Path(shutil.move(changed / "elsewhere/index.html", tmp_path / "moved.html"))
@@ -208,7 +208,7 @@ class TestDrawn:
             plot = plot_of(page, "mixture", "reliability")
             legend = plot.locator("svg .role-legend").all_text_contents()
             assert any("HEAD" in text and "workspace" in text for text in legend)
-            both = len(read(path)) + len(read(study / "reports/mixture/reliability.csv"))
+            both = len(read(path)) + len(read(study / "reports/plots/reliability/mixture.csv"))
             assert drawn_marks(plot)["symbol"] == both
             assert faults == []
 
@@ -218,7 +218,7 @@ class TestDrawn:
         for table in ("history", "reliability"):
             path = small / f"reports/mixture/{table}.csv"
             write(path, [{**row, "low": "", "high": ""} for row in read(path)])
-        sweeps = small / "reports/mixture/sweeps.csv"
+        sweeps = small / "reports/plots/sweeps/mixture.csv"
         sweeps.write_text(sweeps.read_text().splitlines(keepends=True)[0])
         run(small, "dvc", "plots", "show")
         with opened(browser, small / "dvc_plots/index.html") as (page, faults):

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 import pytest
 from claim_tables import table as claims_table
-from test_pipeline import environment, outputs, run, stage
+from project import environment, outputs, run, stage
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml

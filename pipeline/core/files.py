@@ -98,12 +98,18 @@ def read_csv(path: Path, *, numbers: Sequence[str]) -> list[dict[str, Any]]:
         return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
 
 
-def write_arrays(path: Path, arrays: Arrays, about: object) -> None:
-    """Write named arrays and a JSON-ready description in the safetensors format, which no code hides in."""
+def encode_arrays(arrays: Arrays, about: object) -> bytes:
+    """Named arrays and a JSON-ready description in the safetensors format, which no code hides in."""
     from safetensors.numpy import save  # noqa: PLC0415
 
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_bytes(path, save(contiguous, metadata={"about": json.dumps(about, sort_keys=True)}))
+    content: bytes = save(contiguous, metadata={"about": json.dumps(about, sort_keys=True)})
+    return content
+
+
+def write_arrays(path: Path, arrays: Arrays, about: object) -> None:
+    """Write named arrays and a JSON-ready description; see `encode_arrays`."""
+    write_bytes(path, encode_arrays(arrays, about))
 
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:

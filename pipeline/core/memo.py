@@ -6,7 +6,7 @@ Equal work is done once, wherever it is asked for, and an interruption loses not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -33,19 +33,38 @@ def recall(key: str) -> bytes | None:
     return None
 
 
-def remember(key: str, payload: bytes, *, limit: int = LIMIT) -> None:
+def remember(key: str, payload: bytes) -> None:
     """Keep finished work under a fingerprint."""
     write_bytes(MEMO / key, sha256(payload).digest() + payload)
-    _trim(limit)
+    _trim(LIMIT)
 
 
-def memoized(key: str, make: Callable[[], bytes]) -> bytes:
-    """What was remembered under a fingerprint, or what `make` gives, which is then remembered."""
-    payload = recall(key)
-    if payload is None:
-        payload = make()
-        remember(key, payload)
-    return payload
+def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[bytes]]) -> int:
+    """Write every file with what is remembered under its fingerprint, or with what is made and then remembered.
+
+    Files of equal fingerprints share one piece of work. What is made is remembered and written as it comes, so that an
+    interruption loses no more than the work in flight.
+
+    Args:
+        files: the fingerprint of each file.
+        make: is given one file of each fingerprint that is missing, and yields their contents in this order.
+
+    Returns:
+        How many contents were made.
+    """
+    missing: dict[str, list[Path]] = {}
+    for path, key in files.items():
+        content = None if key in missing else recall(key)
+        if content is None:
+            missing.setdefault(key, []).append(path)
+        else:
+            write_bytes(path, content)
+    contents = make([paths[0] for paths in missing.values()]) if missing else ()
+    for (key, paths), content in zip(missing.items(), contents, strict=True):
+        remember(key, content)
+        for path in paths:
+            write_bytes(path, content)
+    return len(missing)
 
 
 def _trim(limit: int) -> None:

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-LOCK = Path("dvc.lock")
+LOCKS = (Path("dvc.lock"), Path("textbook/dvc.lock"))
+RWLOCK = Path(".dvc/tmp/rwlock")
 CLAIMS = Path("claims.yaml")
 LEDGER = Path("reports/claims.json")
 CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
+METRICS = Path("reports/metrics.json")
 README = Path("README.md")
 MEMO = Path(".cache/memo")
-OUTPUTS = ("data", "members", "scores", "champions", "claims", "sections", "reports", "studies", ".cache")
-REWRITTEN = (README, LOCK)  # files outside of these folders that the project writes itself
+OUTPUTS = ("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", ".cache")
+REWRITTEN = (README,)  # files outside of these folders that the project writes itself
 
 
 def output(path: Path) -> Path:
@@ -47,9 +49,19 @@ def score_file(dataset: str, variant: str, label: str) -> Path:
     return Path("scores") / dataset / variant / f"{label}.safetensors"
 
 
+def result_file(dataset: str, name: str) -> Path:
+    """Where `evaluate` and `search` put a finished table."""
+    return Path("results") / dataset / name
+
+
 def report_file(dataset: str, name: str) -> Path:
-    """Where `evaluate` puts a finished table."""
+    """Where `export` puts a finished table that git keeps."""
     return Path("reports") / dataset / name
+
+
+def plot_file(kind: str, dataset: str) -> Path:
+    """Where `export` puts a table for DVC's plots."""
+    return Path("reports/plots") / kind / f"{dataset}.csv"
 
 
 def figure_file(dataset: str, name: str) -> Path:
@@ -69,7 +81,7 @@ def shared_figure_file(name: str) -> Path:
 
 def trials_file(dataset: str) -> Path:
     """Where `search` puts the table of all trials."""
-    return report_file(dataset, "trials.csv")
+    return result_file(dataset, "trials.csv")
 
 
 def champion_file(dataset: str, kind: str, name: str) -> Path:

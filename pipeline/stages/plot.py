@@ -17,7 +17,7 @@ from pipeline.core.files import (
 from pipeline.core.paths import (
     PARAMS,
     figure_file,
-    report_file,
+    result_file,
     section_file,
 )
 from pipeline.core.progress import progress
@@ -58,8 +58,8 @@ def _tables(dataset: str) -> dict[str, Any]:
     results = results_of(dataset)
     return {
         "results": results,
-        "diagrams": read_json(report_file(dataset, "diagrams.json")),
-        "history": read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
+        "diagrams": read_json(result_file(dataset, "diagrams.json")),
+        "history": read_csv(result_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
         "sweeps": sweep_rows(results),
         **search_tables(dataset),
     }

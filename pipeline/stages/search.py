@@ -14,11 +14,11 @@ from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_csv, write_json
 from pipeline.core.fingerprint import fingerprint
-from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, report_file, trials_file
+from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.storage import seed_data
-from pipeline.stages.keeping import described, load_data
+from pipeline.stages.stored_dataset import dataset_summary, load_data
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -95,7 +95,7 @@ def _search(
 ) -> dict[str, Rows]:
     """Search with progress, publishing after every batch unless it only looks around; the table's rows by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
-    from pipeline.stages.fitting import workers  # noqa: PLC0415
+    from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.tracking.publishing import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
@@ -180,22 +180,22 @@ def _conclude(dataset: str, found: Mapping[str, Rows], params: Params, *, jobs: 
         table = search_table(*_tables(dataset, list(points)), winners=winners, rows=rows, search=search)
     except ValueError as error:
         raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
-    write_json(report_file(dataset, "search.json"), significant(table, 6))
+    write_json(result_file(dataset, "search.json"), significant(table, 6))
     write_csv(trials_file(dataset), rows, columns=columns(search, search.pruner.rungs(base.epochs)))
-    write_json(report_file(dataset, "best.json"), winners)
+    write_json(result_file(dataset, "best.json"), winners)
     return (
-        f"{report_file(dataset, 'search.json')}: {len(rows)} trials of {len(found)} arms, {len(points)} contenders on "
+        f"{result_file(dataset, 'search.json')}: {len(rows)} trials of {len(found)} arms, {len(points)} contenders on "
         f"{params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} kept)"
     )
 
 
 def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, jobs: int) -> int:
     """Train contenders on the study's own seeds and score them, where their scores do not hold any more."""
-    from pipeline.stages.fitting import fit_files  # noqa: PLC0415
-    from pipeline.stages.scoring import score_files  # noqa: PLC0415
+    from pipeline.stages.members import write_members  # noqa: PLC0415
+    from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
     members = {path: MEMBERS / path for path in files}
-    fitted = fit_files(
+    fitted = write_members(
         {members[path]: point for path, point in files.items()},
         seeds,
         dataset,
@@ -203,7 +203,7 @@ def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, j
         backend="threading",
         history=False,
     )
-    score_files({path: members[path] for path in files}, dataset, jobs=jobs)
+    write_scores({path: members[path] for path in files}, dataset, jobs=jobs)
     keep_only(MEMBERS / "champions" / dataset, members.values())
     keep_only(Path("champions") / dataset, files)
     return fitted
@@ -213,14 +213,19 @@ def _tables(dataset: str, contenders: Sequence[Place]) -> tuple[Callable[..., di
     """What makes a finished table of the contenders, against any of them, and their objectives on validation rows."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
     from pipeline.results.comparison import PROTOCOL, results_table  # noqa: PLC0415
-    from pipeline.stages.scoring import read_scores  # noqa: PLC0415
+    from pipeline.stages.scores import read_scores  # noqa: PLC0415
 
-    about, scores, groups = read_scores([champion_file(dataset, *place) for place in contenders])
+    stored = read_scores([champion_file(dataset, *place) for place in contenders])
     points = [
-        {"variant": name, "name": name, "kind": kind, "parameters": one["point"], "md5": one["md5"]}
-        for (kind, name), one in zip(contenders, about, strict=True)
+        {"variant": name, "name": name, "kind": kind, "parameters": point.model_dump(mode="json"), "md5": md5}
+        for (kind, name), point, md5 in zip(contenders, stored.points, stored.md5, strict=True)
     ]
-    better, names, dataset_ = directions(scores), [name for _, name in contenders], described(dataset)
+    scores, groups = stored.values, stored.groups
+    better, names, dataset_ = (
+        directions(scores),
+        [name for _, name in contenders],
+        dataset_summary(dataset).model_dump(mode="json"),
+    )
 
     def tables(reference: str, metrics: Collection[str] | None) -> dict[str, Any]:
         return results_table(

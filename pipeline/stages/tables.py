@@ -12,14 +12,14 @@ from pipeline.core.files import (
 )
 from pipeline.core.paths import (
     figure_file,
-    report_file,
+    result_file,
     trials_file,
 )
 
 
 def results_of(dataset: str) -> dict[str, Any]:
     """The finished table of a data set's study."""
-    found: dict[str, Any] = read_json(report_file(dataset, "results.json"))
+    found: dict[str, Any] = read_json(result_file(dataset, "results.json"))
     return found
 
 
@@ -28,7 +28,7 @@ def search_tables(dataset: str) -> dict[str, Any]:
     from pipeline.config.search_space import Search  # noqa: PLC0415
     from pipeline.search.trials import columns, numbers  # noqa: PLC0415
 
-    found = read_json(report_file(dataset, "search.json"))
+    found = read_json(result_file(dataset, "search.json"))
     search = Search.model_validate(found["search"])
     rungs = search.pruner.rungs(found["results"]["points"][0]["parameters"]["epochs"])
     trials = read_csv(trials_file(dataset), numbers=numbers(columns(search, rungs)))

@@ -12,7 +12,6 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import CLAIMS, CLAIMS_SECTION, LEDGER, claim_figure_file, claims_file, measured_file
 from pipeline.core.progress import progress
 from pipeline.stages.drawing import Drawn, forms_at, written
-from pipeline.stages.keeping import MEASURING
 
 if TYPE_CHECKING:
     from pipeline.config.textbook import Claims, Experiment
@@ -60,7 +59,9 @@ def _measure(declared: Claims, topic: str, name: str, dataset: str, path: Path, 
     wanted = declared.ledger.datasets[dataset]
     settings = experiment.model_dump(mode="json", exclude={"datasets"})
     source = [Path(wanted.path)] if isinstance(wanted, File) else []
-    made = fingerprint(settings, wanted.model_dump(mode="json"), dataset, seeds, code=[MEASURING], files=source)
+    made = fingerprint(
+        settings, wanted.model_dump(mode="json"), dataset, seeds, code=["textbook.experiments"], files=source
+    )
     if is_current(path, made):
         return False
     pooled = load_dataset(dataset, wanted, seeds=seeds)

@@ -1,0 +1,83 @@
+"""Scores of members: recalled from the memo where they are there, else measured; and all of them as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.points import Point
+from pipeline.core.determinism import require_pinned
+from pipeline.core.files import dvc_digest, encode_arrays, read_arrays
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.memo import fill
+from pipeline.core.paths import data_file
+from pipeline.core.progress import progress
+from pipeline.stages.stored_dataset import load_data
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Scores(NamedTuple):
+    """Scores of several points: each point, the MD5 of its members, and arrays by metric.
+
+    `values` are (point, seed), `groups` (point, seed, group).
+    """
+
+    points: list[Point]
+    md5: list[str]
+    values: Arrays
+    groups: Arrays
+
+
+def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> int:
+    """Measure the members in each file (by where their scores belong); give back how many files were measured."""
+    keys = {
+        target: fingerprint(code=["evaluation.members"], files=[data_file(dataset), source])
+        for target, source in sources.items()
+    }
+    return fill(keys, lambda targets: _measure([sources[target] for target in targets], dataset, jobs=jobs))
+
+
+def read_scores(files: Sequence[Path]) -> Scores:
+    """What `write_scores` wrote."""
+    stored = [read_arrays(path) for path in files]
+    points = [Point.model_validate(about["point"]) for _, about in stored]
+    values, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
+    return Scores(points, [about["md5"] for _, about in stored], values, groups)
+
+
+def below(prefix: str, arrays: Arrays) -> Arrays:
+    """The arrays named `prefix/...`, by what follows.
+
+    >>> below("score", {"score/test/nll": np.zeros(1), "epochs": np.zeros(1)})
+    {'test/nll': array([0.])}
+    """
+    return {name.removeprefix(f"{prefix}/"): array for name, array in arrays.items() if name.startswith(f"{prefix}/")}
+
+
+def _measure(sources: Sequence[Path], dataset: str, *, jobs: int) -> Iterator[bytes]:
+    from joblib import Parallel, delayed  # noqa: PLC0415
+
+    calls = [delayed(_score_members)(source, dataset) for source in sources]
+    with progress(f"{dataset}: scoring", len(calls), "points") as tick:
+        for content in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")(calls):
+            tick(1)
+            yield content
+
+
+def _score_members(source: Path, dataset: str) -> bytes:
+    """The scores of one point's members: the work of one worker."""
+    from pipeline.evaluation.members import score_point  # noqa: PLC0415
+
+    require_pinned()
+    arrays, about = read_arrays(source)
+    scores = score_point(arrays, load_data(dataset), about["seeds"])
+    return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
+
+
+def _stacked(points: Sequence[Arrays]) -> Arrays:
+    return {name: np.stack([arrays[name] for arrays in points]) for name in points[0]}

@@ -1,0 +1,208 @@
+"""The study as a user runs it: a small one in an empty folder, through DVC."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+from project import (
+    ROOT,
+    STUDY,
+    executed,
+    make_project,
+    outputs,
+    refuses,
+    run,
+    runs_in,
+    stage,
+    write_params,
+)
+
+from pipeline.core.files import read_arrays
+
+# outside the project; watched by keys; working states, which no result depends on
+ELSEWHERE = ("..", "params.yaml", ".cache/", "mlflow.db", "studies/", "watcher/")
+
+
+def is_data(path: Path) -> bool:
+    """Code is watched too, see test_architecture; and a file may be gone by now, or be a folder."""
+    return path.is_file() and path.suffix not in (".py", ".pyc")
+
+
+@pytest.mark.slow
+class TestStudy:
+    def test_prints_the_answer_last(self, finished: Path) -> None:
+        printed = (finished / "printed.txt").read_text()
+        assert "P(better)" in printed
+        for dataset in STUDY["study"]["datasets"]:
+            results = json.loads((finished / f"reports/{dataset}/results.json").read_text())
+            assert results["answer"]["sentence"] in printed
+            assert len(results["points"]) == 6
+
+    def test_dvc_watches_every_file_that_a_stage_reads(self, finished: Path) -> None:
+        lock = locked_stages(finished)
+        opened = {tuple(line.split(" ", 1)) for line in (finished / "opened.txt").read_text().splitlines()}
+        assert {stage for stage, _ in opened} == {*lock, "track", "track-textbook"}
+        for name, path in opened:
+            if not name.startswith("track") and not path.startswith(ELSEWHERE) and is_data(finished / path):
+                known = {entry["path"] for kind in ("deps", "outs") for entry in lock[name].get(kind, [])}
+                assert known & {path, *map(str, Path(path).parents)}, f"{name} reads {path}"
+
+    def test_off_is_exactly_the_unregularized_point(self, finished: Path) -> None:
+        none, _ = read_arrays(finished / "members/wine/none/none.safetensors")
+        off, _ = read_arrays(finished / "members/wine/dropout/dropout=0.safetensors")
+        assert all(np.array_equal(none[name], off[name]) for name in none)
+
+    def test_two_threads_in_another_folder_give_the_same_hashes(self, finished: Path, tmp_path: Path) -> None:
+        again = make_project(tmp_path)
+        for pipeline in PIPELINES:
+            run(again, "dvc", "repro", pipeline, OMP_NUM_THREADS="2")
+        assert outputs(again) == outputs(finished)
+
+    def test_processes_give_the_same_bytes(self, project: Path) -> None:
+        before = (project / "members/wine/dropout/dropout=0.5.safetensors").read_bytes()
+        shutil.rmtree(project / "members/wine/dropout")
+        shutil.rmtree(project / ".cache")
+        done = stage(project, "train", "wine", "dropout", "--backend", "loky", "--jobs", "2")
+        assert done.returncode == 0, done.stderr
+        assert (project / "members/wine/dropout/dropout=0.5.safetensors").read_bytes() == before
+
+    def test_nothing_changed_runs_nothing_but_track(self, project: Path) -> None:
+        before = runs_in(project)
+        assert executed(run(project, "dvc", "repro")) == {"track"}
+        assert runs_in(project) == before
+
+    def test_editing_one_strength_trains_that_point_alone_and_going_back_nothing(self, project: Path) -> None:
+        before, both = outputs(project), STUDY["study"]["datasets"]
+        stages = {f"{stage}@{d}" for stage in ("evaluate", "plot", "export") for d in both} | {"report", "track"}
+        write_params(project, {**STUDY, "variants": {**STUDY["variants"], "dropout": {"dropout": [0.0, 0.25]}}})
+        done = run(project, "dvc", "repro")
+        assert executed(done) == {f"train@{d}-dropout" for d in both} | stages
+        assert done.stdout.count("3 networks trained, 3 recalled from the memo") == 2
+        folder = project / "members/wine/dropout"
+        assert sorted(path.name for path in folder.iterdir()) == ["dropout=0.25.safetensors", "dropout=0.safetensors"]
+        write_params(project, STUDY)
+        back = run(project, "dvc", "repro")
+        assert executed(back) == {"report", "track", *(f"export@{d}" for d in both)}
+        assert outputs(project) == before
+
+    def test_equal_points_are_trained_once(self, finished: Path) -> None:
+        """The dropout of 0 is the unregularized point, whatever variant asks for it."""
+        printed = (finished / "printed.txt").read_text()
+        assert "members/wine/none: 6 networks trained, 0 recalled from the memo" in printed
+        assert "members/wine/dropout: 3 networks trained, 3 recalled from the memo" in printed
+
+    def test_an_edited_docstring_trains_and_measures_nothing(self, project: Path) -> None:
+        before = outputs(project)
+        path = project / "pipeline/training/fit.py"
+        text = path.read_text()
+        path.write_text(text.replace('"""', '"""Said otherwise. ', 1) + "\n\n# a remark\n")
+        done = run(project, "dvc", "repro", "evaluate@wine")
+        assert {f"train@wine-{variant}" for variant in STUDY["variants"]} <= executed(done)
+        assert " 0 networks trained" in done.stdout
+        assert not re.search(r" [1-9]\d* networks trained", done.stdout)
+        assert outputs(project) == before
+
+    def test_without_dvc_and_memo_the_same_bytes_come_again(self, project: Path) -> None:
+        before = outputs(project)
+        shutil.rmtree(project / ".cache")
+        (project / "dvc.lock").unlink()
+        shutil.rmtree(project / ".dvc/cache")
+        run(project, "dvc", "repro", "evaluate@wine")
+        again = outputs(project)
+        assert again.items() <= before.items()
+        assert "results/wine/results.json" in again
+
+    def test_a_removed_variant_leaves_the_results_of_a_fresh_study(self, project: Path, tmp_path: Path) -> None:
+        variants = {name: rows for name, rows in STUDY["variants"].items() if name != "dropout"}
+        write_params(project, {**STUDY, "variants": variants})
+        run(project, "dvc", "repro", "evaluate@wine")
+        fresh = make_project(tmp_path / "fresh", {**STUDY, "variants": variants})
+        run(fresh, "dvc", "repro", "evaluate@wine")
+        evaluated = {path: md5 for path, md5 in outputs(fresh).items() if not path.startswith("members")}
+        assert {path: outputs(project)[path] for path in evaluated} == evaluated
+
+    def test_a_table_is_printed_again(self, finished: Path) -> None:
+        shown = stage(finished, "show").stdout
+        one = stage(finished, "show", "wine").stdout
+        assert one.splitlines()[0] == "wine"
+        assert one.rstrip() in shown
+        sentence = json.loads((finished / "reports/summary.json").read_text())["sentence"]
+        assert sentence in " ".join(shown.split())
+        assert sentence not in " ".join(one.split())
+        assert shown.count("P(better)") > one.count("P(better)") > 0
+        assert "\x1b[" not in shown  # colours are for terminals
+
+    def test_a_port_that_is_taken_or_is_none_is_told(self, finished: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = str(server.getsockname()[1])
+            done = stage(finished, "ui", "--port", port)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: port {port} of 127.0.0.1 must be free")
+        assert "got '70000'" in stage(finished, "ui", "--port", "70000").stderr
+
+    def test_a_damaged_table_is_told(self, project: Path) -> None:
+        (project / "results/wine/history.csv").write_text(
+            "variant,name,epoch,metric,mean,low,high\nnone,none,x,nll,1,1,1\n"
+        )
+        done = stage(project, "plot", "wine")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "results/wine/history.csv: damaged" in done.stderr
+
+    def test_metrics_and_plots_are_declared(self, finished: Path) -> None:
+        shown = json.loads(run(finished, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+        metrics = shown["reports/metrics.json"]["data"]
+        assert list(metrics) == sorted(STUDY["study"]["datasets"])
+        assert {"nll", "nll_ts", "difference", "low", "high", "gap_closed", "ece"} <= set(metrics["wine"])
+        plots = json.loads(run(finished, "dvc", "plots", "show", "--json").stdout)["data"]
+        assert {Path(name).parent.name for name in plots} >= {"history", "sweeps", "reliability"}
+        assert {Path(name).stem for name in plots} >= set(STUDY["study"]["datasets"])
+
+    def test_metrics_are_readable_at_120_columns(self, finished: Path) -> None:
+        printed = run(finished, "dvc", "metrics", "show", COLUMNS="120").stdout
+        assert max(map(len, printed.splitlines())) <= 120
+
+
+@pytest.mark.slow
+def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> None:
+    """Every stage by hand: nothing to plot in a sweep, and a point of which no seed is finite."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    variants = {"none": {}, "hot": {"optimizer": "sgd", "learning_rate": 1e30}}
+    write_params(tmp_path, {**STUDY, "variants": variants, "study": {"datasets": ["wine"], "seeds": 2}})
+    for arguments in (("generate", "wine"), ("train", "wine", "none"), ("train", "wine", "hot"), ("evaluate", "wine")):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    for arguments in (("search", "wine"), ("plot", "wine"), ("export", "wine"), ("report",)):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    drawn = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "reports/wine/figures").rglob("*.png")}
+    assert "reports/wine/figures/forest.png" in drawn
+    assert {"reports/wine/figures/sweeps.png", "reports/wine/figures/points/hot/hot.png"}.isdisjoint(drawn)
+    tracked = stage(tmp_path, "track")
+    assert tracked.returncode == 0, tracked.stderr
+    assert "left out" in tracked.stdout
+    assert (tmp_path / "results/wine/sweeps.csv").read_text().startswith("variant,name,parameter")
+    bins = np.genfromtxt(tmp_path / "results/wine/reliability.csv", delimiter=",", names=True, dtype=None)
+    assert np.nanmin(bins["low"]) >= 0
+    assert np.nanmax(bins["high"]) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [{}, {"dropout": {"dropout": 0.5, "learning_rate": 0.01, "optimizer": "adam"}}])
+def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
+    """With nothing to choose from it ends in a line; with another point there is a report that compares nothing."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    variants = {"none": {"optimizer": "sgd", "learning_rate": 1e30}, **others}
+    write_params(tmp_path, {**STUDY, "variants": variants, "study": {"datasets": ["wine"], "seeds": 2}})
+    for arguments in (("generate", "wine"), *(("train", "wine", variant) for variant in variants)):
+        assert stage(tmp_path, *arguments).returncode == 0
+    if not others:
+        refuses(tmp_path, "every point diverged", "evaluate", "wine")
+        return
+    of_the_data_set = [(name, "wine") for name in ("evaluate", "search", "plot", "export")]
+    for arguments in (*of_the_data_set, ("report",), ("track",)):
+        done = stage(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert "Leave it unregularized" in (tmp_path / "reports/index.html").read_text()
