@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset
 from pipeline.data.storage import SPLITS, labels_of, test_posterior
-from pipeline.evaluation.registry import METRICS, Direction
+from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.row_groups import row_groups
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
 from pipeline.metrics.names import MetricName
+from pipeline.statistics.paired_comparison import Direction
 
 RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
 COMPARED = ("test", "gap")
@@ -54,4 +55,6 @@ def directions(names: Iterable[str]) -> dict[str, Direction]:
     """Which way is better, for those of the scores on test, and of the gaps, that have a better way."""
     better = {metric.name: metric.direction for metric in METRICS if metric.direction != "none"}
     parsed = {name: MetricName.parse(name) for name in names}
-    return {text: better[name.metric] for text, name in parsed.items() if name.split in COMPARED and name.metric in better}
+    return {
+        text: better[name.metric] for text, name in parsed.items() if name.split in COMPARED and name.metric in better
+    }

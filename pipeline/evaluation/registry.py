@@ -29,8 +29,8 @@ from pipeline.metrics.probabilities import Floats
 from pipeline.metrics.proper_scores import accuracy, brier_score, negative_log_likelihood
 from pipeline.metrics.selective_risk import area_under_generalized_risk_coverage, area_under_risk_coverage
 from pipeline.metrics.smooth_error import smooth_calibration_error
+from pipeline.statistics.paired_comparison import Direction
 
-Direction = Literal["lower", "higher", "none"]
 Given = TypeVar("Given")
 
 GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
@@ -100,7 +100,7 @@ class Metric(Generic[Given]):
     """
 
     name: str
-    direction: Direction
+    direction: Direction | Literal["none"]
     description: str
     scope: Scope[Given]
     compute: Callable[[Given], Floats]

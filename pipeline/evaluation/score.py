@@ -134,9 +134,7 @@ def _at_stage(
     return logits if stage == "before" else scale_logits(logits, temperature)
 
 
-def _split(
-    logits: NDArray[Any], labels: NDArray[np.integer[Any]], refinement: Floats, test: _TestRows | None
-) -> Split:
+def _split(logits: NDArray[Any], labels: NDArray[np.integer[Any]], refinement: Floats, test: _TestRows | None) -> Split:
     if test is None:
         return Split(Predictions.from_logits(logits, labels), refinement)
     predictions = Predictions.from_logits(logits, labels, posterior=test.posterior)

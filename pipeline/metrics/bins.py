@@ -25,7 +25,7 @@ def bin_edges(confidence: Floats, *, bins: int, binning: Binning) -> Ints:
 
 
 def merge_singles(edges: Ints) -> Ints:
-    """Edges `(..., bins + 1)` without bins of one row: every cut is dropped that leaves one before it, or to the end."""
+    """Edges `(..., bins + 1)` without bins of one row: each cut is dropped that leaves one before it, or to the end."""
     merged, n = edges.copy(), edges[..., -1]
     for b in range(1, edges.shape[-1] - 1):
         start, cut = merged[..., b - 1], edges[..., b]

@@ -41,4 +41,4 @@ def area_under_generalized_risk_coverage(predictions: Predictions) -> Floats:
     """
     errors = predictions.errors_by_coverage
     n = errors.shape[-1]
-    return (mean(errors) - errors[..., -1] / (2 * n)) / n
+    return np.asarray((mean(errors) - errors[..., -1] / (2 * n)) / n)

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 
 from pipeline.calibration.temperature import decompose_log_loss, fit_temperature, scale_logits
 from pipeline.metrics import proper_scores
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 
 
 class Logits(ClassifierMixin, BaseEstimator):

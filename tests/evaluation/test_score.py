@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from metrics.test_proper_scores import sample
+from metric_oracles import sample
 
 from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits
 from pipeline.data.storage import SPLITS
 from pipeline.evaluation import score
 from pipeline.evaluation.row_groups import SMALLEST_GROUP, row_groups
 from pipeline.metrics import calibration_error, proper_scores, smooth_error
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 
 ROWS = {"train": 40, "validation": 61, "test": 303}
 

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.calibration.temperature import fit_temperature, scale_logits
 from pipeline.metrics.calibration_error import exact_calibration_error
-from pipeline.metrics.predictions import softmax
+from pipeline.metrics.probabilities import softmax
 from pipeline.models.mlp import Perceptron
 from pipeline.textbook import exact_checks, optimizer_trajectories
 from pipeline.training import regularizers, stack
