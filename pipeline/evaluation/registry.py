@@ -96,7 +96,7 @@ class Metric(Generic[Given]):
         compute: Its function of what the scope gives, to `(...)`.
         compute_on_groups: Its function on groups of few rows, if another.
         costly: Left out where time is dear: costly metrics take half of it.
-        gap: Test minus train is a score as well.
+        gap: Test minus train is a score as well; of metrics of any rows.
     """
 
     name: str

@@ -13,7 +13,6 @@ from pipeline.calibration.reliability_curve import isotonic_curve, reliability_c
 from pipeline.calibration.temperature import Temperature, decompose_log_loss, fit_temperature, scale_logits
 from pipeline.data.storage import SPLITS
 from pipeline.evaluation.registry import (
-    METRICS,
     POSTERIOR,
     ROWS,
     SPLIT,
@@ -101,7 +100,7 @@ def score_members(
                 _add(scored.curves, name, stage, _curves(split.predictions))
             if rows is not None and rows.groups is not None:
                 _add(scored.groups, name, stage, _group_scores(split.predictions.rows(rows.positions), costly=costly))
-    scored.scores.update(_gaps(scored.scores))
+    scored.scores.update(_gaps(scored.scores, costly=costly))
     _add(scored.scores, "temperature", "before", _scores(TEMPERATURE, temperature))
     return _only_finite(scored, finite)
 
@@ -169,8 +168,9 @@ def _add(target: dict[str, Floats], split: str, stage: Stage, values: Mapping[st
     target.update({str(MetricName(split, stage, name)): value for name, value in values.items()})
 
 
-def _gaps(scores: Mapping[str, Floats]) -> dict[str, Floats]:
-    names = [MetricName("gap", stage, metric.name) for stage in STAGES for metric in METRICS if metric.gap]
+def _gaps(scores: Mapping[str, Floats], *, costly: bool) -> dict[str, Floats]:
+    metrics = [metric.name for metric in metrics_of(ROWS, costly=costly) if metric.gap]
+    names = [MetricName("gap", stage, metric) for stage in STAGES for metric in metrics]
     return {str(name): scores[str(name.on("test"))] - scores[str(name.on("train"))] for name in names}
 
 
