@@ -1,9 +1,12 @@
-"""Slow, obvious versions of the metrics: one member, one row, one bin at a time."""
+"""Slow, obvious versions of the metrics, one member, one row, one bin at a time; and rows to try them on."""
 
 import math
 from itertools import pairwise
 
 import numpy as np
+from hypothesis import strategies as st
+
+from pipeline.metrics.probabilities import log_softmax
 
 
 def top(probs):
@@ -87,6 +90,12 @@ def p_value(confidence, correct, *, uniforms, bins):
     return (1 + reached) / (1 + len(uniforms))
 
 
+def ks_error(confidence, correct):
+    """For each distinct confidence, what the rows up to it sum to."""
+    sums = [sum(d - a for d, a in zip(confidence, correct, strict=True) if d <= c) for c in confidence]
+    return max(abs(total) for total in sums) / len(confidence)
+
+
 def smooth_error(confidence, correct, *, images=3, points=4000):
     """SmECE by direct integration of Gaussians and their mirror images at 0 and 1."""
     c, a = np.asarray(confidence), np.asarray(correct)
@@ -159,3 +168,21 @@ def squared_group_means(probs, posterior, *, bins):
                 gap = np.mean([np.asarray(probs[i]) - np.asarray(posterior[i]) for i in rows], axis=0)
                 total += len(rows) * float(np.sum(gap**2))
     return total / len(confidence)
+
+
+def sample(rng, shape, classes, sharpness=1.0):
+    """Posteriors, predictions that are sharpened posteriors, labels drawn from the posteriors."""
+    logits = rng.normal(size=(*shape, classes)) * 1.5
+    q = np.exp(log_softmax(logits))
+    y = np.minimum((rng.random((*shape, 1)) > np.cumsum(q, axis=-1)).sum(axis=-1), classes - 1)
+    return q, np.minimum(np.exp(log_softmax(sharpness * logits)), 1.0), y
+
+
+@st.composite
+def predictions(draw, max_rows=30):
+    """Rows of probabilities on a coarse grid, so that ties and 0 and 1 are common."""
+    n, k = draw(st.integers(1, max_rows)), draw(st.integers(2, 4))
+    counts = draw(st.lists(st.lists(st.integers(0, 5), min_size=k, max_size=k), min_size=n, max_size=n))
+    weights = np.array([[max(row[0], sum(row) == 0), *row[1:]] for row in counts], dtype=np.float64)
+    labels = draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n))
+    return weights / weights.sum(axis=-1, keepdims=True), np.array(labels)

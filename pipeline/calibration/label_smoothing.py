@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipeline.metrics.predictions import Floats, checked_probabilities
+from pipeline.metrics.probabilities import Floats, checked_probabilities
 
 
 def smoothing_error(posterior: ArrayLike, epsilon: float) -> float:

@@ -1,19 +1,14 @@
-"""Reliability curves: accuracy and confidence in bins of confidence."""
+"""Reliability curves: accuracy in bins of confidence, and its isotonic regression on confidence."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from pipeline.metrics.calibration_error import bin_edges, segment_sums
-from pipeline.metrics.predictions import (
-    Floats,
-    Ranked,
-    checked_probabilities,
-    rank_top_label,
-    rank_truth,
-    top_label,
-)
+from pipeline.metrics.bins import bin_edges, segment_sums
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Floats
+
+GRID_POINTS = 101
 
 
 @dataclass(frozen=True)
@@ -33,30 +28,43 @@ class ReliabilityCurve:
     exact: Floats
 
 
-def reliability_curve(
-    probs: ArrayLike, labels: ArrayLike, posterior: ArrayLike | None = None, *, bins: int = 15
-) -> ReliabilityCurve:
-    """Points of the top-label reliability diagram in equal-width bins (a, b].
+def reliability_curve(predictions: Predictions, *, bins: int = 15) -> ReliabilityCurve:
+    """Points of the top-label reliability diagram in equal-width bins (a, b], 0 belonging to the first.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
-        posterior: `(..., n, K)` true probabilities, if known.
+        predictions: `(..., n, K)`, with labels, and with the posterior if known.
         bins: Number of bins.
 
     Raises:
-        ValueError: If shapes, labels, probabilities or `bins` are not as above.
+        ValueError: If there are no labels, or `bins` < 1.
     """
-    ranked = rank_top_label(probs, labels)
-    truth = None if posterior is None else rank_truth(top_label(checked_probabilities(probs)), posterior)
-    return ranked_curve(ranked, truth, bins=bins)
-
-
-def ranked_curve(ranked: Ranked, truth: Ranked | None, *, bins: int = 15) -> ReliabilityCurve:
-    """Points of any ranked event; `truth` ranks the same forecasts beside their true probabilities, if known."""
+    ranked = predictions.ranked
     edges = bin_edges(ranked.confidence, bins=bins, binning="width")
     count = np.diff(edges).astype(np.float64)
     some = np.where(count > 0, count, np.nan)
-    exact = np.full(count.shape, np.nan) if truth is None else segment_sums(truth.correct, edges) / some
     confidence, correct = (segment_sums(row, edges) / some for row in (ranked.confidence, ranked.correct))
+    exact = np.full(count.shape, np.nan)
+    if predictions.known_posterior is not None:
+        exact = segment_sums(predictions.ranked_truth.correct, edges) / some
     return ReliabilityCurve(confidence, correct, count, exact)
+
+
+def isotonic_curve(predictions: Predictions) -> Floats:
+    """Isotonic regression of correctness on confidence at confidences 0, .01, ..., 1: `(..., GRID_POINTS)`.
+
+    Interpolated linearly; NaN outside the range of confidences.
+
+    Args:
+        predictions: `(..., n, K)`, with labels.
+
+    Raises:
+        ValueError: If there are no labels.
+
+    Reference:
+        Dimitriadis, Gneiting & Jordan 2021, PNAS 118(8) (CORP reliability diagram).
+    """
+    confidence, n = predictions.ranked.confidence, predictions.ranked.confidence.shape[-1]
+    grid = np.linspace(0.0, 1.0, GRID_POINTS)
+    lines = zip(confidence.reshape(-1, n), predictions.isotonic.reshape(-1, n), strict=True)
+    values = np.stack([np.interp(grid, c, fit, left=np.nan, right=np.nan) for c, fit in lines])
+    return values.reshape(*confidence.shape[:-1], GRID_POINTS)

@@ -1,14 +1,12 @@
-"""What does one free parameter repair: temperature scaling, and a loss split into refinement and calibration."""
+"""Temperature scaling, and the log-loss split into refinement and calibration by it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pipeline.metrics.predictions import Floats, Ints, by_class, checked_labels, mean, top_label
-
-Bools = NDArray[np.bool_]
+from pipeline.metrics.probabilities import Bools, Floats, Ints, by_class, checked_labels, mean, top_label
 
 LOG_BETA_BOUND = 10.0
 _TOLERANCE = 1e-12  # error in log beta that the last step is expected to leave

@@ -1,4 +1,4 @@
-"""From what a point's members predict to everything the study keeps of them."""
+"""The scores, curves and scores of row groups of one point, and which way each score is better."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset
 from pipeline.data.storage import SPLITS, labels_of, test_posterior
+from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.row_groups import row_groups
-from pipeline.evaluation.score import METRICS, score_members
+from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
+from pipeline.metrics.names import MetricName
+from pipeline.statistics.paired_comparison import Direction
 
 RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
-COMPARED = ("test", "test_ts", "gap", "gap_ts")
+COMPARED = ("test", "gap")
 
 
 def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list[int]) -> dict[str, NDArray[Any]]:
@@ -32,13 +35,13 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
     """
     logits = {split: arrays[f"logits/{split}"] for split in SPLITS}
     labels, posterior = labels_of(pooled, seeds), test_posterior(pooled, seeds)
-    draws = generator(0, Purpose.CALIBRATION)
-    uniforms = resampling_uniforms(draws, resamples=RESAMPLES, rows=labels["test"].shape[-1])
+    rng = generator(0, Purpose.CALIBRATION)
+    uniforms = resampling_uniforms(rng, resamples=RESAMPLES, rows=labels["test"].shape[-1])
     groups = test_groups(pooled, seeds)
     scored = score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
-    kinds = {"score": scored.scores, "curve": scored.curves, "group": scored.groups}
-    found = {f"{kind}/{name}": values for kind, named in kinds.items() for name, values in named.items()}
-    return found | {name: values for name, values in arrays.items() if not name.startswith("logits/")}
+    tables = {"score": scored.scores, "curve": scored.curves, "group": scored.groups}
+    results = {f"{kind}/{name}": values for kind, table in tables.items() for name, values in table.items()}
+    return results | {name: values for name, values in arrays.items() if not name.startswith("logits/")}
 
 
 def test_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:
@@ -48,8 +51,10 @@ def test_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:
     return None if groups is None else groups[seeds]
 
 
-def directions(names: Iterable[str]) -> dict[str, Any]:
+def directions(names: Iterable[str]) -> dict[str, Direction]:
     """Which way is better, for those of the scores on test, and of the gaps, that have a better way."""
     better = {metric.name: metric.direction for metric in METRICS if metric.direction != "none"}
-    parts = [name.split("/") for name in names]
-    return {f"{part}/{short}": better[short] for part, short in parts if part in COMPARED and short in better}
+    parsed = {name: MetricName.parse(name) for name in names}
+    return {
+        text: better[name.metric] for text, name in parsed.items() if name.split in COMPARED and name.metric in better
+    }

@@ -1,64 +1,58 @@
-"""Can the probabilities be trusted: binned, debiased, smooth and exact calibration errors, and their noise.
+"""Calibration errors: binned, debiased, class-wise and exact, their noise floor and a test of being calibrated.
 
-Predictions are `(..., n, K)`, labels `(..., n)`, results `(...)`, in float64. Everything is computed from
-`Ranked` rows, so it depends neither on the order of rows nor on what shares the stack.
+Results are `(...)` for predictions `(..., n, K)`, in float64. All but the exact one depend neither on the order of rows
+nor on what shares the stack, to the bit.
 """
 
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pipeline.metrics.predictions import (
-    Floats,
-    Ints,
-    Ranked,
-    checked,
-    checked_probabilities,
-    mass_cuts,
-    rank,
-    rank_top_label,
-    rank_truth,
-    top_label,
-)
+from pipeline.metrics.bins import Binning, bin_edges, merge_singles, segment_sums
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Bools, Floats, mean
+from pipeline.metrics.ranking import Ranked, rank
 
-Bools = NDArray[np.bool_]
 Uniforms = NDArray[np.uint16]
-Binning = Literal["width", "mass"]
 Norm = Literal["l1", "l2", "max"]
 
 
 def expected_calibration_error(
-    probs: ArrayLike, labels: ArrayLike, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1"
+    predictions: Predictions, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1"
 ) -> Floats:
     """ECE of the top label: gap between mean confidence and accuracy over bins; range [0, 1], lower is better.
 
     Biased upwards by noise, most for the best-calibrated model: read it beside `calibration_noise_floor`.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
+        predictions: `(..., n, K)`, with labels.
         bins: Number of bins; empty ones are skipped.
         binning: "width": equal-width bins (a, b] with edges i/bins, 0 belonging to the first; "mass": equal counts,
             the cut after sorted row floor(i n / bins), at least the first, moved up past ties.
         norm: "l1": mean gap; "l2": root mean squared gap, both weighted by bin counts; "max": largest gap.
 
     Raises:
-        ValueError: If shapes, labels, probabilities or options are not as above.
+        ValueError: If there are no labels, or options are not as above.
 
     Reference:
         Naeini, Cooper & Hauskrecht 2015, AAAI; Guo et al. 2017, ICML, eq. 3; norms: Kumar et al. 2019, NeurIPS.
 
     Examples:
-        >>> round(float(expected_calibration_error([[0.8, 0.2], [0.4, 0.6]], [0, 0])), 6)
+        >>> predictions = Predictions.from_probabilities([[0.8, 0.2], [0.4, 0.6]], [0, 0])
+        >>> round(float(expected_calibration_error(predictions)), 6)
         0.4
     """
-    return binned_error(rank_top_label(probs, labels), bins=bins, binning=binning, norm=norm)
+    return binned_error(predictions.ranked, bins=bins, binning=binning, norm=norm)
 
 
 def binned_error(ranked: Ranked, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1") -> Floats:
-    """ECE of any ranked event; see `expected_calibration_error`."""
+    """Binned calibration error `(...)` of any ranked event, in [0, 1]; see `expected_calibration_error`.
+
+    Raises:
+        ValueError: If options are not those of `expected_calibration_error`.
+    """
     edges = bin_edges(ranked.confidence, bins=bins, binning=binning)
     counts = np.maximum(np.diff(edges), 1)
     gaps = np.abs(segment_sums(ranked.confidence, edges) - segment_sums(ranked.correct, edges))
@@ -72,7 +66,7 @@ def binned_error(ranked: Ranked, *, bins: int = 15, binning: Binning = "width", 
     raise ValueError(f"norm must be 'l1', 'l2' or 'max', got {norm!r}")
 
 
-def debiased_squared_calibration_error(probs: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Floats:
+def debiased_squared_calibration_error(predictions: Predictions, *, bins: int = 15) -> Floats:
     """Squared top-label calibration error without the noise bias; signed, expectation 0 when calibrated.
 
     Equal-mass bins that never split ties; mean over rows of (mean c - mean a)^2 - abar (1 - abar)/(n_b - 1).
@@ -80,25 +74,28 @@ def debiased_squared_calibration_error(probs: ArrayLike, labels: ArrayLike, *, b
     the next bin (the last one with the bin before); NaN if n = 1. Range [-1/4, 1], lower is better.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
+        predictions: `(..., n, K)`, with labels.
         bins: Number of bins.
 
     Raises:
-        ValueError: If shapes, labels, probabilities or `bins` are not as above.
+        ValueError: If there are no labels, or `bins` < 1.
 
     Reference:
         Broecker 2012, Climate Dynamics 39; Kumar, Liang & Ma 2019, NeurIPS (debiased estimator).
     """
-    return debiased_error(rank_top_label(probs, labels), bins=bins)
+    return debiased_error(predictions.ranked, bins=bins)
 
 
 def debiased_error(ranked: Ranked, *, bins: int = 15) -> Floats:
-    """Debiased squared error of any ranked event; see `debiased_squared_calibration_error`."""
+    """Debiased squared error `(...)` of any ranked event; see `debiased_squared_calibration_error`.
+
+    Raises:
+        ValueError: If `bins` < 1.
+    """
     n = ranked.confidence.shape[-1]
     if n == 1:
         return np.full(ranked.confidence.shape[:-1], np.nan)
-    edges = _merge_singles(bin_edges(ranked.confidence, bins=bins, binning="mass"))
+    edges = merge_singles(bin_edges(ranked.confidence, bins=bins, binning="mass"))
     counts = np.diff(edges)
     some = np.maximum(counts, 1)
     rate = segment_sums(ranked.correct, edges) / some
@@ -107,27 +104,30 @@ def debiased_error(ranked: Ranked, *, bins: int = 15) -> Floats:
     return _per_row(counts * (np.square(gap) - noise), n)
 
 
-def calibration_noise_floor(probs: ArrayLike, *, bins: int = 15) -> Floats:
+def calibration_noise_floor(predictions: Predictions, *, bins: int = 15) -> Floats:
     """The equal-width l1 ECE that a calibrated model with these confidences is expected to show; range [0, 1/2].
 
-    sum_b sqrt(2 n_b v_b / pi) / n, with v_b the mean of c (1 - c) in the bin (normal approximation).
+    sum_b sqrt(2 n_b v_b / pi) / n, with v_b the mean of c (1 - c) in the bin (normal approximation). No direction.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        bins: Number of bins.
+        predictions: `(..., n, K)`, with labels, on which it does not depend.
+        bins: Number of bins; see `expected_calibration_error`.
 
     Raises:
-        ValueError: If shapes, probabilities or `bins` are not as above.
+        ValueError: If there are no labels, or `bins` < 1.
 
     Reference:
         The mean of |N(0, v)| is sqrt(2 v / pi); Broecker & Smith 2007, Weather and Forecasting 22.
     """
-    confidence = np.sort(top_label(checked_probabilities(probs)).confidence, axis=-1)
-    return noise_floor(confidence, bins=bins)
+    return noise_floor(predictions.ranked.confidence, bins=bins)
 
 
 def noise_floor(confidence: Floats, *, bins: int = 15) -> Floats:
-    """Noise floor of any event's forecasts `(..., n)` in rising order; see `calibration_noise_floor`."""
+    """Noise floor `(...)` of any event's forecasts `(..., n)` in rising order; see `calibration_noise_floor`.
+
+    Raises:
+        ValueError: If `bins` < 1.
+    """
     edges = bin_edges(confidence, bins=bins, binning="width")
     variance = segment_sums(confidence * (1.0 - confidence), edges)
     return _per_row(np.sqrt(2.0 / np.pi * variance), confidence.shape[-1])
@@ -138,7 +138,7 @@ def resampling_uniforms(rng: np.random.Generator, *, resamples: int, rows: int) 
     return rng.integers(0, 1 << 16, size=(resamples, rows), dtype=np.uint16)
 
 
-def calibration_p_value(probs: ArrayLike, labels: ArrayLike, *, uniforms: Uniforms, bins: int = 15) -> Floats:
+def calibration_p_value(predictions: Predictions, *, uniforms: Uniforms, bins: int = 15) -> Floats:
     """P-value of the hypothesis that top-label confidences are calibrated; small speaks against it.
 
     Outcomes are redrawn from the confidences; p = (1 + number of redraws whose equal-width l1 ECE reaches the observed
@@ -146,22 +146,17 @@ def calibration_p_value(probs: ArrayLike, labels: ArrayLike, *, uniforms: Unifor
     members: p does not depend on the order of rows, and models are compared under common random numbers.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
+        predictions: `(..., n, K)`, with labels.
         uniforms: `(resamples, n)` uint16; see `resampling_uniforms`. Confidences are rounded to 2^-16.
-        bins: Number of bins.
+        bins: Number of bins; see `expected_calibration_error`.
 
     Raises:
-        ValueError: If shapes, labels, probabilities, uniforms or `bins` are not as above.
+        ValueError: If there are no labels, or uniforms or `bins` are not as above.
 
     Reference:
         Broecker & Smith 2007, Weather and Forecasting 22 (consistency resampling).
     """
-    return consistency_p_value(rank_top_label(probs, labels), uniforms=uniforms, bins=bins)
-
-
-def consistency_p_value(ranked: Ranked, *, uniforms: Uniforms, bins: int = 15) -> Floats:
-    """Consistency-resampling p-value of any ranked event; see `calibration_p_value`."""
+    ranked = predictions.ranked
     shape = ranked.confidence.shape
     if uniforms.dtype != np.uint16 or uniforms.ndim != 2 or uniforms.shape[1] != shape[-1]:
         raise ValueError(
@@ -181,87 +176,60 @@ def consistency_p_value(ranked: Ranked, *, uniforms: Uniforms, bins: int = 15) -
 
 
 def classwise_calibration_error(
-    probs: ArrayLike, labels: ArrayLike, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1"
+    predictions: Predictions, *, bins: int = 15, binning: Binning = "width", norm: Norm = "l1"
 ) -> Floats:
     """Binned calibration error of each class's probability, averaged over the K classes; range [0, 1].
 
+    Lower is better; biased upwards by noise like `expected_calibration_error`.
+
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
+        predictions: `(..., n, K)`, with labels.
         bins: Number of bins; see `expected_calibration_error` for `binning` and `norm`.
         binning: "width" or "mass".
         norm: "l1", "l2" or "max", applied within each class.
 
     Raises:
-        ValueError: If shapes, labels, probabilities or options are not as above.
+        ValueError: If there are no labels, or options are not as above.
 
     Reference:
         Kull et al. 2019, NeurIPS; Nixon et al. 2019 (static calibration error).
     """
-    s, y = checked(probs, labels)
+    s, y = predictions.probs, predictions.labels
     ranks = (rank(s[..., k], y == k) for k in range(s.shape[-1]))
     total = sum(binned_error(ranked, bins=bins, binning=binning, norm=norm) for ranked in ranks)
     return np.asarray(total / s.shape[-1])
 
 
-def exact_calibration_error(probs: ArrayLike, posterior: ArrayLike, *, bins: int = 50) -> Floats:
+def exact_calibration_error(predictions: Predictions, *, bins: int = 50) -> Floats:
     """E |c - E[q_top | c]| with the known posterior q in place of labels; range [0, 1], 0 for the truth.
 
-    Averages q of the predicted class over fine equal-mass bins of confidence (ties never split). Unlike
-    E |c - q_top| it holds no grouping loss, apart from a plug-in excess of at most sd(q_top | c) sqrt(2 bins / (pi n)).
+    Averages q of the predicted class over fine equal-mass bins of confidence (ties never split); lower is better.
+    Unlike E |c - q_top| it holds no grouping loss, apart from a plug-in excess of at most
+    sd(q_top | c) sqrt(2 bins / (pi n)).
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        posterior: `(..., n, K)` true probabilities; leading axes may broadcast.
+        predictions: `(..., n, K)`, with the posterior; labels are not needed.
         bins: Number of bins.
 
     Raises:
-        ValueError: If shapes, probabilities or `bins` are not as above.
+        ValueError: If there is no posterior, or `bins` < 1.
 
     Reference:
         Kumar, Liang & Ma 2019, NeurIPS (l1, top label).
     """
-    return binned_error(rank_truth(top_label(checked_probabilities(probs)), posterior), bins=bins, binning="mass")
+    return binned_error(predictions.ranked_truth, bins=bins, binning="mass")
 
 
-def _width_cuts(bins: int) -> Floats:
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
-    return np.arange(1, bins) / bins
+def confidence_bias(predictions: Predictions) -> Floats:
+    """Mean confidence minus accuracy; range [-1, 1], signed: positive is overconfident, 0 is ideal.
 
+    Args:
+        predictions: `(..., n, K)`, with labels.
 
-def bin_edges(confidence: Floats, *, bins: int, binning: Binning) -> Ints:
-    """Positions `(..., bins + 1)` where bins of sorted rows begin and end."""
-    cuts, n = _width_cuts(bins), confidence.shape[-1]
-    rows = confidence.reshape(-1, n)
-    edges = np.zeros((len(rows), bins + 1), dtype=np.int64)
-    edges[:, -1] = n
-    if binning == "mass":
-        last = mass_cuts(n, bins=bins)
-    elif binning != "width":
-        raise ValueError(f"binning must be 'width' or 'mass', got {binning!r}")
-    for row, edge in zip(rows, edges, strict=True):
-        edge[1:-1] = np.searchsorted(row, cuts if binning == "width" else row[last], side="right")
-    return edges.reshape(*confidence.shape[:-1], bins + 1)
-
-
-def _merge_singles(edges: Ints) -> Ints:
-    """Drop every cut that leaves one row before it, or one row to the end."""
-    merged, n = edges.copy(), edges[..., -1]
-    for b in range(1, edges.shape[-1] - 1):
-        start, cut = merged[..., b - 1], edges[..., b]
-        merged[..., b] = np.where((cut - start == 1) | (n - cut == 1), start, cut)
-    return merged
-
-
-def segment_sums(values: Floats, edges: Ints) -> Floats:
-    """Sums of sorted rows `(..., n)` between edges `(..., B + 1)`; the full segments tile the flattened rows."""
-    n = values.shape[-1]
-    starts = edges[..., :-1].reshape(-1, edges.shape[-1] - 1)
-    full = np.diff(edges).reshape(starts.shape) > 0
-    sums = np.zeros(starts.shape)
-    sums[full] = np.add.reduceat(values.ravel(), (starts + n * np.arange(len(starts))[:, None])[full])
-    return sums.reshape(*values.shape[:-1], -1)
+    Raises:
+        ValueError: If there are no labels.
+    """
+    return mean(predictions.ranked.confidence) - mean(predictions.ranked.correct)
 
 
 def _hits_per_bin(hits: Bools, cuts: list[int]) -> Floats:

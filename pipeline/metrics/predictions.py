@@ -1,166 +1,160 @@
-"""What all scores share: checked probabilities and labels, the label on top, and rows ranked by confidence.
-
-Predictions are `(..., n, K)`, labels `(..., n)`, in float64. Rows are summed along their own contiguous axis and
-never through BLAS, so a member scores the same bits alone and in a stack.
-"""
+"""Predictions: class probabilities of rows beside their labels, with what several metrics need of them."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from pipeline.metrics.probabilities import (
+    Bools,
+    Floats,
+    Ints,
+    Top,
+    checked_labels,
+    checked_probabilities,
+    softmax,
+    top_label,
+)
+from pipeline.metrics.ranking import Ranked, isotonic_fit, rank, rank_truth, tie_means
+
+Value = TypeVar("Value", bound=np.generic)
 
 
-@dataclass(frozen=True)
-class Top:
-    """The label that each row favours.
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a stack of members predicts, and what is known of the rows: the argument of every metric.
+
+    Made by `from_logits` or `from_probabilities`, which check their arguments. All else is computed once, when first
+    asked for: the top label, its rows ranked by confidence, the isotonic fit.
 
     Attributes:
-        confidence: `(..., n)` its probability.
-        predicted: `(..., n)` its class; ties go to the lowest index.
+        probs: `(..., n, K)` probabilities in [0, 1].
+        log_probs: `(..., n, K)` their logarithms, in nats; finite from logits, where a probability may underflow to 0.
+        known_labels: `(..., n)` integers in [0, K), or None; see `labels`.
+        known_posterior: `(..., n, K)` true probabilities, or None; see `posterior`.
+
+    Examples:
+        >>> predictions = Predictions.from_probabilities([[0.8, 0.2], [0.4, 0.6]], [0, 0])
+        >>> predictions.top.confidence.tolist(), predictions.correct.tolist()
+        ([0.8, 0.6], [True, False])
     """
 
-    confidence: Floats
-    predicted: Ints
+    probs: Floats
+    log_probs: Floats
+    known_labels: Ints | None = None
+    known_posterior: Floats | None = None
+
+    @classmethod
+    def from_logits(
+        cls, logits: ArrayLike, labels: ArrayLike | None = None, *, posterior: ArrayLike | None = None
+    ) -> "Predictions":
+        """Predictions from finite logits `(..., n, K)`, by softmax in float64.
+
+        Args:
+            logits: `(..., n, K)` finite.
+            labels: `(..., n)` integers in [0, K), if known.
+            posterior: `(..., n, K)` true probabilities, if known; leading axes may broadcast.
+
+        Raises:
+            ValueError: If shapes, labels or probabilities are not as above.
+        """
+        probs, log_probs = softmax(logits)
+        return cls(probs, log_probs, *_known(probs.shape, labels, posterior))
+
+    @classmethod
+    def from_probabilities(
+        cls, probs: ArrayLike, labels: ArrayLike | None = None, *, posterior: ArrayLike | None = None
+    ) -> "Predictions":
+        """Predictions from probabilities `(..., n, K)`; one of exactly 0 has the logarithm -inf, nothing is clipped.
+
+        Args:
+            probs: `(..., n, K)` in [0, 1].
+            labels: `(..., n)` integers in [0, K), if known.
+            posterior: `(..., n, K)` true probabilities, if known; leading axes may broadcast.
+
+        Raises:
+            ValueError: If shapes, labels or probabilities are not as above.
+        """
+        s = checked_probabilities(probs)
+        with np.errstate(divide="ignore"):
+            return cls(s, np.log(s), *_known(s.shape, labels, posterior))
+
+    @property
+    def labels(self) -> Ints:
+        """Labels `(..., n)`.
+
+        Raises:
+            ValueError: If the predictions were made without.
+        """
+        if self.known_labels is None:
+            raise ValueError("predictions must come with labels, got none")
+        return self.known_labels
+
+    @property
+    def posterior(self) -> Floats:
+        """True probabilities `(..., n, K)`.
+
+        Raises:
+            ValueError: If the predictions were made without.
+        """
+        if self.known_posterior is None:
+            raise ValueError("predictions must come with the posterior, got none")
+        return self.known_posterior
 
     @cached_property
-    def order(self) -> Ints:
-        """Rows `(..., n)` by rising confidence; equal ones in any order."""
-        return np.argsort(self.confidence, axis=-1)
+    def top(self) -> Top:
+        """The label that each row favours, with its confidence."""
+        return top_label(self.probs)
+
+    @cached_property
+    def correct(self) -> Bools:
+        """Whether the top label is the row's `(..., n)`."""
+        return np.asarray(self.top.predicted == self.labels)
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """The top label's confidences in rising order, with whether it is correct."""
+        return rank(self.top.confidence, self.correct)
+
+    @cached_property
+    def ranked_truth(self) -> Ranked:
+        """The top label's confidences in rising order, with its true probabilities."""
+        return rank_truth(self.top, self.posterior)
+
+    @cached_property
+    def isotonic(self) -> Floats:
+        """Isotonic regression of correctness on confidence `(..., n)`, in the order of `ranked`."""
+        return isotonic_fit(self.ranked)
+
+    @cached_property
+    def errors_by_coverage(self) -> Floats:
+        """Expected number of errors among the k most confident rows, k = 1..n `(..., n)`; ties in random order."""
+        return np.cumsum(1.0 - tie_means(self.ranked)[..., ::-1], axis=-1)
+
+    def rows(self, index: Ints) -> "Predictions":
+        """Groups of the rows as predictions of their own, `(S, G, m, K)`; without the posterior.
+
+        Args:
+            index: `(S, G, m)` positions of each group's rows, for predictions `(S, n, K)`.
+        """
+        probs, log_probs = (
+            np.moveaxis(np.stack([_take(values[..., k], index) for k in range(values.shape[-1])]), 0, -1)
+            for values in (self.probs, self.log_probs)
+        )
+        return Predictions(probs, log_probs, _take(self.labels, index))
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Forecasts of an event in rising order, with what came true.
-
-    Attributes:
-        confidence: `(..., n)` in [0, 1], rising along the last axis.
-        correct: `(..., n)` 0.0 or 1.0; among equal confidences the zeros come first. Or the event's true probability.
-    """
-
-    confidence: Floats
-    correct: Floats
+def _known(
+    shape: tuple[int, ...], labels: ArrayLike | None, posterior: ArrayLike | None
+) -> tuple[Ints | None, Floats | None]:
+    """Labels and posterior, checked for predictions of this shape `(..., n, K)`."""
+    y = None if labels is None else checked_labels(labels, shape)
+    q = None if posterior is None else np.broadcast_to(checked_probabilities(posterior, "posterior"), shape)
+    return y, q
 
 
-def by_class(values: ArrayLike) -> Floats:
-    """Values `(..., n, K)` as float64, stored class by class: a view with the class axis moved last."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(np.asarray(values), -1, 0), dtype=np.float64), 0, -1)
-
-
-def softmax(logits: ArrayLike) -> tuple[Floats, Floats]:
-    """Probabilities of logits `(..., n, K)` and their logarithms, finite for every finite logit; as `by_class`."""
-    margins = np.array(np.moveaxis(np.asarray(logits), -1, 0), dtype=np.float64, order="C")
-    margins -= np.maximum.reduce(margins, axis=0)
-    weights = np.exp(margins)
-    total = np.add.reduce(weights, axis=0)
-    weights /= total
-    margins -= np.log(total, out=total)
-    return np.moveaxis(weights, 0, -1), np.moveaxis(margins, 0, -1)
-
-
-def log_softmax(logits: ArrayLike) -> Floats:
-    """Log-probabilities of logits `(..., n, K)`, finite for every finite logit, stored as `by_class`."""
-    return softmax(logits)[1]
-
-
-def checked_probabilities(probs: ArrayLike, name: str = "probs") -> Floats:
-    """Probabilities `(..., n, K)` in float64.
-
-    Raises:
-        ValueError: If the shape is another, or a value lies outside [0, 1].
-    """
-    s = np.asarray(probs, dtype=np.float64)
-    if s.ndim < 2 or s.shape[-2] < 1 or s.shape[-1] < 2:
-        raise ValueError(f"{name} must have shape (..., n, K) with n >= 1 and K >= 2, got {s.shape}")
-    if not (s.min(initial=0.0) >= 0.0 and s.max(initial=0.0) <= 1.0):
-        raise ValueError(f"{name} must lie in [0, 1], got values from {s.min()} to {s.max()}")
-    return s
-
-
-def checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> Ints:
-    """Labels `(..., n)` of predictions with this shape `(..., n, K)`.
-
-    Raises:
-        ValueError: If they are no integers, have another shape, or lie outside [0, K).
-    """
-    y = np.asarray(labels)
-    if y.shape != shape[:-1] or y.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers of shape {shape[:-1]}, got {y.dtype} of shape {y.shape}")
-    if not (y.min(initial=0) >= 0 and y.max(initial=0) < shape[-1]):
-        raise ValueError(f"labels must lie in [0, {shape[-1]}), got values from {y.min()} to {y.max()}")
-    return y.astype(np.int64, copy=False)
-
-
-def checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ints]:
-    """Probabilities `(..., n, K)` and labels `(..., n)`, as the two functions above check them."""
-    s = checked_probabilities(probs)
-    return s, checked_labels(labels, s.shape)
-
-
-def top_label(values: Floats) -> Top:
-    """The largest of each row's values `(..., n, K)`, class by class (faster than argmax over a short axis)."""
-    confidence = np.array(values[..., 0], order="C")
-    predicted = np.zeros(confidence.shape, dtype=np.int64)
-    for k in range(1, values.shape[-1]):
-        np.putmask(predicted, values[..., k] > confidence, k)
-        np.maximum(confidence, values[..., k], out=confidence)
-    return Top(confidence, predicted)
-
-
-def rank(confidence: ArrayLike, correct: ArrayLike) -> Ranked:
-    """Sort forecasts `(..., n)` in [0, 1] with their outcomes `(..., n)` (bool) by rising confidence.
-
-    One sort of 64-bit words: the bits of a non-negative float rise with its value, its sign bit is free, and
-    shifted out it leaves room for the outcome as the lowest bit. Ties need no rule of their own then.
-    """
-    c, a = np.array(confidence, dtype=np.float64, order="C"), np.asarray(correct, dtype=np.bool_)
-    if c.ndim < 1 or c.shape[-1] < 1 or c.shape != a.shape:
-        raise ValueError(f"confidence and correct must share a shape (..., n), n >= 1, got {c.shape} and {a.shape}")
-    if not (c.min(initial=0.0) >= 0.0 and c.max(initial=0.0) <= 1.0):
-        raise ValueError(f"confidence must lie in [0, 1], got values from {c.min()} to {c.max()}")
-    words = c.view(np.int64)
-    words <<= 1
-    words |= a
-    words.sort(axis=-1)
-    outcomes = (words & 1).astype(np.float64)
-    words >>= 1
-    return Ranked(c, outcomes)
-
-
-def rank_top_label(probs: ArrayLike, labels: ArrayLike) -> Ranked:
-    """Rank the predictions `(..., n, K)` of the top class (ties: lowest index) against labels `(..., n)`."""
-    s, y = checked(probs, labels)
-    top = top_label(s)
-    return rank(top.confidence, top.predicted == y)
-
-
-def rank_truth(top: Top, posterior: ArrayLike) -> Ranked:
-    """Rank the predictions of the top class beside their true probabilities, from posteriors `(..., n, K)`.
-
-    Raises:
-        ValueError: If the posterior's rows are not those of `top`, or no probabilities.
-    """
-    q = checked_probabilities(posterior, "posterior")
-    q = np.broadcast_to(q, (*top.predicted.shape, q.shape[-1]))
-    truth = np.take_along_axis(pick(q, top.predicted), top.order, axis=-1)
-    return Ranked(np.take_along_axis(top.confidence, top.order, axis=-1), truth)
-
-
-def mass_cuts(rows: int, *, bins: int) -> Ints:
-    """Positions `(bins - 1,)` of the last of the sorted rows in each equal-mass bin but the last, before ties."""
-    return np.maximum(np.arange(1, bins) * rows // bins - 1, 0)
-
-
-def pick(values: Floats, classes: Ints) -> Floats:
-    """Each row of values `(..., n, K)` at its class `(..., n)`."""
-    return np.take_along_axis(values, classes[..., None], axis=-1)[..., 0]
-
-
-def mean(rows: Any) -> Floats:
-    """Mean over the last axis, made contiguous first: the order of additions must not depend on the stack."""
-    means: Floats = np.mean(np.ascontiguousarray(rows), axis=-1, dtype=np.float64)
-    return means
+def _take(values: NDArray[Value], index: Ints) -> NDArray[Value]:
+    """Values `(S, n)` at the positions `(S, G, m)`."""
+    return np.take_along_axis(values, index.reshape(len(index), -1), axis=-1).reshape(index.shape)

@@ -1,37 +1,33 @@
 """The smooth calibration error: residuals over confidences, smoothed by a kernel whose width chooses itself."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from pipeline.metrics.predictions import (
-    Floats,
-    Ints,
-    Ranked,
-    rank_top_label,
-)
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Floats, Ints
+from pipeline.metrics.ranking import Ranked
 
 
-def smooth_calibration_error(probs: ArrayLike, labels: ArrayLike) -> Floats:
+def smooth_calibration_error(predictions: Predictions, *, cells: int = 1024) -> Floats:
     """SmECE of the top label: calibration error under a Gaussian kernel whose width equals it; range [0, 1].
 
     The fixed point sigma = integral over t in [0, 1] of |mean_i (c_i - a_i) K_sigma(t, c_i)|, with the Gaussian
-    reflected at 0 and 1. Residuals are spread linearly over 1024 cells; lower is better.
+    reflected at 0 and 1. Residuals are spread linearly over cells of equal width; lower is better.
 
     Args:
-        probs: `(..., n, K)` probabilities.
-        labels: `(..., n)` integers in [0, K).
+        predictions: `(..., n, K)`, with labels.
+        cells: Number of cells of [0, 1].
 
     Raises:
-        ValueError: If shapes, labels or probabilities are not as above.
+        ValueError: If there are no labels.
 
     Reference:
         Blasiok & Nakkiran 2023, "Smooth ECE".
     """
-    return smooth_error(rank_top_label(probs, labels))
+    return smooth_error(predictions.ranked, cells=cells)
 
 
 def smooth_error(ranked: Ranked, *, cells: int = 1024) -> Floats:
-    """SmECE of any ranked event; see `smooth_calibration_error`.
+    """SmECE `(...)` of any ranked event; see `smooth_calibration_error`.
 
     The reflected Gaussian is the heat kernel with insulated ends: a product with exp(-(pi k sigma)^2 / 2) in the
     cosine domain. The error falls with sigma, so 30 bisections give the fixed point to 1e-9.
@@ -50,10 +46,10 @@ def smooth_error(ranked: Ranked, *, cells: int = 1024) -> Floats:
 
 def _residual_density(ranked: Ranked, *, cells: int) -> Floats:
     """Mean residual c - a, shared linearly between the two nearest cell centres: `(..., cells)`."""
-    place = np.clip(ranked.confidence * cells - 0.5, 0.0, cells - 1.0)
-    left = np.minimum(place.astype(np.int64), cells - 2)
+    position = np.clip(ranked.confidence * cells - 0.5, 0.0, cells - 1.0)
+    left = np.minimum(position.astype(np.int64), cells - 2)
     residual = (ranked.confidence - ranked.correct) / ranked.confidence.shape[-1]
-    right_share = residual * (place - left)
+    right_share = residual * (position - left)
     return _bin_sums(residual - right_share, left, bins=cells) + _bin_sums(right_share, left + 1, bins=cells)
 
 

@@ -24,8 +24,8 @@ from pipeline.config.search_space import Pruner, Search, strengths
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import SeedData
-from pipeline.metrics.predictions import log_softmax
-from pipeline.metrics.proper_scores import negative_log_likelihood_of_logs
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.proper_scores import negative_log_likelihood
 from pipeline.search.trials import distributions
 from pipeline.training.fit import Tick, fit_in_rungs
 from pipeline.training.member import Member
@@ -34,9 +34,9 @@ Logits = NDArray[np.floating]
 Labels = NDArray[np.int64]
 Trials = Mapping[str, Sequence[FrozenTrial]]
 OBJECTIVES: dict[str, Callable[[Logits, Labels], NDArray[np.float64]]] = {
-    "nll": lambda logits, labels: negative_log_likelihood_of_logs(log_softmax(logits), labels),
-    "nll_ts": lambda logits, labels: negative_log_likelihood_of_logs(
-        log_softmax(scale_logits(logits, fit_temperature(logits, labels))), labels
+    "nll": lambda logits, labels: negative_log_likelihood(Predictions.from_logits(logits, labels)),
+    "nll_ts": lambda logits, labels: negative_log_likelihood(
+        Predictions.from_logits(scale_logits(logits, fit_temperature(logits, labels)), labels)
     ),
     "calibration": lambda logits, labels: decompose_log_loss(logits, labels).calibration,
     "refinement": lambda logits, labels: decompose_log_loss(logits, labels).refinement,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics.predictions import Floats, checked_probabilities, mean
+from pipeline.metrics.probabilities import Floats, checked_probabilities, mean
 
 FEWEST = 3  # training sets: the jackknife leaves one out, and those left must be able to differ
 _BLOCK = 1 << 16  # predictions at a time: they should stay in the processor's cache

@@ -15,7 +15,7 @@ from pipeline.core.rng import Purpose, generator
 from pipeline.data.storage import SPLITS
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 from pipeline.textbook.bias_variance import brier_parts, log_loss_parts
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,7 +45,7 @@ class Predicted:
 
 
 def measure(predicted: Predicted) -> Arrays:
-    """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell, all metrics but `score.COSTLY` ones.
+    """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell, all metrics that are not `costly`.
 
     Test metrics are there for every condition, `test~0.5/nll` for example. Where label smoothing was on, the condition
     `desmoothed` takes it out of the probabilities exactly. Where the posterior is known, `bias/` and `variance/` of

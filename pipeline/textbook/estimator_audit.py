@@ -15,11 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.core.determinism import require_pinned
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.calibration_error import binned_error, debiased_error
-from pipeline.metrics.predictions import (
-    Floats,
-    Ranked,
-    checked_probabilities,
-)
+from pipeline.metrics.probabilities import Floats, checked_probabilities
+from pipeline.metrics.ranking import Ranked
 from pipeline.results.reliability import wilson
 from pipeline.statistics.intervals import mean_interval
 from pipeline.statistics.shared_rows import measured_or, measured_widening

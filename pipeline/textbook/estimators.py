@@ -7,24 +7,21 @@ import scipy  # loads what is used of it on first use
 from numpy.typing import ArrayLike
 
 from pipeline.calibration.temperature import LOG_BETA_BOUND, decompose_log_loss
+from pipeline.evaluation.registry import GROUP_CELLS
 from pipeline.evaluation.row_groups import MOST_GROUPS
-from pipeline.evaluation.score import GROUP_CELLS
-from pipeline.metrics.calibration_error import Norm, binned_error, classwise_calibration_error, debiased_error
-from pipeline.metrics.predictions import (
-    Floats,
-    Ints,
-    Ranked,
-    Top,
-    checked_labels,
-    log_softmax,
-    mean,
-    rank,
-    rank_truth,
-    softmax,
-    top_label,
+from pipeline.metrics.calibration_error import (
+    Norm,
+    binned_error,
+    classwise_calibration_error,
+    confidence_bias,
+    debiased_squared_calibration_error,
+    expected_calibration_error,
 )
-from pipeline.metrics.proper_scores import ranked_corp
-from pipeline.metrics.smooth_error import smooth_error
+from pipeline.metrics.decompositions import corp_decomposition, corp_miscalibration
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Floats, Top, log_softmax, mean
+from pipeline.metrics.ranking import Ranked, rank_truth
+from pipeline.metrics.smooth_error import smooth_calibration_error, smooth_error
 
 ESTIMATORS = (
     "ece",
@@ -55,9 +52,8 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
         logits: `(..., rows, K)` of networks.
         posterior: `(rows, K)` true class probabilities.
     """
-    probs, log_probs = softmax(logits)
-    top = top_label(probs)
-    beside = rank_truth(top, posterior)
+    predictions = Predictions.from_logits(logits, posterior=posterior)
+    probs, top, beside = predictions.probs, predictions.top, predictions.ranked_truth
     bins = min(MOST_BINS, max(FEWEST_BINS, probs.shape[-2] // ROWS_PER_BIN))
     l1, l2, largest = (binned_error(beside, bins=bins, binning="mass", norm=norm) for norm in NORMS)
     of_class = [Top(probs[..., k], np.full_like(top.predicted, k)) for k in range(probs.shape[-1])]
@@ -70,8 +66,8 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
         smece=smooth_error(beside, cells=CELLS),
         debiased=np.square(l2),
         classwise=mean(np.stack(each, axis=-1)),
-        corp_miscalibration=ranked_corp(beside).miscalibration,
-        calibration=_gain_of_scaling(log_probs, np.asarray(posterior)),
+        corp_miscalibration=corp_miscalibration(beside),
+        calibration=_gain_of_scaling(predictions.log_probs, np.asarray(posterior)),
         bias=mean(beside.confidence) - mean(beside.correct),
     )
 
@@ -83,14 +79,12 @@ def estimates(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ranked]:
         logits: `(..., n, K)` finite.
         labels: `(..., n)` integers in [0, K).
     """
-    probs, _ = softmax(logits)
-    y = checked_labels(labels, probs.shape)
-    ranked = _ranked(probs, y)
+    predictions = Predictions.from_logits(logits, labels)
     whole = {
-        "corp_miscalibration": ranked_corp(ranked).miscalibration,
-        "calibration": decompose_log_loss(logits, y).calibration,
+        "corp_miscalibration": corp_decomposition(predictions).miscalibration,
+        "calibration": decompose_log_loss(logits, labels).calibration,
     }
-    return _in_order(**_of_any_rows(probs, y, ranked), **whole), ranked
+    return _in_order(**_of_any_rows(predictions), **whole), predictions.ranked
 
 
 def of_groups(logits: ArrayLike, labels: ArrayLike) -> Floats:
@@ -103,29 +97,24 @@ def of_groups(logits: ArrayLike, labels: ArrayLike) -> Floats:
     z = np.asarray(logits)
     S, n, K = z.shape
     rows = n // MOST_GROUPS
-    probs, _ = softmax(z[:, : MOST_GROUPS * rows].reshape(S, MOST_GROUPS, rows, K))
+    grouped = z[:, : MOST_GROUPS * rows].reshape(S, MOST_GROUPS, rows, K)
     each = np.asarray(labels)[: MOST_GROUPS * rows].reshape(MOST_GROUPS, rows)
-    y = checked_labels(np.broadcast_to(each, probs.shape[:-1]), probs.shape)
-    found = _of_any_rows(probs, y, _ranked(probs, y), cells=GROUP_CELLS)
-    return _in_order(**dict.fromkeys(ESTIMATORS, np.full((S, MOST_GROUPS), np.nan)) | found)
+    predictions = Predictions.from_logits(grouped, np.broadcast_to(each, grouped.shape[:-1]))
+    groups = _of_any_rows(predictions, cells=GROUP_CELLS)
+    return _in_order(**dict.fromkeys(ESTIMATORS, np.full((S, MOST_GROUPS), np.nan)) | groups)
 
 
-def _ranked(probs: Floats, labels: Ints) -> Ranked:
-    top = top_label(probs)
-    return rank(top.confidence, top.predicted == labels)
-
-
-def _of_any_rows(probs: Floats, labels: Ints, ranked: Ranked, *, cells: int = CELLS) -> dict[str, Floats]:
+def _of_any_rows(predictions: Predictions, *, cells: int = CELLS) -> dict[str, Floats]:
     """What the lab asks of groups of rows too."""
     return {
-        "ece": binned_error(ranked),
-        "ece_mass": binned_error(ranked, binning="mass"),
-        "ece_l2": binned_error(ranked, norm="l2"),
-        "ece_max": binned_error(ranked, norm="max"),
-        "smece": smooth_error(ranked, cells=cells),
-        "debiased": debiased_error(ranked),
-        "classwise": classwise_calibration_error(probs, labels),
-        "bias": mean(ranked.confidence) - mean(ranked.correct),
+        "ece": expected_calibration_error(predictions),
+        "ece_mass": expected_calibration_error(predictions, binning="mass"),
+        "ece_l2": expected_calibration_error(predictions, norm="l2"),
+        "ece_max": expected_calibration_error(predictions, norm="max"),
+        "smece": smooth_calibration_error(predictions, cells=cells),
+        "debiased": debiased_squared_calibration_error(predictions),
+        "classwise": classwise_calibration_error(predictions),
+        "bias": confidence_bias(predictions),
     }
 
 

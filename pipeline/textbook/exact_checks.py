@@ -21,8 +21,9 @@ from pipeline.core import rng
 from pipeline.core.rng import Purpose
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.metrics.calibration_error import exact_calibration_error
-from pipeline.metrics.predictions import Floats, softmax
-from pipeline.metrics.proper_scores import excess_risk
+from pipeline.metrics.decompositions import excess_risk
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Floats, softmax
 from pipeline.textbook.optimizer_trajectories import (
     Changes,
     Path,
@@ -179,7 +180,7 @@ def smoothing_optimum() -> list[Statement]:
     error, divergence = _left_by_temperature(posterior, 0.1)
     noisy_error, noisy_divergence = _left_by_temperature(noisy, 0.1)
     repaired = desmooth(_optimum(posterior, 0.1), 0.1)
-    away, left = np.abs(repaired - posterior).max(), exact_calibration_error(repaired, posterior)
+    away, left = np.abs(repaired - posterior).max(), _error(repaired, posterior)
     kl = _divergence(repaired, posterior)
     return [
         *(_closed_form(posterior, epsilon) for epsilon in (0.05, 0.1, 0.2)),
@@ -199,7 +200,7 @@ def smoothing_optimum() -> list[Statement]:
 
 
 def _closed_form(posterior: Floats, epsilon: float) -> Statement:
-    error = exact_calibration_error(_optimum(posterior, epsilon), posterior)
+    error = _error(_optimum(posterior, epsilon), posterior)
     what = f"Smoothing {epsilon}: the optimum's error is ε(E[max p] − 1/K)"
     return state(what, error, WITHIN, smoothing_error(posterior, epsilon), ROUNDING)
 
@@ -224,12 +225,16 @@ def _left_by_temperature(posterior: Floats, epsilon: float) -> tuple[float, floa
     logits = np.log(optimum)
     best = minimize_scalar(lambda beta: _divergence(softmax(beta * logits)[0], posterior), bounds=(0.2, 5))
     scaled, _ = softmax(best.x * logits)
-    error = exact_calibration_error(scaled, posterior) / exact_calibration_error(optimum, posterior)
-    return float(error), _divergence(scaled, posterior) / _divergence(optimum, posterior)
+    error = _error(scaled, posterior) / _error(optimum, posterior)
+    return error, _divergence(scaled, posterior) / _divergence(optimum, posterior)
+
+
+def _error(probs: Floats, posterior: Floats) -> float:
+    return float(exact_calibration_error(Predictions.from_probabilities(probs, posterior=posterior)))
 
 
 def _divergence(probs: Floats, posterior: Floats) -> float:
-    return float(excess_risk(probs, posterior).kl)
+    return float(excess_risk(Predictions.from_probabilities(probs, posterior=posterior)).kl)
 
 
 def _mixture(*, label_noise: float) -> Floats:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.calibration.label_smoothing import desmooth, smoothing_error
 from pipeline.metrics.calibration_error import exact_calibration_error
+from pipeline.metrics.predictions import Predictions
 
 EPSILONS = st.floats(0, 0.9)
 
@@ -53,7 +54,11 @@ def test_stacks_are_desmoothed_row_by_row():
 @given(st.integers(0, 99), EPSILONS, st.sampled_from([1, 7, 50, 200]))
 def test_the_closed_form_is_the_exact_calibration_error_of_the_optimum_in_any_bins(seed, epsilon, bins):
     posterior = posteriors(seed, sharpness=2.0)
-    measured = float(exact_calibration_error(smooth(posterior, epsilon), posterior, bins=bins))
+    measured = float(
+        exact_calibration_error(
+            Predictions.from_probabilities(smooth(posterior, epsilon), posterior=posterior), bins=bins
+        )
+    )
     assert abs(measured - smoothing_error(posterior, epsilon)) < 1e-14
 
 

@@ -9,8 +9,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from pipeline.calibration.temperature import decompose_log_loss, fit_temperature, scale_logits
-from pipeline.metrics import proper_scores
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import log_softmax
+from pipeline.metrics.proper_scores import negative_log_likelihood
 
 
 class Logits(ClassifierMixin, BaseEstimator):
@@ -36,6 +37,10 @@ def sample(rng, shape, classes, temperature=1.0, scale=2.0):
     q = np.exp(log_softmax(logits))
     labels = np.minimum((rng.random((*shape, 1)) > np.cumsum(q, axis=-1)).sum(axis=-1), classes - 1)
     return logits * temperature, labels
+
+
+def log_loss(logits, labels):
+    return negative_log_likelihood(Predictions.from_logits(logits, labels))
 
 
 @pytest.fixture
@@ -82,9 +87,9 @@ def test_no_grid_point_is_better_where_the_slope_is_a_staircase(temperature, rng
     logits, labels = logits[~separable], labels[~separable]
     assert len(logits) > 100
     scaled = scale_logits(logits, fit_temperature(logits, labels))
-    loss = proper_scores.negative_log_likelihood_of_logs(log_softmax(scaled), labels)
+    loss = log_loss(scaled, labels)
     for beta in np.exp(np.linspace(-10, 10, 201)):
-        assert np.all(loss <= proper_scores.negative_log_likelihood_of_logs(log_softmax(beta * logits), labels) + 1e-5)
+        assert np.all(loss <= log_loss(beta * logits, labels) + 1e-5)
 
 
 def test_separable_rows_are_reported_and_not_scaled():
@@ -111,8 +116,8 @@ def test_nothing_to_gain_is_not_accepted():
 def test_validation_loss_never_rises(rng):
     logits, labels = sample(rng, (200, 12), 3, 2.0)
     fitted = fit_temperature(logits, labels)
-    before = proper_scores.negative_log_likelihood_of_logs(log_softmax(logits), labels)
-    after = proper_scores.negative_log_likelihood_of_logs(log_softmax(scale_logits(logits, fitted)), labels)
+    before = log_loss(logits, labels)
+    after = log_loss(scale_logits(logits, fitted), labels)
     assert np.all(after <= before + 1e-12)
     assert np.all(fitted.beta[~fitted.accepted] == 1)
 

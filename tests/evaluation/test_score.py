@@ -1,14 +1,25 @@
 import numpy as np
 import pytest
-from metrics.test_proper_scores import sample
+from metric_oracles import sample
 
+from pipeline.calibration.reliability_curve import GRID_POINTS
 from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits
 from pipeline.data.storage import SPLITS
 from pipeline.evaluation import score
+from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.row_groups import SMALLEST_GROUP, row_groups
-from pipeline.metrics import calibration_error, proper_scores, smooth_error
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics import (
+    calibration_error,
+    decompositions,
+    ks_error,
+    proper_scores,
+    selective_risk,
+    smooth_error,
+)
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import log_softmax
 
+COSTLY = {metric.name for metric in METRICS if metric.costly}
 ROWS = {"train": 40, "validation": 61, "test": 303}
 
 
@@ -38,9 +49,9 @@ def uniforms():
 def test_names_are_complete_and_described(rng, uniforms):
     logits, labels, posterior = stack(rng)
     scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
-    described = {metric.name for metric in score.METRICS}
+    described = {metric.name for metric in METRICS}
     assert {name.split("/")[1] for name in scores} == described
-    assert len(described) == len(score.METRICS)
+    assert len(described) == len(METRICS)
     assert {name.split("/")[0] for name in scores} == {
         *SPLITS,
         *(f"{split}_ts" for split in SPLITS),
@@ -59,7 +70,7 @@ def test_without_posterior_only_what_needs_it_is_missing(rng, uniforms):
     known = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     unknown = score.score_members(logits, labels, None, uniforms=uniforms).scores
     assert {n.split("/")[1] for n in set(known) - set(unknown)} == {
-        m.name for m in score.METRICS if m.name.startswith(("exact", "excess"))
+        m.name for m in METRICS if m.name.startswith(("exact", "excess"))
     }
 
 
@@ -83,27 +94,29 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
     y = labels["test"]
     for stage, fit in (("test", same), ("test_ts", temperature)):
         probs = np.minimum(np.exp(log_softmax(scale_logits(logits["test"], fit))), 1.0)
-        corp, excess = proper_scores.corp_decomposition(probs, y), proper_scores.excess_risk(probs, posterior)
+        predictions = Predictions.from_probabilities(probs, y, posterior=posterior)
+        corp, excess = decompositions.corp_decomposition(predictions), decompositions.excess_risk(predictions)
         expected = {
-            "nll": proper_scores.negative_log_likelihood(probs, y),
-            "brier": proper_scores.brier_score(probs, y),
-            "accuracy": proper_scores.accuracy(probs, y),
-            "ece": calibration_error.expected_calibration_error(probs, y),
-            "ece_mass": calibration_error.expected_calibration_error(probs, y, binning="mass"),
-            "ece_l2": calibration_error.expected_calibration_error(probs, y, norm="l2"),
-            "ece_max": calibration_error.expected_calibration_error(probs, y, norm="max"),
-            "ece_floor": calibration_error.calibration_noise_floor(probs),
-            "ece_p": calibration_error.calibration_p_value(probs, y, uniforms=uniforms),
-            "debiased": calibration_error.debiased_squared_calibration_error(probs, y),
-            "smece": smooth_error.smooth_calibration_error(probs, y),
-            "classwise": calibration_error.classwise_calibration_error(probs, y),
-            "bias": proper_scores.confidence_bias(probs, y),
-            "aurc": proper_scores.area_under_risk_coverage(probs, y),
-            "augrc": proper_scores.augrc(probs, y),
+            "nll": proper_scores.negative_log_likelihood(predictions),
+            "brier": proper_scores.brier_score(predictions),
+            "accuracy": proper_scores.accuracy(predictions),
+            "ece": calibration_error.expected_calibration_error(predictions),
+            "ece_mass": calibration_error.expected_calibration_error(predictions, binning="mass"),
+            "ece_l2": calibration_error.expected_calibration_error(predictions, norm="l2"),
+            "ece_max": calibration_error.expected_calibration_error(predictions, norm="max"),
+            "ece_floor": calibration_error.calibration_noise_floor(predictions),
+            "ece_p": calibration_error.calibration_p_value(predictions, uniforms=uniforms),
+            "debiased": calibration_error.debiased_squared_calibration_error(predictions),
+            "smece": smooth_error.smooth_calibration_error(predictions),
+            "ks": ks_error.ks_calibration_error(predictions),
+            "classwise": calibration_error.classwise_calibration_error(predictions),
+            "bias": calibration_error.confidence_bias(predictions),
+            "aurc": selective_risk.area_under_risk_coverage(predictions),
+            "augrc": selective_risk.area_under_generalized_risk_coverage(predictions),
             "corp_miscalibration": corp.miscalibration,
             "corp_discrimination": corp.discrimination,
             "corp_uncertainty": corp.uncertainty,
-            "exact_ce": calibration_error.exact_calibration_error(probs, posterior),
+            "exact_ce": calibration_error.exact_calibration_error(predictions),
             "excess_brier": excess.brier,
             "excess_brier_calibration": excess.brier_calibration,
             "excess_brier_grouping": excess.brier_grouping,
@@ -118,7 +131,7 @@ def test_gaps_are_test_minus_train(rng, uniforms):
     logits, labels, _ = stack(rng)
     scores = score.score_members(logits, labels, None, uniforms=uniforms).scores
     for stage in ("", "_ts"):
-        for name in score.GAPS:
+        for name in ("nll", "accuracy", "ece"):
             expected = scores[f"test{stage}/{name}"] - scores[f"train{stage}/{name}"]
             np.testing.assert_array_equal(scores[f"gap{stage}/{name}"], expected)
 
@@ -165,7 +178,7 @@ def test_a_diverged_member_scores_nan_and_spares_the_others(rng, uniforms):
 
 GROUPED = (
     *("nll", "brier", "accuracy", "ece", "ece_mass", "ece_l2", "ece_max"),
-    *("debiased", "smece", "classwise", "bias", "aurc", "augrc"),
+    *("debiased", "smece", "ks", "classwise", "bias", "aurc", "augrc"),
 )
 
 
@@ -225,7 +238,7 @@ def test_row_groups_are_as_many_as_the_rows_allow(rows, test, count):
 def test_curves(rng, uniforms):
     logits, labels, posterior = stack(rng)
     points = score.score_members(logits, labels, posterior, uniforms=uniforms).curves
-    shapes = {"confidence": 15, "accuracy": 15, "count": 15, "exact": 15, "isotonic": score.GRID_POINTS}
+    shapes = {"confidence": 15, "accuracy": 15, "count": 15, "exact": 15, "isotonic": GRID_POINTS}
     assert set(points) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in shapes}
     for name, values in points.items():
         assert values.shape == (4, shapes[name.split("/")[1]])
@@ -281,7 +294,7 @@ def test_what_is_not_costly_is_the_same_without_it(rng, uniforms):
     cheap = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups, costly=False)
     for kind in ("scores", "groups"):
         before, after = getattr(whole, kind), getattr(cheap, kind)
-        assert {name.split("/")[1] for name in before.keys() - after.keys()} <= set(score.COSTLY)
-        assert not {name for name in after if name.split("/")[1] in score.COSTLY}
+        assert {name.split("/")[1] for name in before.keys() - after.keys()} <= COSTLY
+        assert not {name for name in after if name.split("/")[1] in COSTLY}
         assert all(np.array_equal(after[name], before[name]) for name in after)
     assert cheap.curves == {}

@@ -5,25 +5,39 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics.test_proper_scores import predictions, sample
+from metric_oracles import predictions, sample
 
-from pipeline.calibration import reliability_curve
-from pipeline.metrics import calibration_error, smooth_error
-from pipeline.metrics.calibration_error import rank
+from pipeline.metrics import ks_error, smooth_error
+from pipeline.metrics.calibration_error import (
+    binned_error,
+    calibration_noise_floor,
+    calibration_p_value,
+    classwise_calibration_error,
+    debiased_error,
+    debiased_squared_calibration_error,
+    exact_calibration_error,
+    expected_calibration_error,
+    noise_floor,
+    resampling_uniforms,
+)
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.ranking import rank
 
+of = Predictions.from_probabilities
 SMALL = ([[0.25, 0.2, 0.55], [0.55, 0.05, 0.4], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]], [0, 1, 2, 0])
 THREE = ([[0.6, 0.3, 0.1]] * 6 + [[0.1, 0.8, 0.1]] * 4 + [[0.1, 0.0, 0.9]] * 4, [0] * 5 + [1] * 4 + [2] * 5)
 SCORES = {
-    "width": calibration_error.expected_calibration_error,
-    "mass": lambda p, y: calibration_error.expected_calibration_error(p, y, binning="mass"),
-    "l2": lambda p, y: calibration_error.expected_calibration_error(p, y, norm="l2"),
-    "max": lambda p, y: calibration_error.expected_calibration_error(p, y, norm="max"),
-    "debiased": calibration_error.debiased_squared_calibration_error,
-    "floor": lambda p, _: calibration_error.calibration_noise_floor(p),
-    "smooth": smooth_error.smooth_calibration_error,
-    "classwise": calibration_error.classwise_calibration_error,
+    "width": lambda p, y: expected_calibration_error(of(p, y)),
+    "mass": lambda p, y: expected_calibration_error(of(p, y), binning="mass"),
+    "l2": lambda p, y: expected_calibration_error(of(p, y), norm="l2"),
+    "max": lambda p, y: expected_calibration_error(of(p, y), norm="max"),
+    "debiased": lambda p, y: debiased_squared_calibration_error(of(p, y)),
+    "floor": lambda p, y: calibration_noise_floor(of(p, y)),
+    "smooth": lambda p, y: smooth_error.smooth_calibration_error(of(p, y)),
+    "ks": lambda p, y: ks_error.ks_calibration_error(of(p, y)),
+    "classwise": lambda p, y: classwise_calibration_error(of(p, y)),
 }
-DUPLICABLE = ("width", "l2", "max", "mass", "smooth", "classwise")
+DUPLICABLE = ("width", "l2", "max", "mass", "smooth", "ks", "classwise")
 
 
 @pytest.fixture
@@ -33,44 +47,32 @@ def rng():
 
 @pytest.mark.parametrize(("norm", "value"), [("l1", 0.2), ("l2", 0.2082), ("max", 0.2333)])
 def test_known_top_label_error(norm, value):
-    assert calibration_error.expected_calibration_error(*SMALL, bins=3, norm=norm) == pytest.approx(value, abs=5e-5)
+    assert expected_calibration_error(of(*SMALL), bins=3, norm=norm) == pytest.approx(value, abs=5e-5)
 
 
 def test_known_binary_error():
     forecast, labels = np.array([0.25, 0.25, 0.55, 0.75, 0.75]), np.array([0, 0, 1, 1, 1])
-    assert calibration_error.binned_error(rank(forecast, labels == 1), bins=2) == pytest.approx(0.29)
+    assert binned_error(rank(forecast, labels == 1), bins=2) == pytest.approx(0.29)
     both = np.stack([1 - forecast, forecast], axis=-1)
-    assert calibration_error.classwise_calibration_error(both, labels, bins=2) == pytest.approx(0.29)
+    assert classwise_calibration_error(of(both, labels), bins=2) == pytest.approx(0.29)
 
 
 def test_known_errors_of_three_distinct_forecasts():
-    assert calibration_error.expected_calibration_error(*THREE, binning="mass") == pytest.approx(0.142857, abs=1e-6)
-    assert calibration_error.expected_calibration_error(*THREE, binning="mass", norm="l2") == pytest.approx(
-        0.164027, abs=1e-6
-    )
-    assert calibration_error.classwise_calibration_error(*THREE, binning="mass") == pytest.approx(0.085714, abs=1e-6)
-    assert calibration_error.debiased_squared_calibration_error(*THREE) == pytest.approx(-0.00285714, abs=1e-8)
+    assert expected_calibration_error(of(*THREE), binning="mass") == pytest.approx(0.142857, abs=1e-6)
+    assert expected_calibration_error(of(*THREE), binning="mass", norm="l2") == pytest.approx(0.164027, abs=1e-6)
+    assert classwise_calibration_error(of(*THREE), binning="mass") == pytest.approx(0.085714, abs=1e-6)
+    assert debiased_squared_calibration_error(of(*THREE)) == pytest.approx(-0.00285714, abs=1e-8)
 
 
 def test_known_limits_of_a_quadratic_reliability_curve(rng):
     confidence = rng.random(400_000)
     ranked = rank(confidence, rng.random(400_000) < confidence**2)
-    assert calibration_error.binned_error(ranked, bins=50) == pytest.approx(1 / 6, abs=3e-3)
-    assert calibration_error.debiased_error(ranked, bins=50) == pytest.approx(1 / 30, abs=1.5e-3)
+    assert binned_error(ranked, bins=50) == pytest.approx(1 / 6, abs=3e-3)
+    assert debiased_error(ranked, bins=50) == pytest.approx(1 / 30, abs=1.5e-3)
 
 
 def test_known_noise_floor():
-    assert calibration_error.noise_floor((np.arange(1000) + 0.5) / 1000) == pytest.approx(0.0385, abs=5e-5)
-
-
-def test_edges_belong_to_the_bin_below():
-    confidence = np.array([0.0, 0.2, 0.6, np.nextafter(0.6, 1), 1.0])
-    curve_edges = calibration_error.bin_edges(confidence, bins=15, binning="width")
-    assert np.flatnonzero(np.diff(curve_edges)).tolist() == [0, 2, 8, 9, 14]
-    for bins in range(1, 40):
-        edges = np.arange(1, bins + 1) / bins
-        counts = np.diff(calibration_error.bin_edges(edges, bins=bins, binning="width"))
-        assert counts.tolist() == [1] * bins
+    assert noise_floor((np.arange(1000) + 0.5) / 1000) == pytest.approx(0.0385, abs=5e-5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,16 +82,16 @@ def test_scores_agree_with_loops(data, bins):
     ranked = oracle.ranked(probs, labels)
     for binning in ("width", "mass"):
         for norm in ("l1", "l2", "max"):
-            found = calibration_error.expected_calibration_error(probs, labels, bins=bins, binning=binning, norm=norm)
+            found = expected_calibration_error(of(probs, labels), bins=bins, binning=binning, norm=norm)
             assert found == pytest.approx(
                 oracle.binned_error(*ranked, bins=bins, binning=binning, norm=norm), abs=1e-12
             )
     if len(labels) > 1:
-        found = calibration_error.debiased_squared_calibration_error(probs, labels, bins=bins)
+        found = debiased_squared_calibration_error(of(probs, labels), bins=bins)
         assert found == pytest.approx(oracle.debiased_error(*ranked, bins=bins), abs=1e-12)
-    floor = calibration_error.calibration_noise_floor(probs, bins=bins)
+    floor = calibration_noise_floor(of(probs, labels), bins=bins)
     assert floor == pytest.approx(oracle.noise_floor(ranked[0], bins=bins))
-    assert calibration_error.classwise_calibration_error(probs, labels, bins=bins) == pytest.approx(
+    assert classwise_calibration_error(of(probs, labels), bins=bins) == pytest.approx(
         oracle.classwise(probs, labels, bins=bins), abs=1e-12
     )
 
@@ -97,12 +99,12 @@ def test_scores_agree_with_loops(data, bins):
 @pytest.mark.parametrize("rows", [2, 14, 15, 16, 17, 29, 31])
 def test_single_rows_are_merged(rows, rng):
     _, probs, labels = sample(rng, (rows,), 3)
-    found = calibration_error.debiased_squared_calibration_error(probs, labels)
+    found = debiased_squared_calibration_error(of(probs, labels))
     assert found == pytest.approx(oracle.debiased_error(*oracle.ranked(probs, labels), bins=15), abs=1e-12)
 
 
 def test_one_row_has_no_debiased_error():
-    assert np.isnan(calibration_error.debiased_squared_calibration_error([[0.7, 0.3]], [0]))
+    assert np.isnan(debiased_squared_calibration_error(of([[0.7, 0.3]], [0])))
 
 
 @settings(max_examples=25, deadline=None)
@@ -119,8 +121,8 @@ def test_bounds(data):
 def test_order_of_rows_does_not_change_a_bit(data, random):
     probs, labels = data
     order = random.sample(range(len(labels)), len(labels))
-    uniforms = calibration_error.resampling_uniforms(np.random.default_rng(1), resamples=9, rows=len(labels))
-    for score in (*SCORES.values(), lambda p, y: calibration_error.calibration_p_value(p, y, uniforms=uniforms)):
+    uniforms = resampling_uniforms(np.random.default_rng(1), resamples=9, rows=len(labels))
+    for score in (*SCORES.values(), lambda p, y: calibration_p_value(of(p, y), uniforms=uniforms)):
         np.testing.assert_array_equal(score(probs[order], labels[order]), score(probs, labels))
 
 
@@ -143,90 +145,64 @@ def test_a_member_alone_scores_the_same_bits(name, classes, rng):
 
 def test_known_posterior_and_resampling_are_the_same_bits_alone(rng):
     q, probs, labels = sample(rng, (3, 501), 3, 2.0)
-    uniforms = calibration_error.resampling_uniforms(rng, resamples=20, rows=501)
+    uniforms = resampling_uniforms(rng, resamples=20, rows=501)
     together = (
-        calibration_error.exact_calibration_error(probs, q),
-        calibration_error.calibration_p_value(probs, labels, uniforms=uniforms),
+        exact_calibration_error(of(probs, posterior=q)),
+        calibration_p_value(of(probs, labels), uniforms=uniforms),
     )
     for m in range(3):
-        assert calibration_error.exact_calibration_error(probs[m], q[m]) == together[0][m]
-        assert calibration_error.calibration_p_value(probs[m], labels[m], uniforms=uniforms) == together[1][m]
+        assert exact_calibration_error(of(probs[m], posterior=q[m])) == together[0][m]
+        assert calibration_p_value(of(probs[m], labels[m]), uniforms=uniforms) == together[1][m]
 
 
 def test_p_value_agrees_with_loops(rng):
-    uniforms = calibration_error.resampling_uniforms(rng, resamples=30, rows=120)
+    uniforms = resampling_uniforms(rng, resamples=30, rows=120)
     for sharpness in (1.0, 1.3, 3.0):
         _, probs, labels = sample(rng, (120,), 3, sharpness)
         expected = oracle.p_value(*oracle.ranked(probs, labels), uniforms=uniforms, bins=15)
-        assert calibration_error.calibration_p_value(probs, labels, uniforms=uniforms) == expected
+        assert calibration_p_value(of(probs, labels), uniforms=uniforms) == expected
 
 
 def test_p_value_is_roughly_uniform_for_the_truth(rng):
     _, probs, labels = sample(rng, (400, 200), 3)
-    p = calibration_error.calibration_p_value(
-        probs, labels, uniforms=calibration_error.resampling_uniforms(rng, resamples=99, rows=200)
-    )
+    p = calibration_p_value(of(probs, labels), uniforms=resampling_uniforms(rng, resamples=99, rows=200))
     for level in (0.05, 0.25, 0.5, 0.75):
         assert np.mean(p <= level) == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / 400) + 0.03)
 
 
 def test_certain_and_right_is_calibrated_certain_and_wrong_is_not(rng):
-    uniforms = calibration_error.resampling_uniforms(rng, resamples=99, rows=50)
+    uniforms = resampling_uniforms(rng, resamples=99, rows=50)
     sure = np.tile([1.0, 0.0], (50, 1))
-    assert calibration_error.calibration_p_value(sure, np.zeros(50, dtype=int), uniforms=uniforms) == 1.0
-    assert calibration_error.calibration_p_value(sure, np.arange(50) // 49, uniforms=uniforms) == 0.01
-    assert smooth_error.smooth_calibration_error(sure, np.zeros(50, dtype=int)) == 0.0
-    assert calibration_error.calibration_noise_floor(sure) == 0.0
-
-
-@pytest.mark.parametrize("sharpness", [1.0, 2.0])
-def test_smooth_error_agrees_with_direct_integration(sharpness, rng):
-    _, probs, labels = sample(rng, (60,), 3, sharpness)
-    expected = oracle.smooth_error(*oracle.ranked(probs, labels))
-    assert smooth_error.smooth_calibration_error(probs, labels) == pytest.approx(expected, abs=1e-4)
+    assert calibration_p_value(of(sure, np.zeros(50, dtype=int)), uniforms=uniforms) == 1.0
+    assert calibration_p_value(of(sure, np.arange(50) // 49), uniforms=uniforms) == 0.01
+    assert smooth_error.smooth_calibration_error(of(sure, np.zeros(50, dtype=int))) == 0.0
+    assert calibration_noise_floor(of(sure, np.zeros(50, dtype=int))) == 0.0
 
 
 def test_exact_error_agrees_with_loops(rng):
     q, probs, _ = sample(rng, (230,), 3, 2.0)
-    found = calibration_error.exact_calibration_error(probs, q, bins=20)
+    found = exact_calibration_error(of(probs, posterior=q), bins=20)
     assert found == pytest.approx(oracle.exact_error(probs, q, bins=20), abs=1e-12)
 
 
 def test_exact_error_leaves_out_grouping(rng):
     q = rng.permutation(np.linspace(0.5, 0.9, 4000))
-    found = calibration_error.exact_calibration_error(np.tile([0.7, 0.3], (4000, 1)), np.stack([q, 1 - q], axis=-1))
+    found = exact_calibration_error(of(np.tile([0.7, 0.3], (4000, 1)), posterior=np.stack([q, 1 - q], axis=-1)))
     assert found == pytest.approx(0.0, abs=1e-12)
 
 
 def test_truth_scores_near_zero_and_sharpened_truth_is_caught(rng):
     q, sharp, labels = sample(rng, (20, 2000), 3, 2.0)
-    uniforms = calibration_error.resampling_uniforms(rng, resamples=50, rows=2000)
-    assert np.all(calibration_error.exact_calibration_error(q, q) == 0)
-    assert abs(np.mean(calibration_error.debiased_squared_calibration_error(q, labels))) < 3e-4
-    assert np.mean(calibration_error.expected_calibration_error(q, labels)) == pytest.approx(
-        np.mean(calibration_error.calibration_noise_floor(q)), rel=0.15
+    uniforms = resampling_uniforms(rng, resamples=50, rows=2000)
+    assert np.all(exact_calibration_error(of(q, posterior=q)) == 0)
+    assert abs(np.mean(debiased_squared_calibration_error(of(q, labels)))) < 3e-4
+    assert np.mean(expected_calibration_error(of(q, labels))) == pytest.approx(
+        np.mean(calibration_noise_floor(of(q, labels))), rel=0.15
     )
-    assert np.all(calibration_error.debiased_squared_calibration_error(sharp, labels) > 0.01)
-    assert np.all(calibration_error.exact_calibration_error(sharp, q) > 0.1)
-    assert np.all(smooth_error.smooth_calibration_error(sharp, labels) > 0.05)
-    assert np.all(calibration_error.calibration_p_value(sharp, labels, uniforms=uniforms) < 0.02)
-
-
-def test_curve_points_are_means_and_empty_bins_are_missing(rng):
-    q, probs, labels = sample(rng, (2, 300), 3, 2.0)
-    curve = reliability_curve.reliability_curve(probs, labels, q)
-    confidence, predicted = probs.max(axis=-1), probs.argmax(axis=-1)
-    for m in range(2):
-        for b in range(15):
-            rows = (confidence[m] > b / 15) & (confidence[m] <= (b + 1) / 15)
-            assert curve.count[m, b] == rows.sum()
-            if not rows.any():
-                assert np.isnan([curve.confidence[m, b], curve.accuracy[m, b], curve.exact[m, b]]).all()
-                continue
-            assert curve.confidence[m, b] == pytest.approx(confidence[m, rows].mean())
-            assert curve.accuracy[m, b] == pytest.approx((predicted == labels)[m, rows].mean())
-            assert curve.exact[m, b] == pytest.approx(np.take_along_axis(q, predicted[..., None], -1)[m, rows].mean())
-    assert np.isnan(reliability_curve.reliability_curve(probs, labels).exact).all()
+    assert np.all(debiased_squared_calibration_error(of(sharp, labels)) > 0.01)
+    assert np.all(exact_calibration_error(of(sharp, posterior=q)) > 0.1)
+    assert np.all(smooth_error.smooth_calibration_error(of(sharp, labels)) > 0.05)
+    assert np.all(calibration_p_value(of(sharp, labels), uniforms=uniforms) < 0.02)
 
 
 @pytest.mark.slow
@@ -239,12 +215,12 @@ def test_estimator_means_for_a_calibrated_model(rows, width, mass, smoothed, rng
     confidence = rng.uniform(0.5, 1.0, size=(1000, rows))
     ranked = rank(confidence, rng.random((1000, rows)) < confidence)
     means = [
-        calibration_error.binned_error(ranked, binning="width").mean(),
-        calibration_error.binned_error(ranked, binning="mass").mean(),
+        binned_error(ranked, binning="width").mean(),
+        binned_error(ranked, binning="mass").mean(),
         smooth_error.smooth_error(ranked).mean(),
     ]
     assert means == pytest.approx([width, mass, smoothed], rel=0.3)
-    assert calibration_error.debiased_error(ranked).mean() == pytest.approx(0.0, abs=3e-4)
+    assert debiased_error(ranked).mean() == pytest.approx(0.0, abs=3e-4)
 
 
 def test_width_error_agrees_with_torchmetrics(rng):
@@ -255,7 +231,7 @@ def test_width_error_agrees_with_torchmetrics(rng):
         theirs = classification.multiclass_calibration_error(
             torch.tensor(probs), torch.tensor(labels), num_classes=3, n_bins=15, norm=norm
         )
-        ours = calibration_error.expected_calibration_error(np.minimum(probs, 1.0), labels, norm=norm)
+        ours = expected_calibration_error(of(np.minimum(probs, 1.0), labels), norm=norm)
         assert ours == pytest.approx(float(theirs), abs=1e-5)
 
 
@@ -265,34 +241,28 @@ def test_width_error_agrees_with_netcal(rng):
         netcal = pytest.importorskip("netcal.metrics")
         _, probs, labels = sample(rng, (700,), 3, 2.0)
         theirs = netcal.ECE(15).measure(probs, labels)
-    assert calibration_error.expected_calibration_error(probs, labels) == pytest.approx(theirs, abs=1e-9)
-
-
-def test_smooth_error_agrees_with_relplot(rng):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        relplot = pytest.importorskip("relplot")
-        # Beyond errors of about .15 relplot's kernel, cut off at half the unit interval, is no Gaussian any more.
-        for sharpness in (0.5, 0.7, 1.0, 1.3):
-            _, probs, labels = sample(rng, (500,), 3, sharpness)
-            confidence, correct = (np.array(v) for v in oracle.ranked(probs, labels))
-            theirs = relplot.smECE(confidence, correct)
-            assert smooth_error.smooth_calibration_error(probs, labels) == pytest.approx(theirs, abs=1.5e-3)
+    assert expected_calibration_error(of(probs, labels)) == pytest.approx(theirs, abs=1e-9)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: calibration_error.expected_calibration_error(*SMALL, bins=0), "bins must be at least 1, got 0"),
+        (lambda: expected_calibration_error(of(*SMALL), bins=0), "bins must be at least 1, got 0"),
         (
-            lambda: calibration_error.expected_calibration_error(*SMALL, binning="equal"),
+            lambda: expected_calibration_error(of(*SMALL), binning="equal"),
             "'width' or 'mass', got 'equal'",
         ),
-        (lambda: calibration_error.expected_calibration_error(*SMALL, norm="l3"), "'l1', 'l2' or 'max', got 'l3'"),
-        (lambda: calibration_error.expected_calibration_error(SMALL[0], [0, 1, 2, 3]), r"labels must lie in \[0, 3\)"),
-        (lambda: calibration_error.calibration_p_value(*SMALL, uniforms=np.zeros((9, 4))), "uniforms must be uint16"),
+        (lambda: expected_calibration_error(of(*SMALL), norm="l3"), "'l1', 'l2' or 'max', got 'l3'"),
         (
-            lambda: calibration_error.exact_calibration_error(SMALL[0], [[2.0, -1.0, 0.0]] * 4),
+            lambda: expected_calibration_error(of(SMALL[0], [0, 1, 2, 3])),
+            r"labels must lie in \[0, 3\)",
+        ),
+        (
+            lambda: calibration_p_value(of(*SMALL), uniforms=np.zeros((9, 4))),
+            "uniforms must be uint16",
+        ),
+        (
+            lambda: exact_calibration_error(of(SMALL[0], posterior=[[2.0, -1.0, 0.0]] * 4)),
             r"posterior must lie in \[0, 1\]",
         ),
         (lambda: rank([0.5, 1.5], [True, False]), r"confidence must lie in \[0, 1\]"),

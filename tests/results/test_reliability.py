@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from pipeline.calibration.reliability_curve import reliability_curve
+from pipeline.metrics.predictions import Predictions
 from pipeline.results.reliability import consistency_band, point_diagrams, wilson
 
 SEEDS, ROWS, BINS, GRID = 5, 400, 15, 101
@@ -44,7 +45,7 @@ def measured() -> tuple[dict, dict]:
         confidence = rng.uniform(0.5, 1.0, ROWS)
         labels = (rng.random(ROWS) > confidence - 0.1 * seed).astype(int)
         probs = np.stack([confidence, 1 - confidence], axis=-1)
-        curve = reliability_curve(probs, labels, bins=BINS)
+        curve = reliability_curve(Predictions.from_probabilities(probs, labels), bins=BINS)
         for stage in ("test", "test_ts"):
             for name, values in curve._asdict().items() if hasattr(curve, "_asdict") else vars(curve).items():
                 curves.setdefault(f"{stage}/{name}", []).append(values)

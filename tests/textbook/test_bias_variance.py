@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 from pipeline.statistics.intervals import mean_interval
 from pipeline.textbook.bias_variance import brier_parts, log_loss_parts
 

@@ -5,9 +5,11 @@ import pytest
 
 from pipeline.core.rng import generator
 from pipeline.data.storage import SPLITS
-from pipeline.evaluation.score import METRICS, score_members
+from pipeline.evaluation.registry import METRICS
+from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import binned_error, debiased_error, noise_floor, resampling_uniforms
-from pipeline.metrics.predictions import Ranked, log_softmax, rank
+from pipeline.metrics.probabilities import log_softmax
+from pipeline.metrics.ranking import Ranked, rank
 from pipeline.textbook.estimator_audit import (
     BOOTSTRAPPED,
     ENOUGH,

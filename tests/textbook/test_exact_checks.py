@@ -10,7 +10,8 @@ import torch
 
 from pipeline.calibration.temperature import fit_temperature, scale_logits
 from pipeline.metrics.calibration_error import exact_calibration_error
-from pipeline.metrics.predictions import softmax
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import softmax
 from pipeline.models.mlp import Perceptron
 from pipeline.textbook import exact_checks, optimizer_trajectories
 from pipeline.training import regularizers, stack
@@ -154,7 +155,9 @@ def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
 @pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
 def test_the_closed_form_holds_whatever_the_binning(bins):
     posterior = exact_checks._mixture(label_noise=0.2)
-    error = exact_calibration_error(exact_checks._optimum(posterior, 0.1), posterior, bins=bins)
+    error = exact_calibration_error(
+        Predictions.from_probabilities(exact_checks._optimum(posterior, 0.1), posterior=posterior), bins=bins
+    )
     assert error == pytest.approx(0.1 * (posterior.max(1).mean() - 1 / 3), abs=exact_checks.ROUNDING)
 
 

@@ -9,7 +9,7 @@ from pipeline.config.textbook import Cell, Experiment
 from pipeline.data.dataset import split_resampled
 from pipeline.data.storage import test_posterior as posterior_of
 from pipeline.data.synthetic import MixtureTask, make_mixture
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 from pipeline.textbook import experiments
 from pipeline.textbook.cell_data import cell_data
 from pipeline.textbook.experiments import epochs_of, run

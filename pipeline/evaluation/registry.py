@@ -1,0 +1,288 @@
+"""The registry of metrics: one row for each, with its name, direction, description and function.
+
+A new metric is a documented function in `pipeline.metrics` and a row here; score files, tables and tracking take their
+names from the scores. The rows stand above the calibrators, because some metrics are of a fitted temperature.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+
+from pipeline.calibration.temperature import Temperature
+from pipeline.metrics.calibration_error import (
+    Uniforms,
+    calibration_noise_floor,
+    calibration_p_value,
+    classwise_calibration_error,
+    confidence_bias,
+    debiased_squared_calibration_error,
+    exact_calibration_error,
+    expected_calibration_error,
+)
+from pipeline.metrics.decompositions import Corp, ExcessRisk, corp_decomposition, excess_risk
+from pipeline.metrics.ks_error import ks_calibration_error
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import Floats
+from pipeline.metrics.proper_scores import accuracy, brier_score, negative_log_likelihood
+from pipeline.metrics.selective_risk import area_under_generalized_risk_coverage, area_under_risk_coverage
+from pipeline.metrics.smooth_error import smooth_calibration_error
+from pipeline.statistics.paired_comparison import Direction
+
+Given = TypeVar("Given")
+
+GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
+
+
+@dataclass(frozen=True)
+class Split:
+    """The predictions of all rows of a split at one stage, with what its metrics share.
+
+    Attributes:
+        predictions: `(S, n, K)` with labels; on test with the posterior, if known.
+        refinement: `(S,)` log-loss of the unscaled logits after cross-fitted temperature scaling, nats.
+    """
+
+    predictions: Predictions
+    refinement: Floats
+
+    @cached_property
+    def corp(self) -> Corp:
+        """Parts of the top label's Brier score."""
+        return corp_decomposition(self.predictions)
+
+
+@dataclass(frozen=True)
+class TestSplit(Split):
+    """The test split, or its first rows under another condition.
+
+    Attributes:
+        uniforms: `(resamples, n)` uint16 for `calibration_p_value`.
+    """
+
+    uniforms: Uniforms
+
+    @cached_property
+    def excess(self) -> ExcessRisk:
+        """Risk beyond the posterior."""
+        return excess_risk(self.predictions)
+
+
+@dataclass(frozen=True)
+class Scope(Generic[Given]):
+    """Where metrics are computed, and what their functions are given."""
+
+    name: str
+
+
+ROWS = Scope[Predictions]("any rows: every split, and groups of test rows")
+SPLIT = Scope[Split]("all rows of a split")
+TEST = Scope[TestSplit]("all rows of test")
+POSTERIOR = Scope[TestSplit]("all rows of test, where the posterior is known")
+TEMPERATURE = Scope[Temperature]("the temperature fitted on validation")
+
+
+@dataclass(frozen=True)
+class Metric(Generic[Given]):
+    """What a score means, and how it is computed.
+
+    Attributes:
+        name: The last part of a score's name.
+        direction: Which way is better.
+        description: A line for tables.
+        scope: Where it is computed.
+        compute: Its function of what the scope gives, to `(...)`.
+        compute_on_groups: Its function on groups of few rows, if another.
+        costly: Left out where time is dear: costly metrics take half of it.
+        gap: Test minus train is a score as well; of metrics of any rows.
+    """
+
+    name: str
+    direction: Direction | Literal["none"]
+    description: str
+    scope: Scope[Given]
+    compute: Callable[[Given], Floats]
+    compute_on_groups: Callable[[Given], Floats] | None = None
+    costly: bool = False
+    gap: bool = False
+
+
+METRICS: tuple[Metric[Any], ...] = (
+    Metric("nll", "lower", "mean log-loss, nats", ROWS, negative_log_likelihood, gap=True),
+    Metric("brier", "lower", "multiclass Brier score, 0 to 2", ROWS, brier_score),
+    Metric("accuracy", "higher", "share of correct predictions", ROWS, accuracy, gap=True),
+    Metric(
+        "ece",
+        "lower",
+        "calibration error of the top label, 15 equal-width bins (biased upwards)",
+        ROWS,
+        expected_calibration_error,
+        gap=True,
+    ),
+    Metric(
+        "ece_mass",
+        "lower",
+        "calibration error of the top label, 15 equal-mass bins (biased upwards)",
+        ROWS,
+        partial(expected_calibration_error, binning="mass"),
+    ),
+    Metric(
+        "ece_l2",
+        "lower",
+        "root mean squared calibration error, 15 equal-width bins (biased upwards)",
+        ROWS,
+        partial(expected_calibration_error, norm="l2"),
+    ),
+    Metric(
+        "ece_max",
+        "lower",
+        "largest gap of 15 equal-width bins (biased upwards)",
+        ROWS,
+        partial(expected_calibration_error, norm="max"),
+    ),
+    Metric(
+        "ece_floor",
+        "none",
+        "ece expected of a calibrated model with these confidences",
+        SPLIT,
+        lambda split: calibration_noise_floor(split.predictions),
+    ),
+    Metric(
+        "ece_p",
+        "none",
+        "p-value of being calibrated (consistency resampling)",
+        TEST,
+        lambda test: calibration_p_value(test.predictions, uniforms=test.uniforms),
+    ),
+    Metric(
+        "debiased",
+        "lower",
+        "squared calibration error without noise bias, signed, 15 equal-mass bins",
+        ROWS,
+        debiased_squared_calibration_error,
+    ),
+    Metric(
+        "smece",
+        "lower",
+        "smooth calibration error of the top label",
+        ROWS,
+        smooth_calibration_error,
+        compute_on_groups=partial(smooth_calibration_error, cells=GROUP_CELLS),
+        costly=True,
+    ),
+    Metric(
+        "ks",
+        "lower",
+        "largest difference of cumulated confidence and accuracy of the top label (Kolmogorov-Smirnov)",
+        ROWS,
+        ks_calibration_error,
+        costly=True,
+    ),
+    Metric(
+        "classwise",
+        "lower",
+        "calibration error of each class, averaged over classes",
+        ROWS,
+        classwise_calibration_error,
+        costly=True,
+    ),
+    Metric("bias", "none", "mean confidence minus accuracy; positive is overconfident", ROWS, confidence_bias),
+    Metric("aurc", "lower", "area under risk and coverage", ROWS, area_under_risk_coverage, costly=True),
+    Metric(
+        "augrc",
+        "lower",
+        "area under generalized risk and coverage",
+        ROWS,
+        area_under_generalized_risk_coverage,
+        costly=True,
+    ),
+    Metric(
+        "refinement",
+        "lower",
+        "log-loss left after cross-fitted temperature scaling, nats",
+        SPLIT,
+        lambda split: split.refinement,
+    ),
+    Metric(
+        "calibration",
+        "lower",
+        "log-loss that cross-fitted temperature scaling removes, nats",
+        SPLIT,
+        lambda split: negative_log_likelihood(split.predictions) - split.refinement,
+    ),
+    Metric(
+        "corp_miscalibration",
+        "lower",
+        "top-label Brier score that isotonic regression removes",
+        SPLIT,
+        lambda split: split.corp.miscalibration,
+        costly=True,
+    ),
+    Metric(
+        "corp_discrimination",
+        "higher",
+        "top-label Brier score gained on the base rate once recalibrated",
+        SPLIT,
+        lambda split: split.corp.discrimination,
+        costly=True,
+    ),
+    Metric(
+        "corp_uncertainty",
+        "none",
+        "top-label Brier score of the base rate",
+        SPLIT,
+        lambda split: split.corp.uncertainty,
+        costly=True,
+    ),
+    Metric(
+        "exact_ce",
+        "lower",
+        "calibration error of the top label against the known posterior",
+        POSTERIOR,
+        lambda test: exact_calibration_error(test.predictions),
+    ),
+    Metric(
+        "excess_brier",
+        "lower",
+        "Brier score beyond that of the known posterior",
+        POSTERIOR,
+        lambda test: test.excess.brier,
+    ),
+    Metric(
+        "excess_brier_calibration",
+        "lower",
+        "its part that recalibrating (class, confidence) could remove",
+        POSTERIOR,
+        lambda test: test.excess.brier_calibration,
+    ),
+    Metric(
+        "excess_brier_grouping",
+        "lower",
+        "its part from rows treated alike though their posteriors differ",
+        POSTERIOR,
+        lambda test: test.excess.brier_grouping,
+    ),
+    Metric("excess_kl", "lower", "divergence from the known posterior, nats", POSTERIOR, lambda test: test.excess.kl),
+    Metric("beta", "none", "inverse temperature fitted on validation", TEMPERATURE, lambda fitted: fitted.beta),
+    Metric(
+        "accepted",
+        "none",
+        "temperature scaling improves validation log-loss (1) or is left out (0)",
+        TEMPERATURE,
+        lambda fitted: fitted.accepted.astype(np.float64),
+    ),
+    Metric(
+        "at_bound",
+        "none",
+        "fitted temperature is at its bound (1)",
+        TEMPERATURE,
+        lambda fitted: fitted.at_bound.astype(np.float64),
+    ),
+)
+
+
+def metrics_of(scope: Scope[Given], *, costly: bool = True) -> tuple[Metric[Given], ...]:
+    """The metrics that are computed there, in the order of the registry; with the costly ones, or without."""
+    return tuple(metric for metric in METRICS if metric.scope is scope and (costly or not metric.costly))
