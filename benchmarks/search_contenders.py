@@ -45,7 +45,7 @@ BATCH = 64
 ROWS = 256
 JOBS = 2
 STRENGTHS = ("dropout", "weight_decay", "label_smoothing")
-OFF = {name: value for name, value in Regularizers().model_dump().items() if name not in STRENGTHS}
+OFF = {name: value for name, value in dict(Regularizers()).items() if name not in STRENGTHS}
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def build(chosen, data, seed, dtype):
     network = network_of(chosen, features, data.classes)
     row = torch.from_numpy(network.initial(seed))
     for name, parameter in matrices_of(net).items():
-        start, shape = network.layout.places[name]
+        start, shape = network.layout.offsets[name]
         parameter.data = row[start : start + prod(shape)].view(shape).T.reshape(parameter.shape).clone()
     return net.to(dtype)
 

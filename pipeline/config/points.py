@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from pipeline.config.fields import Name, Probability, Strength, Strict, Widths
 from pipeline.config.reading import printable, validate
 from pipeline.core.errors import InputError
+from pipeline.core.strict_model import OmitDefault
 
 
 class Network(Strict):
@@ -77,6 +78,20 @@ class Regularizers(Strict):
         default=0, ge=0, description="Epochs without a better one after which early stopping ends; 0 never ends."
     )
     batch_norm: bool = Field(default=False, description="Batch normalization before each ReLU.")
+    focal_loss: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0,
+        description="Exponent gamma of the focal loss: a class's cross-entropy times (1 - its probability)**gamma.",
+    )
+    confidence_penalty: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0, description="Weight beta of the predictions' mean entropy, which is subtracted from the loss."
+    )
+    r_drop: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0,
+        description="Weight alpha of the divergence between two passes that differ in dropout's masks of hidden units.",
+    )
+
+
+STRENGTHS = tuple(name for name, field in Regularizers.model_fields.items() if field.annotation is float)
 
 
 class Point(Network, Train, Regularizers):
@@ -124,6 +139,16 @@ class Variant(Strict):
     def pairs(self) -> Iterator[tuple[str, Point]]:
         """Every point with its label."""
         return zip(self.labels, self.points, strict=True)
+
+
+def complete_parameters(dumped: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Points as JSON (an edge: hence Any), each with every field that any of them has.
+
+    Fields marked `OmitDefault` are not in a point's JSON where they are off; where another point of the same table has
+    one, its default is filled in, so that a sweep from 0 has its 0.
+    """
+    fields = dict.fromkeys(field for row in dumped for field in row)
+    return [{field: row.get(field, Point.model_fields[field].default) for field in fields} for row in dumped]
 
 
 Row = TypeVar("Row", bound=Point)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.params import Params, load_params
+from pipeline.config.points import complete_parameters
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 from pipeline.core.files import (
@@ -23,11 +24,11 @@ from pipeline.core.paths import (
 )
 from pipeline.core.rng import Purpose, generator
 from pipeline.stages.keeping import described
+from pipeline.training.member import HISTORY
 
 if TYPE_CHECKING:
     pass
 
-HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
 PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
 Place = tuple[str, str]  # variant and label of a point
 
@@ -45,9 +46,10 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     _drop_others(dataset, params)
     score_files({score_file(dataset, *place): member_file(dataset, *place) for place in places}, dataset, jobs=jobs)
     found, scores, groups = read_scores([score_file(dataset, *place) for place in places])
+    parameters = complete_parameters([about["point"] for about in found])
     points = [
-        {"variant": variant, "name": label, "parameters": about["point"], "md5": about["md5"]}
-        for (variant, label), about in zip(places, found, strict=True)
+        {"variant": variant, "name": label, "parameters": chosen, "md5": about["md5"]}
+        for (variant, label), chosen, about in zip(places, parameters, found, strict=True)
     ]
     results = results_table(
         points,

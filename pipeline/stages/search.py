@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.params import Params, load_params
-from pipeline.config.points import Point
+from pipeline.config.points import Point, complete_parameters
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_csv, write_json
@@ -216,9 +216,10 @@ def _tables(dataset: str, contenders: Sequence[Place]) -> tuple[Callable[..., di
     from pipeline.stages.scoring import read_scores  # noqa: PLC0415
 
     about, scores, groups = read_scores([champion_file(dataset, *place) for place in contenders])
+    parameters = complete_parameters([one["point"] for one in about])
     points = [
-        {"variant": name, "name": name, "kind": kind, "parameters": one["point"], "md5": one["md5"]}
-        for (kind, name), one in zip(contenders, about, strict=True)
+        {"variant": name, "name": name, "kind": kind, "parameters": chosen, "md5": one["md5"]}
+        for (kind, name), chosen, one in zip(contenders, parameters, about, strict=True)
     ]
     better, names, dataset_ = directions(scores), [name for _, name in contenders], described(dataset)
 

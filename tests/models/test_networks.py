@@ -125,13 +125,13 @@ class Ordinary(nn.Module):
 
 def test_layout_is_aligned_and_without_overlap(network):
     plan = network.layout
-    spans = [(start, start + int(np.prod(shape))) for start, shape in plan.places.values()]
+    spans = [(start, start + int(np.prod(shape))) for start, shape in plan.offsets.values()]
     assert ALIGNMENT == 16
     assert all(start % ALIGNMENT == 0 for start, _ in spans)
     assert all(end <= following for (_, end), (following, _) in pairwise(sorted(spans)))
     assert plan.size % ALIGNMENT == 0
     assert max(end for _, end in spans) <= plan.size
-    for name, (start, shape) in plan.places.items():
+    for name, (start, shape) in plan.offsets.items():
         end = start + int(np.prod(shape))
         assert (end <= plan.decayed) == name.startswith("weight")
         assert (end <= plan.trained) == (not name.startswith(("mean", "variance")))
@@ -148,7 +148,7 @@ def test_views_share_memory(network):
 def test_views_of_the_trained_part_leave_statistics_out():
     plan = KINDS["batch_norm"].layout
     names = plan.views(torch.zeros(1, plan.trained)).keys()
-    assert names == {name for name in plan.places if not name.startswith(("mean", "variance"))}
+    assert names == {name for name in plan.offsets if not name.startswith(("mean", "variance"))}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_initial_weights_are_distributed_as_in_torch(network, theirs, names):
 
 def test_initial_norm_parameters_and_padding(network):
     plan, row = network.layout, network.initial(0)
-    for name, (start, shape) in plan.places.items():
+    for name, (start, shape) in plan.offsets.items():
         part = row[start : start + int(np.prod(shape))]
         expected = {"gain": 1, "shift": 0, "mean": 0, "variance": 1}.get(name.rstrip("0123456789"))
         assert (part == expected).all() if expected is not None else part.all()

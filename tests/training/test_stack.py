@@ -24,13 +24,14 @@ from torch.nn.functional import cross_entropy
 
 from pipeline.calibration.temperature import fit_temperature
 from pipeline.config.params import load_params
+from pipeline.config.points import STRENGTHS
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, uniform16
 from pipeline.models.build import build
-from pipeline.training.early_stopping import Watch, negative_log_likelihood
+from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
 from pipeline.training.fit import fit, fit_in_rungs, fit_stack
 from pipeline.training.member import Fitted, Member, history_epochs
-from pipeline.training.stack import STRENGTHS, Stack
+from pipeline.training.stack import Stack
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 FEATURES = 25  # an image of 5 by 5
@@ -266,7 +267,7 @@ class TestKeepingSome:
         assert {"flat", "average"} <= bare
         twin = pickle.loads(pickle.dumps(stack))
         assert (twin.average is twin.flat) == (stack.average is stack.flat)
-        assert twin.watch.flat is twin.average
+        assert twin.early_stopping.flat is twin.average
 
 
 def unstopped(one):
@@ -367,8 +368,9 @@ class AllOn(Stack):
     """A stack whose machinery runs for every strength, whatever its value."""
 
     def _read_strengths(self):
-        super()._read_strengths()
-        self.on = dict.fromkeys(self.on, True)
+        strengths = super()._read_strengths()
+        strengths.on = dict.fromkeys(strengths.on, True)
+        return strengths
 
 
 def run(stack):
@@ -461,7 +463,7 @@ class TestByTheBook:
         stack = Stack(members_of([point(**BOOK[case])]), data, torch.float64)
         with torch.inference_mode():
             fitted = run(stack)
-            exact = {split: stack._logits(stack.watch.kept, split).numpy() for split in fitted.logits}
+            exact = {split: stack._logits(stack.early_stopping.kept, split).numpy() for split in fitted.logits}
         self.compare(replace(fitted, logits=exact), BOOK[case], torch.float64, 1e-9)
 
     @pytest.mark.slow
@@ -525,24 +527,24 @@ class TestHistory:
             np.testing.assert_array_equal(fitted.history[f"{split}/accuracy"][:, -1], accuracy)
 
 
-class TestWatch:
-    def look(self, points, epochs=30):
-        """Watch random logits, in which each epoch's weights are its number."""
+class TestEarlyStopping:
+    def run(self, points, epochs=30):
+        """Random logits, in which each epoch's weights are its number."""
         rng = np.random.default_rng(4)
         flat, labels = torch.zeros(len(points), 2), rng.integers(0, 3, (len(points), 20))
-        watch, seen = Watch(points, flat), []
+        stopping, seen = EarlyStopping(points, flat), []
         for epoch in range(1, epochs + 1):
             logits = (rng.standard_normal((len(points), 20, 3)) * rng.uniform(0.5, 3)).astype(np.float32)
             flat.fill_(epoch)
-            watch.look(epoch, torch.from_numpy(logits), labels)
+            stopping.update(epoch, torch.from_numpy(logits), labels)
             seen.append(logits)
-        assert (watch.kept.numpy() == watch.epochs[:, None]).all()
-        return watch.epochs, np.stack(seen, 1), labels
+        assert (stopping.kept.numpy() == stopping.epochs[:, None]).all()
+        return stopping.epochs, np.stack(seen, 1), labels
 
     def test_each_member_keeps_the_epoch_an_obvious_loop_picks(self):
         patiences = (0, 1, 3, 8, 29)
         points = [point(early_stopping=rule, patience=p) for rule in ("nll", "nll_ts") for p in patiences] + [point()]
-        kept, seen, labels = self.look(points)
+        kept, seen, labels = self.run(points)
         for member, one in enumerate(points):
             plain = [cross_entropy(torch.tensor(x).double(), torch.tensor(labels[member])).item() for x in seen[member]]
             scaled = [scaled_nll(x, labels[member]) for x in seen[member]]
@@ -550,10 +552,10 @@ class TestWatch:
             assert kept[member] == (stopping_epoch(scores, one.patience) if scores else 30)
 
     def test_the_first_of_equal_epochs_is_kept(self):
-        watch = Watch([point(early_stopping="nll"), point()], torch.zeros(2, 1))
+        stopping = EarlyStopping([point(early_stopping="nll"), point()], torch.zeros(2, 1))
         for epoch in (1, 2, 3):
-            watch.look(epoch, torch.ones(2, 4, 3), np.zeros((2, 4), np.int64))
-        assert watch.epochs.tolist() == [1, 3]
+            stopping.update(epoch, torch.ones(2, 4, 3), np.zeros((2, 4), np.int64))
+        assert stopping.epochs.tolist() == [1, 3]
 
     def test_scaling_finds_the_optimum_of_an_obvious_search(self):
         rng = np.random.default_rng(3)
@@ -604,7 +606,7 @@ def test_equal_uniforms_are_ranked_in_the_order_of_features():
     members = members_of([point(cutout=0.5)], (0,))
     stack = Stack(members, toy_seeds(members, features=600), torch.float32)
     x = torch.zeros(1, 16, 600)
-    ranks = stack._ranks(Purpose.CUTOUT, 0, x)[0].numpy()
+    ranks = stack.streams.ranks(Purpose.CUTOUT, 0, x)[0].numpy()
     uniforms = uniform16(0, Purpose.CUTOUT, 0, 16 * 600).reshape(16, 600)
     assert any(len(set(row)) < 600 for row in uniforms.tolist())
     for row, mine in zip(uniforms.tolist(), ranks, strict=True):
@@ -677,8 +679,8 @@ def test_members_whose_masks_differ_stand_apart(data):
 def test_dropout_drops_logits_in_training_alone(data):
     stack = Stack(members_of([point(output_dropout=0.5)]), data, torch.float32)
     with torch.inference_mode():
-        assert stack._masks(16, 0) is None
-        kept = stack._mask("output_dropout", Purpose.OUTPUT_DROPOUT, 0, torch.zeros(2, 16, 3))
+        assert stack.masks.hidden(stack.network.masks(16), 16, 0) is None
+        kept = stack.masks.like("output_dropout", Purpose.OUTPUT_DROPOUT, 0, torch.zeros(2, 16, 3))
     assert set(kept.flatten().tolist()) == {0.0, 2.0}
     assert not torch.equal(kept[0], kept[1])
     expected = uniform16(0, Purpose.OUTPUT_DROPOUT, 0, 48).reshape(16, 3) >= 0
