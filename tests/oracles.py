@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv
 from torch import nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, kl_div, one_hot
 
 from pipeline.config.points import Point
 from pipeline.config.search_space import Search
@@ -198,14 +198,36 @@ def batch_of(chosen, x, y, *, seed, step, steps):
     return x, y
 
 
-def draw_masks(net, *, seed, step, batch):
+def draw_masks(net, *, seed, step, batch, hidden_alone=False):
     first, *hidden, last = [part for part in net.modules() if isinstance(part, Masked)]
     groups = {Purpose.INPUT_DROPOUT: [first], Purpose.DROPOUT: hidden, Purpose.OUTPUT_DROPOUT: [last]}
-    for purpose, group in groups.items():
+    for purpose, group in [(Purpose.DROPOUT, hidden)] if hidden_alone else groups.items():
         sizes = [part.size(batch) for part in group]
         uniforms = torch.from_numpy(uniform16(seed, purpose, step, sum(sizes)).astype(np.int64))
         for part, drawn in zip(group, uniforms.split(sizes) if group else (), strict=True):
             part.draw(drawn, batch)
+
+
+def loss_of(chosen, logits, targets):
+    """Mean loss of logits (batch, class) at targets (batch, class), as it is in the papers."""
+    smooth = (1 - chosen.label_smoothing) * targets + chosen.label_smoothing / targets.shape[-1]
+    probs = torch.softmax(logits, -1)
+    loss = cross_entropy(logits, targets, label_smoothing=chosen.label_smoothing)
+    if chosen.focal_loss:
+        loss = -(smooth * (1 - probs) ** chosen.focal_loss * torch.log_softmax(logits, -1)).sum(-1).mean()
+    return loss - chosen.confidence_penalty * torch.distributions.Categorical(logits=logits).entropy().mean()
+
+
+def kl_divergence(logits, others):
+    """Mean over the batch of KL(softmax(logits) || softmax(others))."""
+    return kl_div(torch.log_softmax(others, -1), torch.log_softmax(logits, -1), log_target=True, reduction="batchmean")
+
+
+def two_pass_loss(chosen, logits, others, targets):
+    """R-drop (Liang et al. 2021, equation 4), halved."""
+    divergence = (kl_divergence(logits, others) + kl_divergence(others, logits)) / 2
+    both = loss_of(chosen, logits, targets) + loss_of(chosen, others, targets)
+    return (both + chosen.r_drop * divergence) / 2
 
 
 def limit_norms(net, limit):
@@ -273,9 +295,14 @@ def train_one(chosen, data, seed, dtype=torch.float64):
                 group["lr"] = chosen.learning_rate * factor
             inputs, wanted = batch_of(chosen, x[rows], targets[rows], seed=seed, step=step, steps=steps)
             draw_masks(net, seed=seed, step=step, batch=len(rows))
-            loss = cross_entropy(net.train()(inputs), wanted, label_smoothing=chosen.label_smoothing)
+            logits, running = net.train()(inputs), deepcopy(dict(net.named_buffers()))
+            loss = loss_of(chosen, logits, wanted)
+            if chosen.r_drop:
+                draw_masks(net, seed=seed, step=chosen.epochs * steps + step, batch=len(rows), hidden_alone=True)
+                loss = two_pass_loss(chosen, logits, net(inputs), wanted)
             optimizer.zero_grad()
             loss.backward()
+            net.load_state_dict(running, strict=False)
             if chosen.optimizer == "sgd":
                 for matrix in (p for p in net.parameters() if p.ndim > 1):
                     matrix.data *= 1 - chosen.learning_rate * factor * chosen.weight_decay

@@ -87,7 +87,9 @@ def _check_search(params: Params, path: Path) -> None:
     search, seeds = params.search, params.study.seeds
     for name in search.space:
         if name not in (LEARNING_RATE, *STRENGTHS):
-            raise InputError(f"{path}: search.space: must name strengths ({', '.join(STRENGTHS)}), got {printable(name)}")
+            raise InputError(
+                f"{path}: search.space: must name strengths ({', '.join(STRENGTHS)}), got {printable(name)}"
+            )
     base = {**params.network.model_dump(), **params.train.model_dump()}
     for end in ("low", "high"):
         ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}

@@ -33,7 +33,7 @@ class EarlyStopping:
         self.waited = np.zeros(len(points), np.int64)
 
     def keep(self, members: Sequence[int], flat: Tensor) -> None:
-        """Go on with these members alone, by their numbers; their weights are now these."""
+        """Keep only these members, by their numbers; their weights are now these."""
         for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
             setattr(self, name, getattr(self, name)[members])
         self.flat, self.kept = flat, self.kept[torch.tensor(members)]

@@ -1,4 +1,4 @@
-"""The random numbers of a stack's members: pure functions of seed, purpose and step, shared by all members of a seed."""
+"""Random streams of a stack: pure functions of seed, purpose and step, shared by all members of a seed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from pipeline.training.regularizers import per_member
 class SecondPass:
     """Workspaces and a gradient (member, parameter), beside those of the first pass.
 
-    Weights `alpha` are (member,); `masks` are not those of the first pass, whose buffers are in use. Logits and gradients with respect to them are (member, batch, class).
+    Logits and gradients with respect to them are (member, batch, class). `masks` are not the object that draws the
+    first pass's, whose buffers are in use.
     """
 
     def __init__(self, network: Network, flat: Tensor, masks: DropoutMasks) -> None:

@@ -97,7 +97,7 @@ class Stack:
             self.second = SecondPass(self.network, flat, DropoutMasks(self.streams, self.strengths))
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these members alone, by their numbers; no bit of theirs depends on the others' having been there."""
+        """Keep only these members, by their numbers; no bit of theirs depends on the others having been there."""
         members = _at_least_two(members)
         self.size, rows = len(set(members)), torch.tensor(members)
         average, state = self.average[rows], self.optimizer.state
@@ -243,9 +243,7 @@ class Stack:
         return Fitted(
             logits={split: self._logits(kept, split)[:size].float().numpy() for split in self.features},
             history={
-                name: np.stack([record[name][:size] for record in self.records], 1)
-                for name in HISTORY
-                if self.records
+                name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },
             epochs=self.early_stopping.epochs[:size],
             weights=kept[:size, : kept.shape[1] if weights else 0].float().numpy(),

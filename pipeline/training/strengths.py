@@ -21,7 +21,8 @@ class Strengths:
     Attributes:
         on: by name, whether any member's is above 0: an operation that is off for all is left out.
         exact: by name (member,) in float64.
-        values: by name (member,) in the type of training; `max_norm` is inf where it is off, `decay` is learning rate times weight decay.
+        values: by name (member,) in the type of training; `max_norm` is inf where it is off, and `decay` is learning
+            rate times weight decay.
         dropped: by name of a dropout, its integer thresholds (member,) and scales (member,).
     """
 

@@ -50,6 +50,10 @@ EXTRA = {
     "patience": [{"early_stopping": rule, "patience": 1, "learning_rate": 0.1} for rule in ("nll", "nll_ts")],
     "linear": [{"hidden": []}, {"hidden": [], "input_dropout": 0.5}],
     "output_dropout": [{"output_dropout": r} for r in (0.0, 0.5)],
+    "focal_loss": [{"focal_loss": gamma} for gamma in (0.0, 0.5, 2.0)],
+    "confidence_penalty": [{"confidence_penalty": beta, "focal_loss": 1.0} for beta in (0.0, 0.3)],
+    "r_drop": [{"r_drop": alpha, "dropout": 0.3} for alpha in (0.0, 1.0)],
+    "r_drop_normed": [{"r_drop": alpha, "dropout": 0.3, "batch_norm": True} for alpha in (0.0, 1.0)],
     "conv": [{**CONV, "dropout": r, "output_dropout": p} for r, p in ((0.0, 0.0), (0.5, 0.0), (0.2, 0.5))],
     "conv_shared": [{**CONV, "dropout": r, "shared_dropout": True, "optimizer": "sgd"} for r in (0.0, 0.5)],
     "conv_everything": [{**ALL_ON, **CONV}],
@@ -67,7 +71,7 @@ VARIANTS = {
 }
 
 IMAGES = {name for name in VARIANTS if name.startswith(("conv", "gru"))}
-OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", *IMAGES}
+OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", "r_drop_normed", *IMAGES}
 ONE_SHAPE = [name for name in VARIANTS if name not in OTHER_SHAPES]
 
 
@@ -391,6 +395,7 @@ class TestOffIsExactlyZero:
         [(name, k) for name in STRENGTHS for k in ({}, CONV, GRU) if not (name == "max_norm" and k is GRU)],
     )
     def test_a_neighbour_that_is_on_changes_no_bit(self, data, name, kind):
+        kind = kind | ({"dropout": 0.3} if name == "r_drop" else {})  # which compares two masks
         beside = fit_stack(members_of([point(**kind), point(**kind, **{name: 0.3})], (0,)), data)
         plain = fit_stack(members_of([point(**kind)], (0,)), data)
         assert equal(beside.row(0), plain)
@@ -431,6 +436,18 @@ BOOK = {
     "patience": {"early_stopping": "nll", "learning_rate": 0.1, "epochs": 8, "patience": 2},
     "linear": {"hidden": []},
     "output dropout": {"output_dropout": 0.5},
+    "focal loss": {"focal_loss": 2.0},
+    "focal loss below 1, mixed and smooth": {"focal_loss": 0.5, "mixup": 0.4, "label_smoothing": 0.1},
+    "confidence penalty": {"confidence_penalty": 0.5},
+    "confidence penalty, focal loss and dropped logits": {
+        "confidence_penalty": 0.3, "focal_loss": 1.0, "output_dropout": 0.3,
+    },
+    "r-drop": {"r_drop": 1.0, "dropout": 0.5},
+    "r-drop, everything dropped": {
+        "r_drop": 5.0, "dropout": 0.3, "input_dropout": 0.2, "output_dropout": 0.2, "batch_norm": True,
+    },
+    "r-drop, conv": {**CONV, "r_drop": 2.0, "dropout": 0.4, "focal_loss": 1.0},
+    "r-drop, gru": {**GRU, "r_drop": 2.0, "dropout": 0.4},
     "conv": CONV,
     "conv with dropout": {**CONV, "dropout": 0.4, "max_norm": 0.5},
     "conv with spatial dropout": {**CONV, "dropout": 0.4, "shared_dropout": True, "weight_decay": 5.0},
@@ -438,7 +455,7 @@ BOOK = {
     "gru with dropout": {**GRU, "dropout": 0.4, "l2": 0.5},
     "gru with variational dropout": {**GRU, "dropout": 0.4, "shared_dropout": True, "output_dropout": 0.2},
     "all": dict.fromkeys(STRENGTHS, 0.3) | {"l2": 0.0, "batch_norm": True, "early_stopping": "nll"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BOOK)
@@ -472,6 +489,11 @@ class TestByTheBook:
         if changes.get("batch_norm"):  # a bias before it has no gradient but rounding, which Adam would blow up
             changes["optimizer"] = "sgd"
         self.compare(fit_stack(members_of([point(**changes)]), data), changes, torch.float32, 2e-4)
+
+
+def test_r_drop_without_dropout_compares_equal_passes_and_changes_no_bit(data):
+    plain, compared = (fit_stack(members_of([point(batch_norm=True, r_drop=alpha)]), data) for alpha in (0.0, 3.0))
+    assert equal(plain, compared)
 
 
 class TestTheBeginning:
