@@ -128,16 +128,16 @@ def layers_of(chosen, features, classes):
 
 def matrices_of(net):
     """Name of an array in a member's row -> the parameter, as (outputs, inputs) or (outputs,), in any network."""
-    found, layer = {}, 0
+    parameters, layer = {}, 0
     for part in net.modules():
         if isinstance(part, nn.Linear | nn.Conv2d):
             suffix = "_out" if any(isinstance(other, Reader) for other in net) else layer
-            found |= {f"weight{suffix}": part.weight, f"bias{suffix}": part.bias}
+            parameters |= {f"weight{suffix}": part.weight, f"bias{suffix}": part.bias}
             layer += 1
         elif isinstance(part, nn.GRUCell):
-            found |= {"weight_in": part.weight_ih, "weight_state": part.weight_hh}
-            found |= {"bias_in": part.bias_ih, "bias_state": part.bias_hh}
-    return found
+            parameters |= {"weight_in": part.weight_ih, "weight_state": part.weight_hh}
+            parameters |= {"bias_in": part.bias_ih, "bias_state": part.bias_hh}
+    return parameters
 
 
 def build(chosen, data, seed, dtype):
@@ -257,11 +257,11 @@ def evaluate(net, weights, data, dtype):
 def scaled_nll(logits, labels):
     """The smallest cross-entropy over temperatures, by a bounded search."""
     logits, labels = torch.from_numpy(logits).double(), torch.from_numpy(labels)
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda log_beta: cross_entropy(logits * np.exp(log_beta), labels).item(),
         bounds=(-10, 10), method="bounded", options={"xatol": 1e-10},
     )  # fmt: skip
-    return min(found.fun, cross_entropy(logits, labels).item())
+    return min(optimum.fun, cross_entropy(logits, labels).item())
 
 
 def stopping_epoch(scores, patience):
@@ -346,12 +346,13 @@ def task_of(search, **base):
 
 def content_of(trial):
     """All that a trial holds but when it ran, and under which id a storage has it."""
-    told = {epoch: repr(value) for epoch, value in trial.intermediate_values.items()}  # NaN is equal to itself here
+    reported = {epoch: repr(value) for epoch, value in trial.intermediate_values.items()}  # NaN is equal to itself here
     return {
         "number": trial.number, "state": trial.state.name, "values": trial.values, "params": trial.params,
-        "distributions": trial.distributions, "told": told, "user": trial.user_attrs, "system": trial.system_attrs,
+        "distributions": trial.distributions, "reported": reported,
+        "user": trial.user_attrs, "system": trial.system_attrs,
     }  # fmt: skip
 
 
-def contents_of(found):
-    return {arm: [content_of(trial) for trial in trials] for arm, trials in found.items()}
+def contents_of(trials_by_arm):
+    return {arm: [content_of(trial) for trial in trials] for arm, trials in trials_by_arm.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -141,8 +141,8 @@ class Variant(Strict):
         return zip(self.labels, self.points, strict=True)
 
 
-def complete_parameters(dumped: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Points as JSON (an edge: hence Any), each with every field that any of them has.
+def complete_parameters(dumped: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Points as JSON, each with every field that any of them has.
 
     Fields marked `OmitDefault` are not in a point's JSON where they are off; where another point of the same table has
     one, its default is filled in, so that a sweep from 0 has its 0.
@@ -154,7 +154,9 @@ def complete_parameters(dumped: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 Row = TypeVar("Row", bound=Point)
 
 
-def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where: str, plain: str) -> dict[str, Row]:
+def expand(
+    model: type[Row], rows: object, base: Mapping[str, object], path: Path, where: str, plain: str
+) -> dict[str, Row]:
     """Points of a row or a list of rows, in which every list value is a sweep, by their labels.
 
     `plain` is the label of a point for which a row sets nothing.
@@ -178,7 +180,7 @@ def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where:
     return dict(zip(labels, points, strict=True))
 
 
-def sweep(field: str, value: Any, where: str) -> list[Any]:
+def sweep(field: str, value: object, where: str) -> list[object]:
     """The values that a row gives a field: widths are a list already, so a sweep over them is a list of lists."""
     if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
         return [value]
@@ -187,14 +189,14 @@ def sweep(field: str, value: Any, where: str) -> list[Any]:
     return value
 
 
-def _label(variant: str, chosen: dict[str, Any], point: Point) -> str:
+def _label(variant: str, chosen: Mapping[str, object], point: Point) -> str:
     """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing."""
     values = {field: getattr(point, field) for field in chosen if field != "replicate"}
     text = ",".join(f"{field}={_word(value)}" for field, value in values.items()) or variant
     return f"{text},replicate={point.replicate}" if point.replicate else text
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     if isinstance(value, tuple):
         return "x".join(str(item) for item in value)
     return (

@@ -99,7 +99,7 @@ def fit_points(
     jobs: int = 1,
     tick: Tick | None = None,
     history: bool = True,
-) -> list[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
+) -> list[tuple[dict[str, NDArray[np.generic]], dict[str, Any]]]:
     """Fit every point on its seeds, and give each point's arrays and JSON-ready description, ready to be stored.
 
     Arrays have the seed first: `logits/<split>` (seed, row, class) and `epochs` (seed,), those whose weights were kept;
@@ -109,7 +109,7 @@ def fit_points(
     results = fit(groups, data, jobs=jobs, tick=tick, history=history)
     stored = []
     for point, group, fitted in zip(points, groups, results, strict=True):
-        arrays: dict[str, NDArray[Any]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
+        arrays: dict[str, NDArray[np.generic]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
         arrays |= {f"history/{metric}": values for metric, values in fitted.history.items()}
         arrays |= {"epochs": fitted.epochs} | ({"history/epoch": history_epochs(point.epochs)} if history else {})
         stored.append((arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}))

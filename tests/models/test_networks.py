@@ -233,11 +233,11 @@ def test_predict_with_masks_is_the_training_pass(network):
     flat, side = random_flat(network), getattr(network, "side", None)
     x = random_images(network) if side else torch.randn(2, 6, 7, dtype=torch.float64)
     masks, arrays = random_masks(network), network.layout.views(flat)
-    found = network.predict(arrays, x, masks)
+    logits = network.predict(arrays, x, masks)
     if not getattr(network, "batch_norm", False):
-        assert torch.equal(found, network.workspace(flat, 2, 6).forward(arrays, x, masks))
+        assert torch.equal(logits, network.workspace(flat, 2, 6).forward(arrays, x, masks))
     if masks:
-        assert not torch.equal(found, network.predict(arrays, x))
+        assert not torch.equal(logits, network.predict(arrays, x))
     assert torch.equal(network.predict(arrays, x), network.predict(arrays, x, [torch.ones_like(m) for m in masks]))
 
 
@@ -333,14 +333,14 @@ def test_gradients_are_those_of_ordinary_modules(name, dropped):
     flat, x = random_flat(network), random_images(network)
     masks = random_masks(network) if dropped else None
     delta = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
-    found = gradients_of(network, flat, x, masks, delta)
+    gradients = gradients_of(network, flat, x, masks, delta)
     for member in range(2):
         net = Ordinary(network, network.layout.views(flat), member)
-        own = None if masks is None else [mask[member] for mask in masks]
-        (net(x[member], own) * delta[member]).sum().backward()
+        its_masks = None if masks is None else [mask[member] for mask in masks]
+        (net(x[member], its_masks) * delta[member]).sum().backward()
         for array, parameter in net.named.items():
             expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            mine = found[array][member].T.reshape(parameter.shape)
+            mine = gradients[array][member].T.reshape(parameter.shape)
             torch.testing.assert_close(mine, expected, rtol=1e-12, atol=1e-12, msg=array)
 
 
@@ -351,9 +351,9 @@ def test_masks_of_a_recurrent_network_act_on_what_weights_read_alone(shared):
     flat, x = random_flat(network), random_images(network)
     arrays = network.layout.views(flat)
     masks = [torch.zeros_like(random_masks(network)[0]), torch.ones(2, 6, 16, dtype=torch.float64)]
-    found = network.predict(arrays, x, masks)
+    logits = network.predict(arrays, x, masks)
     arrays["weight_state"].zero_()
-    torch.testing.assert_close(found, network.predict(arrays, x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(logits, network.predict(arrays, x), rtol=1e-12, atol=1e-12)
 
 
 def test_shared_masks_are_one_for_all_positions_and_plain_ones_are_not():

@@ -49,7 +49,7 @@ def test_a_statement_is_decided_by_its_relation(relation, good, bad):
 def unscaled_masks(patch):
     """Dropout as of 2012: nothing is scaled in training."""
     patch.setattr(
-        regularize,
+        regularizers,
         "dropout_mask",
         lambda uniforms, thresholds, _, out: out.copy_(uniforms >= thresholds.view(-1, 1, 1)),
     )

@@ -39,20 +39,20 @@ def test_gradient_is_that_of_the_formulas(gamma, beta, soft):
     if not soft:
         targets = torch.nn.functional.one_hot(targets.argmax(-1), 4).double()
     strengths = [torch.tensor([value, value], dtype=torch.float64) for value in (gamma, beta)]
-    found = loss_gradient(logits, targets, focal=strengths[0], penalty=strengths[1])
+    gradient = loss_gradient(logits, targets, focal=strengths[0], penalty=strengths[1])
     chosen = point(focal_loss=gamma, confidence_penalty=beta)
     for member in range(2):
         leaf = logits[member].clone().requires_grad_()
         loss_of(chosen, leaf, targets[member]).backward()
-        torch.testing.assert_close(found[member], leaf.grad, rtol=1e-11, atol=1e-14)
+        torch.testing.assert_close(gradient[member], leaf.grad, rtol=1e-11, atol=1e-14)
 
 
 def test_focal_loss_of_one_hot_targets_by_hand():
     """Two classes at p = 3/4 for the label, gamma 2: dL/dz = (1 - p)**2 (2 p log p - (1 - p)) for the label's logit."""
     logits, targets = torch.tensor([[[np.log(3.0), 0.0]]], dtype=torch.float64), torch.tensor([[[1.0, 0.0]]])
     expected = 0.25**2 * (2 * 0.75 * np.log(0.75) - 0.25)
-    found = focal_gradient(logits, targets.double(), torch.tensor([2.0]).double())
-    torch.testing.assert_close(found[0, 0], torch.tensor([expected, -expected]).double(), rtol=1e-12, atol=1e-14)
+    gradient = focal_gradient(logits, targets.double(), torch.tensor([2.0]).double())
+    torch.testing.assert_close(gradient[0, 0], torch.tensor([expected, -expected]).double(), rtol=1e-12, atol=1e-14)
 
 
 def test_r_drop_is_the_gradient_of_both_divergences():
@@ -62,8 +62,8 @@ def test_r_drop_is_the_gradient_of_both_divergences():
         one, other = (logits[member].clone().requires_grad_() for logits in (first, second))
         (alpha[member] / 4 * (kl_divergence(one, other) + kl_divergence(other, one))).backward()
         for mine, theirs, leaf in ((first, second, one), (second, first, other)):
-            found = r_drop_gradient(mine, theirs, alpha)[member]
-            torch.testing.assert_close(found, leaf.grad, rtol=1e-11, atol=1e-14)
+            gradient = r_drop_gradient(mine, theirs, alpha)[member]
+            torch.testing.assert_close(gradient, leaf.grad, rtol=1e-11, atol=1e-14)
 
 
 def test_the_oracle_of_two_equal_passes_is_the_loss_of_one():
@@ -78,10 +78,10 @@ def test_the_oracle_of_two_equal_passes_is_the_loss_of_one():
 def test_confident_predictions_have_finite_gradients_near_those_in_float64(dtype, scale):
     logits, targets = normal(3, 50, 10, scale=scale, dtype=dtype), targets_of(3, 50, 10, dtype=dtype)
     focal, penalty = (torch.tensor(values, dtype=dtype) for values in ((1.0, 2.0, 5.0), (0.1, 0.5, 1.0)))
-    found = loss_gradient(logits, targets, focal=focal, penalty=penalty)
+    gradient = loss_gradient(logits, targets, focal=focal, penalty=penalty)
     exact = loss_gradient(logits.double(), targets.double(), focal=focal.double(), penalty=penalty.double())
-    assert torch.isfinite(found).all()
-    torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-6 * max(1.0, scale / 100))
+    assert torch.isfinite(gradient).all()
+    torch.testing.assert_close(gradient.double(), exact, rtol=1e-4, atol=1e-6 * max(1.0, scale / 100))
 
 
 def test_none_and_zero_are_the_plain_gradient_to_the_bit():
@@ -96,22 +96,20 @@ def test_a_neighbour_with_infinite_logits_or_strengths_changes_no_bit():
     logits[1] = float("inf")
     logits[0, 0] = torch.tensor([3e38, -3e38] * 5)  # whose log-probabilities overflow
     focal, penalty = torch.tensor([0.0, 5.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
-    found = loss_gradient(logits, targets, focal=focal, penalty=penalty)
+    gradient = loss_gradient(logits, targets, focal=focal, penalty=penalty)
     for member in (0, 2):
-        assert bits(found[member]) == bits(plain_gradient(logits, targets)[member])
+        assert bits(gradient[member]) == bits(plain_gradient(logits, targets)[member])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     batch=st.integers(1, 70),
     classes=st.integers(2, 21),
     members=st.integers(2, 9),
-    threads=st.sampled_from([1, 2]),
     seed=st.integers(0, 99),
 )
-def test_no_bit_of_a_member_depends_on_its_company(batch, classes, members, threads, seed):
+def test_no_bit_of_a_member_depends_on_its_company(batch, classes, members, seed):
     """Any two members, in any order, have the gradients that they have in the whole stack: no vector tail shows."""
-    torch.set_num_threads(threads)
     shape, rng = (members, batch, classes), np.random.default_rng(seed)
     logits, targets = normal(*shape, seed=seed, dtype=torch.float32), targets_of(*shape, dtype=torch.float32)
     others = normal(*shape, seed=seed + 1, dtype=torch.float32)
@@ -129,10 +127,10 @@ def test_at_a_size_that_threads_share():
     shape = (16, 256, 10)
     logits, targets = normal(*shape, dtype=torch.float32), targets_of(*shape, dtype=torch.float32)
     focal, penalty = torch.linspace(0, 3, 16), torch.linspace(1, 0, 16)
-    found = []
+    gradients = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(loss_gradient(logits, targets, focal=focal, penalty=penalty))
-    assert bits(found[0]) == bits(found[1])
+        gradients.append(loss_gradient(logits, targets, focal=focal, penalty=penalty))
+    assert bits(gradients[0]) == bits(gradients[1])
     pair = loss_gradient(logits[3:5], targets[3:5], focal=focal[3:5], penalty=penalty[3:5])
-    assert bits(pair) == bits(found[1][3:5])
+    assert bits(pair) == bits(gradients[1][3:5])

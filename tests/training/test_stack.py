@@ -169,9 +169,9 @@ class TestABitForBitEqualMember:
         assert sum(ticks) == 2 * PLAIN["epochs"] + 2 * 2
 
 
-def kept(stack, places):
+def keep(stack, numbers):
     with torch.inference_mode():
-        stack.keep(places)
+        stack.keep(numbers)
 
 
 def run_on(stack, epochs):
@@ -184,13 +184,13 @@ class TestKeepingSome:
     """Whoever leaves a stack, and whenever: the others have the bits they have alone."""
 
     def leave(self, members, data, stays, *, pickled=()):
-        """Train; after each epoch those stay whom `stays` gives by their place at that time. Also who is left."""
+        """Train; after each epoch those stay whom `stays` gives by their number at that time. Also who is left."""
         stack, left = Stack(members, data, torch.float32), list(range(len(members)))
-        for epoch, places in enumerate(stays):
+        for epoch, numbers in enumerate(stays):
             run_on(stack, [epoch])
-            if places is not None:
-                kept(stack, places)
-                left = [left[place] for place in places]
+            if numbers is not None:
+                keep(stack, numbers)
+                left = [left[number] for number in numbers]
             if epoch in pickled:
                 stack = pickle.loads(pickle.dumps(stack))
         run_on(stack, range(len(stays), stack.epochs))
@@ -207,14 +207,14 @@ class TestKeepingSome:
     @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_random_ones_in_a_random_order(self, members, data, alone, draw):
-        pool = [(name, place) for name in ONE_SHAPE for place in range(len(members[name]))]
+        pool = [(name, number) for name in ONE_SHAPE for number in range(len(members[name]))]
         chosen = draw.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=9, unique=True))
         stays, size = [], len(chosen)
         for _ in range(PLAIN["epochs"] - 1):
             stays.append(draw.draw(st.none() | st.lists(st.integers(0, size - 1), min_size=1, unique=True)))
             size = size if stays[-1] is None else len(stays[-1])
         pickled = draw.draw(st.sets(st.integers(0, PLAIN["epochs"] - 2)))
-        together = [members[name][place] for name, place in chosen]
+        together = [members[name][number] for name, number in chosen]
         fitted, left = self.leave(together, data, stays, pickled=pickled)
         assert equal(fitted, Fitted.join([alone[chosen[row][0]][chosen[row][1]] for row in left]))
 
@@ -224,7 +224,7 @@ class TestKeepingSome:
         wild = point(**dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts"} | options)
         together = members_of([wild, point(**options)], (0, 1))
         fitted, left = self.leave(together, data, [None, [3, 2]])
-        assert equal(fitted, Fitted.join([fit_stack([together[place]], data) for place in left]))
+        assert equal(fitted, Fitted.join([fit_stack([together[number]], data) for number in left]))
 
     def test_one_who_has_diverged(self, data):
         wild = point(optimizer="sgd", learning_rate=1e30)
@@ -239,17 +239,17 @@ class TestKeepingSome:
         members = members_of(points, range(3))
         data = toy_seeds(members, rows=rows)
         torch.set_num_threads(2)
-        for places in ([3], [5, 4, 1]):
-            fitted, _ = self.leave(members, data, [places])
-            assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+        for numbers in ([3], [5, 4, 1]):
+            fitted, _ = self.leave(members, data, [numbers])
+            assert equal(fitted, Fitted.join([fit_stack([members[number]], data) for number in numbers]))
             torch.set_num_threads(2)
 
-    @pytest.mark.parametrize("places", [[2], [3, 0]], ids=str)
-    def test_at_a_width_and_a_last_row_that_take_other_kernels(self, places):
+    @pytest.mark.parametrize("numbers", [[2], [3, 0]], ids=str)
+    def test_at_a_width_and_a_last_row_that_take_other_kernels(self, numbers):
         members = members_of([point(hidden=[128, 128], batch_size=64, epochs=2)], range(4))
         data = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257})
-        fitted, _ = self.leave(members, data, [places])
-        assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+        fitted, _ = self.leave(members, data, [numbers])
+        assert equal(fitted, Fitted.join([fit_stack([members[number]], data) for number in numbers]))
 
     def test_validation_is_of_the_weights_as_they_are_by_now(self, data):
         stopping = point(early_stopping="nll", patience=1, learning_rate=0.2)
@@ -297,29 +297,29 @@ POINTS = [one for points in VARIANTS.values() for one in points]
 
 
 def trained_in_rungs(points, data, stays, **options):
-    """Train groups of two seeds; `stays` says by epoch which groups may. Logits by group, ticks, and who was told."""
-    ticks, told = [], []
+    """Train groups of two seeds; `stays` says by epoch which groups may. Logits by group, ticks, and calls."""
+    ticks, calls = [], []
 
     def survivors(epoch, reached):
-        told.append((epoch, sorted(reached)))
+        calls.append((epoch, sorted(reached)))
         return [group for group in reached if group in stays[epoch]]
 
     groups = [members_of([one]) for one in points]
-    found = fit_in_rungs(groups, data, rungs=sorted(stays), survivors=survivors, tick=ticks.append, **options)
-    return found, ticks, told
+    logits = fit_in_rungs(groups, data, rungs=sorted(stays), survivors=survivors, tick=ticks.append, **options)
+    return logits, ticks, calls
 
 
 class TestRungs:
     def check(self, points, data, ends, stays, **options):
-        found, ticks, told = trained_in_rungs(points, data, stays, **options)
+        logits, ticks, calls = trained_in_rungs(points, data, stays, **options)
         left = set(range(len(points)))
-        for epoch, reached in told:
+        for epoch, reached in calls:
             assert reached == sorted(left)
             left &= set(stays[epoch])
-        assert [epoch for epoch, _ in told] == sorted(stays)
-        assert found.keys() == left
-        for group, logits in found.items():
-            assert logits.tobytes() == ends(points[group]).tobytes()
+        assert [epoch for epoch, _ in calls] == sorted(stays)
+        assert logits.keys() == left
+        for group, values in logits.items():
+            assert values.tobytes() == ends(points[group]).tobytes()
         assert sum(ticks) == len(points) * 2 * PLAIN["epochs"]
 
     @pytest.mark.parametrize("chunk", [1, 5, 16])
@@ -354,14 +354,14 @@ class TestRungs:
 
     def test_what_is_told_is_what_training_up_to_there_gives(self, data):
         points = [point(), point(dropout=0.5, mixup=0.4), point(averaging=0.9, cutmix=1.0), point(max_norm=0.5)]
-        told = {}
+        received = {}
 
         def survivors(epoch, reached):
-            told[epoch] = reached
+            received[epoch] = reached
             return reached
 
         fit_in_rungs([members_of([one]) for one in points], data, rungs=[1, 3], survivors=survivors, chunk=3)
-        for epoch, reached in told.items():
+        for epoch, reached in received.items():
             for group, logits in reached.items():
                 shorter = points[group].model_copy(update={"epochs": epoch})
                 (expected,) = fit([members_of([shorter])], data)
@@ -513,12 +513,12 @@ class TestTheBeginning:
 
 @given(st.integers(1, 100_000))
 def test_history_epochs(epochs):
-    measured = history_epochs(epochs)
-    assert measured[0] == 0
-    assert measured[-1] == epochs
-    assert (np.diff(measured) > 0).all()
-    assert len(measured) <= 25
-    assert epochs > 5 or measured.tolist() == list(range(epochs + 1))
+    recorded = history_epochs(epochs)
+    assert recorded[0] == 0
+    assert recorded[-1] == epochs
+    assert (np.diff(recorded) > 0).all()
+    assert len(recorded) <= 25
+    assert epochs > 5 or recorded.tolist() == list(range(epochs + 1))
 
 
 class TestHistory:
