@@ -59,7 +59,7 @@ def engine(members: int, per_seed: int) -> Callable[[], None]:
         {seed: seed_data(seed) for seed in range(seeds)},
         torch.float32,
     )
-    stack.measured = np.array([0])  # training alone: the history has its own, smaller cost
+    stack.history_epochs = np.array([0])  # training alone: the history has its own, smaller cost
 
     @torch.inference_mode()
     def epoch() -> None:

@@ -76,20 +76,20 @@ def stacked(data: Mapping[int, Any], epochs: int, wanted: Search) -> Outcome:
 
     def timed(*arguments: Any, **options: Any) -> Any:
         start = time.perf_counter()
-        found = fit(*arguments, **options)
+        fitted = fit(*arguments, **options)
         parts["training"] += time.perf_counter() - start
-        return found
+        return fitted
 
     optimize.fit_in_rungs = timed
     try:
         with tempfile.TemporaryDirectory() as folder, opened(Path(folder, "journal")) as storage:
             start = time.perf_counter()
             with parallel_config(backend="threading"):
-                *_, found = optimize.run(task, storage, {ARM: ARM}, trials=wanted.trials, jobs=JOBS)
+                *_, trials = optimize.run(task, storage, {ARM: ARM}, trials=wanted.trials, jobs=JOBS)
             seconds = time.perf_counter() - start
     finally:
         optimize.fit_in_rungs = fit
-    complete = [trial for trial in found[ARM] if trial.state is optuna.trial.TrialState.COMPLETE]
+    complete = [trial for trial in trials[ARM] if trial.state is optuna.trial.TrialState.COMPLETE]
     best = min(complete, key=lambda trial: trial.value)
     return seconds, best.value, task.point(ARM, best), parts | {"Optuna and its journal": seconds - parts["training"]}
 
@@ -97,8 +97,8 @@ def stacked(data: Mapping[int, Any], epochs: int, wanted: Search) -> Outcome:
 def suggest(trial: Any, epochs: int, wanted: Search) -> Point:
     """The point of a usual trial: the same ranges."""
     dimensions = wanted.dimensions(ARM)
-    found = {name: trial.suggest_float(name, *one.sampled, log=one.log) for name, one in dimensions.items()}
-    return base(epochs).model_copy(update=strengths(dimensions, found))
+    values = {name: trial.suggest_float(name, *one.sampled, log=one.log) for name, one in dimensions.items()}
+    return base(epochs).model_copy(update=strengths(dimensions, values))
 
 
 def ordinary(run: Callable[..., None], data: Mapping[int, Any], epochs: int, wanted: Search) -> Outcome:
@@ -149,7 +149,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a thread a job: measured faster than two for networks this small
     everything = usual.digits(options.seeds + FRESH)
     data = {seed: everything[seed] for seed in range(options.seeds)}
-    found: dict[str, list[Outcome]] = {}
+    runs_of: dict[str, list[Outcome]] = {}
     with usual.processes(JOBS) as workers:
         runs = contenders(workers)
         for pruner, run in runs.values():  # warm up
@@ -158,10 +158,10 @@ def main() -> None:
             for name, (pruner, run) in runs.items():
                 torch.manual_seed(number)
                 wanted = what(options.trials, options.seeds, pruner=pruner, seed=number)
-                found.setdefault(name, []).append(run(data, options.epochs, wanted))
-                print(f"round {number + 1}: {name}: {found[name][-1][0]:.1f} s", flush=True)
+                runs_of.setdefault(name, []).append(run(data, options.epochs, wanted))
+                print(f"round {number + 1}: {name}: {runs_of[name][-1][0]:.1f} s", flush=True)
     fresh = {seed: everything[seed] for seed in range(options.seeds, options.seeds + FRESH)}
-    rows = summary(found, {name: worth([one[2] for one in outcomes], fresh) for name, outcomes in found.items()})
+    rows = summary(runs_of, {name: worth([run[2] for run in runs], fresh) for name, runs in runs_of.items()})
     setting = f"{options.trials} trials of {options.seeds} networks of {options.epochs} epochs, digits"
     machine = f"{platform.machine()}, torch {torch.__version__}, two cores, {date.today()}"
     print(f"\n{machine}; {setting}; medians of {options.rounds} rounds [range]")
@@ -175,12 +175,12 @@ def main() -> None:
         options.write.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def summary(found: Mapping[str, list[Outcome]], fresh: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+def summary(runs_of: Mapping[str, list[Outcome]], fresh: Mapping[str, list[float]]) -> list[dict[str, Any]]:
     """A row a contender: medians over rounds, and the median of the rounds' own ratios to the stack."""
     rows = []
-    for name, outcomes in found.items():
+    for name, outcomes in runs_of.items():
         seconds, best = [one[0] for one in outcomes], [one[1] for one in outcomes]
-        ratios = [a / b[0] for a, b in zip(seconds, found[STACK], strict=True)]
+        ratios = [a / b[0] for a, b in zip(seconds, runs_of[STACK], strict=True)]
         rows.append(
             {
                 "name": name,

@@ -45,7 +45,7 @@ BATCH = 64
 ROWS = 256
 JOBS = 2
 STRENGTHS = ("dropout", "weight_decay", "label_smoothing")
-OFF = {name: value for name, value in Regularizers().model_dump().items() if name not in STRENGTHS}
+OFF = {name: value for name, value in dict(Regularizers()).items() if name not in STRENGTHS}
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ def contenders(workers: Executor) -> dict[str, dict[str, Callable[[optuna.Study,
     return {name: {side: partial(run, **how) for side, how in sides.items()} for name, run in loops.items()}
 
 
-def measure(run: Callable[[optuna.Study, Spec], None], spec: Spec) -> float:
+def search_seconds(run: Callable[[optuna.Study, Spec], None], spec: Spec) -> float:
     """Seconds of a search; the study is on disk, where processes can share it."""
     with tempfile.TemporaryDirectory() as folder:
         storage = JournalStorage(JournalFileBackend(str(Path(folder, "journal"))))
@@ -338,10 +338,10 @@ def main() -> None:
         runs = contenders(workers)
         cells = [(name, side) for name, sides in runs.items() for side in sides]
         for name, side in cells:
-            measure(runs[name][side], problem(trials=JOBS, seeds=1, epochs=1))
+            search_seconds(runs[name][side], problem(trials=JOBS, seeds=1, epochs=1))
         for _ in range(options.rounds):
             for name, side in cells:
-                times.setdefault((name, side), []).append(measure(runs[name][side], spec))
+                times.setdefault((name, side), []).append(search_seconds(runs[name][side], spec))
     print(f"{platform.machine()}, torch {torch.__version__}, threads of torch in each job: {options.threads}")
     print(f"{options.trials} trials x {options.seeds} seeds x {options.epochs} epochs of {ROWS} rows, batch {BATCH}")
     print(f"seconds of a search, medians of {options.rounds} round(s)\n")

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv
 from torch import nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, kl_div, one_hot
 
 from pipeline.config.points import Point
 from pipeline.config.search_space import Search
@@ -128,16 +128,16 @@ def layers_of(chosen, features, classes):
 
 def matrices_of(net):
     """Name of an array in a member's row -> the parameter, as (outputs, inputs) or (outputs,), in any network."""
-    found, layer = {}, 0
+    parameters, layer = {}, 0
     for part in net.modules():
         if isinstance(part, nn.Linear | nn.Conv2d):
             suffix = "_out" if any(isinstance(other, Reader) for other in net) else layer
-            found |= {f"weight{suffix}": part.weight, f"bias{suffix}": part.bias}
+            parameters |= {f"weight{suffix}": part.weight, f"bias{suffix}": part.bias}
             layer += 1
         elif isinstance(part, nn.GRUCell):
-            found |= {"weight_in": part.weight_ih, "weight_state": part.weight_hh}
-            found |= {"bias_in": part.bias_ih, "bias_state": part.bias_hh}
-    return found
+            parameters |= {"weight_in": part.weight_ih, "weight_state": part.weight_hh}
+            parameters |= {"bias_in": part.bias_ih, "bias_state": part.bias_hh}
+    return parameters
 
 
 def build(chosen, data, seed, dtype):
@@ -150,7 +150,7 @@ def build(chosen, data, seed, dtype):
     network = network_of(chosen, features, data.classes)
     row = torch.from_numpy(network.initial(seed))
     for name, parameter in matrices_of(net).items():
-        start, shape = network.layout.places[name]
+        start, shape = network.layout.offsets[name]
         parameter.data = row[start : start + prod(shape)].view(shape).T.reshape(parameter.shape).clone()
     return net.to(dtype)
 
@@ -198,14 +198,36 @@ def batch_of(chosen, x, y, *, seed, step, steps):
     return x, y
 
 
-def draw_masks(net, *, seed, step, batch):
+def draw_masks(net, *, seed, step, batch, hidden_alone=False):
     first, *hidden, last = [part for part in net.modules() if isinstance(part, Masked)]
     groups = {Purpose.INPUT_DROPOUT: [first], Purpose.DROPOUT: hidden, Purpose.OUTPUT_DROPOUT: [last]}
-    for purpose, group in groups.items():
+    for purpose, group in [(Purpose.DROPOUT, hidden)] if hidden_alone else groups.items():
         sizes = [part.size(batch) for part in group]
         uniforms = torch.from_numpy(uniform16(seed, purpose, step, sum(sizes)).astype(np.int64))
         for part, drawn in zip(group, uniforms.split(sizes) if group else (), strict=True):
             part.draw(drawn, batch)
+
+
+def loss_of(chosen, logits, targets):
+    """Mean loss of logits (batch, class) at targets (batch, class), as it is in the papers."""
+    smooth = (1 - chosen.label_smoothing) * targets + chosen.label_smoothing / targets.shape[-1]
+    probs = torch.softmax(logits, -1)
+    loss = cross_entropy(logits, targets, label_smoothing=chosen.label_smoothing)
+    if chosen.focal_loss:
+        loss = -(smooth * (1 - probs) ** chosen.focal_loss * torch.log_softmax(logits, -1)).sum(-1).mean()
+    return loss - chosen.confidence_penalty * torch.distributions.Categorical(logits=logits).entropy().mean()
+
+
+def kl_divergence(logits, others):
+    """Mean over the batch of KL(softmax(logits) || softmax(others))."""
+    return kl_div(torch.log_softmax(others, -1), torch.log_softmax(logits, -1), log_target=True, reduction="batchmean")
+
+
+def two_pass_loss(chosen, logits, others, targets):
+    """R-drop (Liang et al. 2021, equation 4), halved."""
+    divergence = (kl_divergence(logits, others) + kl_divergence(others, logits)) / 2
+    both = loss_of(chosen, logits, targets) + loss_of(chosen, others, targets)
+    return (both + chosen.r_drop * divergence) / 2
 
 
 def limit_norms(net, limit):
@@ -235,11 +257,11 @@ def evaluate(net, weights, data, dtype):
 def scaled_nll(logits, labels):
     """The smallest cross-entropy over temperatures, by a bounded search."""
     logits, labels = torch.from_numpy(logits).double(), torch.from_numpy(labels)
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda log_beta: cross_entropy(logits * np.exp(log_beta), labels).item(),
         bounds=(-10, 10), method="bounded", options={"xatol": 1e-10},
     )  # fmt: skip
-    return min(found.fun, cross_entropy(logits, labels).item())
+    return min(optimum.fun, cross_entropy(logits, labels).item())
 
 
 def stopping_epoch(scores, patience):
@@ -273,9 +295,14 @@ def train_one(chosen, data, seed, dtype=torch.float64):
                 group["lr"] = chosen.learning_rate * factor
             inputs, wanted = batch_of(chosen, x[rows], targets[rows], seed=seed, step=step, steps=steps)
             draw_masks(net, seed=seed, step=step, batch=len(rows))
-            loss = cross_entropy(net.train()(inputs), wanted, label_smoothing=chosen.label_smoothing)
+            logits, running = net.train()(inputs), deepcopy(dict(net.named_buffers()))
+            loss = loss_of(chosen, logits, wanted)
+            if chosen.r_drop:
+                draw_masks(net, seed=seed, step=chosen.epochs * steps + step, batch=len(rows), hidden_alone=True)
+                loss = two_pass_loss(chosen, logits, net(inputs), wanted)
             optimizer.zero_grad()
             loss.backward()
+            net.load_state_dict(running, strict=False)
             if chosen.optimizer == "sgd":
                 for matrix in (p for p in net.parameters() if p.ndim > 1):
                     matrix.data *= 1 - chosen.learning_rate * factor * chosen.weight_decay
@@ -319,12 +346,13 @@ def task_of(search, **base):
 
 def content_of(trial):
     """All that a trial holds but when it ran, and under which id a storage has it."""
-    told = {epoch: repr(value) for epoch, value in trial.intermediate_values.items()}  # NaN is equal to itself here
+    reported = {epoch: repr(value) for epoch, value in trial.intermediate_values.items()}  # NaN is equal to itself here
     return {
         "number": trial.number, "state": trial.state.name, "values": trial.values, "params": trial.params,
-        "distributions": trial.distributions, "told": told, "user": trial.user_attrs, "system": trial.system_attrs,
+        "distributions": trial.distributions, "reported": reported,
+        "user": trial.user_attrs, "system": trial.system_attrs,
     }  # fmt: skip
 
 
-def contents_of(found):
-    return {arm: [content_of(trial) for trial in trials] for arm, trials in found.items()}
+def contents_of(trials_by_arm):
+    return {arm: [content_of(trial) for trial in trials] for arm, trials in trials_by_arm.items()}

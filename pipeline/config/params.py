@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.config.datasets import KINDS, DatasetParams
 from pipeline.config.fields import Name, Names, Strict
-from pipeline.config.points import Network, Point, Regularizers, Train, Variant, expand
+from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train, Variant, expand
 from pipeline.config.reading import check_names, explained, printable, read_yaml, validate
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 from pipeline.core.errors import InputError
@@ -85,10 +85,11 @@ def _check_study(params: Params, path: Path) -> None:
 def _check_search(params: Params, path: Path) -> None:
     """Every strength must be one of `Regularizers`, the ends of all ranges together a point, and seeds must suffice."""
     search, seeds = params.search, params.study.seeds
-    known = [name for name, off in Regularizers() if type(off) is float]
     for name in search.space:
-        if name not in (LEARNING_RATE, *known):
-            raise InputError(f"{path}: search.space: must name strengths ({', '.join(known)}), got {printable(name)}")
+        if name not in (LEARNING_RATE, *STRENGTHS):
+            raise InputError(
+                f"{path}: search.space: must name strengths ({', '.join(STRENGTHS)}), got {printable(name)}"
+            )
     base = {**params.network.model_dump(), **params.train.model_dump()}
     for end in ("low", "high"):
         ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
@@ -102,7 +103,7 @@ def _check_reference(variants: dict[str, Variant], path: Path) -> None:
     if "none" not in variants:
         raise InputError(f"{path}: variants.none: must be there: all other points are compared with it")
     reference = variants["none"].points[0]
-    for field, off in {**Regularizers().model_dump(), "replicate": 0}.items():
+    for field, off in {**dict(Regularizers()), "replicate": 0}.items():
         if (value := getattr(reference, field)) != off:
             raise InputError(f"{path}: variants.none.{field}: must be {off} in the first point, got {value}")
     for name, variant in variants.items():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from pipeline.config.fields import Name, Probability, Strength, Strict, Widths
 from pipeline.config.reading import printable, validate
 from pipeline.core.errors import InputError
+from pipeline.core.strict_model import OmitDefault
 
 
 class Network(Strict):
@@ -77,6 +78,20 @@ class Regularizers(Strict):
         default=0, ge=0, description="Epochs without a better one after which early stopping ends; 0 never ends."
     )
     batch_norm: bool = Field(default=False, description="Batch normalization before each ReLU.")
+    focal_loss: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0,
+        description="Exponent gamma of the focal loss: a class's cross-entropy times (1 - its probability)**gamma.",
+    )
+    confidence_penalty: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0, description="Weight beta of the predictions' mean entropy, which is subtracted from the loss."
+    )
+    r_drop: Annotated[Strength, OmitDefault()] = Field(
+        default=0.0,
+        description="Weight alpha of the divergence between two passes that differ in dropout's masks of hidden units.",
+    )
+
+
+STRENGTHS = tuple(name for name, field in Regularizers.model_fields.items() if field.annotation is float)
 
 
 class Point(Network, Train, Regularizers):
@@ -126,10 +141,22 @@ class Variant(Strict):
         return zip(self.labels, self.points, strict=True)
 
 
+def complete_parameters(dumped: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Points as JSON, each with every field that any of them has.
+
+    Fields marked `OmitDefault` are not in a point's JSON where they are off; where another point of the same table has
+    one, its default is filled in, so that a sweep from 0 has its 0.
+    """
+    fields = dict.fromkeys(field for row in dumped for field in row)
+    return [{field: row.get(field, Point.model_fields[field].default) for field in fields} for row in dumped]
+
+
 Row = TypeVar("Row", bound=Point)
 
 
-def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where: str, plain: str) -> dict[str, Row]:
+def expand(
+    model: type[Row], rows: object, base: Mapping[str, object], path: Path, where: str, plain: str
+) -> dict[str, Row]:
     """Points of a row or a list of rows, in which every list value is a sweep, by their labels.
 
     `plain` is the label of a point for which a row sets nothing.
@@ -153,7 +180,7 @@ def expand(model: type[Row], rows: Any, base: dict[str, Any], path: Path, where:
     return dict(zip(labels, points, strict=True))
 
 
-def sweep(field: str, value: Any, where: str) -> list[Any]:
+def sweep(field: str, value: object, where: str) -> list[object]:
     """The values that a row gives a field: widths are a list already, so a sweep over them is a list of lists."""
     if not isinstance(value, list) or (field == "hidden" and not any(isinstance(item, list) for item in value)):
         return [value]
@@ -162,14 +189,14 @@ def sweep(field: str, value: Any, where: str) -> list[Any]:
     return value
 
 
-def _label(variant: str, chosen: dict[str, Any], point: Point) -> str:
+def _label(variant: str, chosen: Mapping[str, object], point: Point) -> str:
     """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing."""
     values = {field: getattr(point, field) for field in chosen if field != "replicate"}
     text = ",".join(f"{field}={_word(value)}" for field, value in values.items()) or variant
     return f"{text},replicate={point.replicate}" if point.replicate else text
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     if isinstance(value, tuple):
         return "x".join(str(item) for item in value)
     return (

@@ -1,4 +1,4 @@
-"""Which network does a point ask for?"""
+"""The network that a point asks for."""
 
 from __future__ import annotations
 

@@ -92,11 +92,11 @@ def patches(maps: Tensor) -> Tensor:
 def pool(maps: Tensor, side: int) -> Tensor:
     """The largest of every 2x2 pixels, as maps (member, channel, side, side, row)."""
     even = maps[:, :, : 2 * side, : 2 * side]
-    tall = _larger(even[:, :, 0::2], even[:, :, 1::2])
-    return _larger(tall[:, :, :, 0::2], tall[:, :, :, 1::2])
+    tall = _maximum(even[:, :, 0::2], even[:, :, 1::2])
+    return _maximum(tall[:, :, :, 0::2], tall[:, :, :, 1::2])
 
 
-def _larger(one: Tensor, other: Tensor) -> Tensor:
+def _maximum(first: Tensor, second: Tensor) -> Tensor:
     """The elementwise maximum; products, as the gradient of `torch.maximum` takes several times as long."""
-    first = (one >= other).to(one.dtype)
-    return one * first + other * (1 - first)
+    takes_first = (first >= second).to(first.dtype)
+    return first * takes_first + second * (1 - takes_first)

@@ -53,7 +53,7 @@ class Perceptron(Network):
 
     def initial(self, seed: int) -> NDArray[np.float32]:  # noqa: D102
         row = super().initial(seed)
-        for name, (start, (_, width)) in self.layout.places.items():
+        for name, (start, (_, width)) in self.layout.offsets.items():
             if name.startswith(("gain", "variance")):
                 row[start : start + width] = 1
         return row

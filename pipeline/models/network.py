@@ -1,4 +1,4 @@
-"""What a kind of network offers to a stack: a row of weights for each member, predictions and gradients.
+"""The interface of networks that are trained in stacks: a row of weights for each member, predictions and gradients.
 
 A member's parameters are one row of a flat (member, parameter) tensor: decayed weights first, then biases and
 norm parameters, then running statistics. Every array starts on a multiple of 16 numbers, so that vector kernels
@@ -28,9 +28,16 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each array lies in a member's row: name -> (first number, shape)."""
+    """Where each array lies in a member's row of numbers.
 
-    places: Mapping[str, tuple[int, Shape]]
+    Attributes:
+        offsets: by name the number at which the array starts, and its shape without the member axis.
+        decayed: numbers, from the first, that weight decay, L2 and their norms concern.
+        trained: numbers, from the first, that have a gradient.
+        size: all numbers, with running statistics and padding.
+    """
+
+    offsets: Mapping[str, tuple[int, Shape]]
     decayed: int
     trained: int
     size: int
@@ -39,21 +46,21 @@ class Layout:
         """The arrays (member, ...) inside a flat (member, parameter) tensor, sharing its memory."""
         return {
             name: flat[:, start : start + prod(shape)].view(len(flat), *shape)
-            for name, (start, shape) in self.places.items()
+            for name, (start, shape) in self.offsets.items()
             if start + prod(shape) <= flat.shape[1]
         }
 
 
 def lay_out(*, decayed: Mapping[str, Shape], others: Mapping[str, Shape], running: Mapping[str, Shape]) -> Layout:
     """Lay arrays out in one row: weights that decay, others that are trained, and statistics that only follow."""
-    places: dict[str, tuple[int, Shape]] = {}
+    offsets: dict[str, tuple[int, Shape]] = {}
     ends, position = [], 0
     for group in (decayed, others, running):
         for name, shape in group.items():
-            places[name] = (position, shape)
+            offsets[name] = (position, shape)
             position += -(-prod(shape) // ALIGNMENT) * ALIGNMENT
         ends.append(position)
-    return Layout(places, decayed=ends[0], trained=ends[1], size=ends[2])
+    return Layout(offsets, decayed=ends[0], trained=ends[1], size=ends[2])
 
 
 class Workspace(ABC):
@@ -111,7 +118,7 @@ class Network(ABC):
         for layer, (n, names) in enumerate(self.layers()):
             draw = generator(seed, Purpose.WEIGHTS, layer)
             for name in names:
-                start, shape = self.layout.places[name]
+                start, shape = self.layout.offsets[name]
                 unit = draw.random(prod(shape), dtype=np.float32) * 2 - 1
                 row[start : start + prod(shape)] = unit * np.float32(1 / sqrt(n))
         return row
@@ -155,6 +162,6 @@ class Recorded(Workspace):
         delta: Tensor,
     ) -> None:
         with torch.inference_mode(False):
-            found = torch.autograd.grad(self.logits, list(self.leaves.values()), delta.clone())
-        for name, gradient in zip(self.leaves, found, strict=True):
+            derived = torch.autograd.grad(self.logits, list(self.leaves.values()), delta.clone())
+        for name, gradient in zip(self.leaves, derived, strict=True):
             gradients[name].copy_(gradient)

@@ -162,7 +162,7 @@ def _contender_record(table: Mapping[str, Any], search: Search, row: Row, arrays
                 "All metrics are in `tables/metrics.csv`.",
             ]
         ),
-        params={field: float(row["parameters"][field]) for field in search.space},
+        params={field: float(row["parameters"].get(field, 0.0)) for field in search.space},
         tags={
             "dataset": dataset,
             **({"arm": name} if tuned else {}),

@@ -13,9 +13,10 @@ from pipeline.config.points import Point, Regularizers
 from pipeline.tracking import views
 from pipeline.tracking.artifacts import HEADLINE, Row, as_json, dataset_of, points_table, tables_of, verdict
 from pipeline.tracking.records import Experiment, Record
+from pipeline.training.member import HISTORY
 
 Arrays = Mapping[str, NDArray[Any]]
-CURVES = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
+CURVES = HISTORY
 COMPARED = ("dropout", "weight_decay", "label_smoothing")
 AGAINST = ("test/nll", "test/ece", "gap/nll")
 VIEW = "points"
@@ -196,7 +197,7 @@ def outcome(row: Row) -> str:
 
 def _shown(points: Sequence[Row]) -> list[str]:
     """Every regularizer, the learning rate, and what else differs between points: constants are not worth a column."""
-    fields = list(Point.model_fields)
+    fields = [field for field in Point.model_fields if any(field in row["parameters"] for row in points)]
     differs = [field for field in fields if len({str(row["parameters"][field]) for row in points}) > 1]
     return [
         field for field in fields if field in Regularizers.model_fields or field in differs or field == "learning_rate"

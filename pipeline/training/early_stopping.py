@@ -1,4 +1,4 @@
-"""Early stopping: which epoch's weights does each member of a stack keep?"""
+"""Early stopping: the epoch whose weights each member of a stack keeps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.calibration.temperature import fit_temperature, scale_logits
 from pipeline.config.points import Point
 
 
-class Watch:
-    """The weights that each member keeps so far.
+class EarlyStopping:
+    """The weights that each member keeps so far, `kept` (member, parameter), and of which epoch, `epochs` (member,).
 
     A member without early stopping keeps the last ones. One with `nll` keeps those with the best validation NLL; one
     with `nll_ts` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes on
@@ -32,14 +32,20 @@ class Watch:
         self.flat, self.kept = flat, flat.clone()
         self.waited = np.zeros(len(points), np.int64)
 
-    def keep(self, places: Sequence[int], flat: Tensor) -> None:
-        """Go on with the members at these places, whose weights are now these."""
+    def keep(self, members: Sequence[int], flat: Tensor) -> None:
+        """Keep only these members, by their numbers; their weights are now these."""
         for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
-            setattr(self, name, getattr(self, name)[places])
-        self.flat, self.kept = flat, self.kept[torch.tensor(places)]
+            setattr(self, name, getattr(self, name)[members])
+        self.flat, self.kept = flat, self.kept[torch.tensor(members)]
 
-    def look(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
-        """Keep the current weights of the members that have no rule, or that are better than ever and not done."""
+    def update(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
+        """Keep the current weights of the members that have no rule, or that are better than ever and not done.
+
+        Args:
+            epoch: number of epochs done, from 1.
+            logits: of the validation rows (member, row, class), in eval mode.
+            labels: of these rows (member, row).
+        """
         score = negative_log_likelihood(logits, torch.from_numpy(labels))
         values = logits.numpy()
         fits = np.flatnonzero(self.scaled & np.isfinite(values).all((1, 2)))  # a diverged member has no temperature

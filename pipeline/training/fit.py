@@ -1,4 +1,4 @@
-"""Fit members in stacks: equal shapes together, cut into chunks, chunks spread over workers.
+"""Fitting of members in stacks: equal shapes together, cut into chunks, chunks spread over workers.
 
 A member's result is the same to the last bit whatever it is trained beside, however the stacks are cut and
 whichever workers fit them.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -25,10 +26,10 @@ from pipeline.training.stack import Stack
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 RUNG_CHUNK = 50  # of stacks that shrink: measured, an eighth faster than 16 where two threads share an interpreter
-COSTLY = ("mixup", "cutmix", "cutout", "noise", "input_dropout")  # their random numbers are drawn for a whole stack
+COSTLY = ("mixup", "cutmix", "cutout", "noise", "input_dropout", "r_drop")  # done for a whole stack if one wants it
 Tick = Callable[[int], None]
 Groups = Sequence[Sequence[Member]]
-Place = tuple[int, int]  # of a member: its group, and its number there
+MemberIndex = tuple[int, int]  # the group of a member, and its number there
 Survivors = Callable[[int, Mapping[int, NDArray[np.float32]]], Collection[int]]
 
 
@@ -49,35 +50,45 @@ def fit(
         data: seed -> its data.
         jobs: workers of joblib's current backend (`joblib.parallel_config` chooses it: threads, loky, dask, ray).
         chunk: members fitted at once, at most.
-        tick: told how many member-epochs are done: after every epoch by threads, after every chunk of processes.
-        history: measure on the way, which takes about a fifth of the time.
+        tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of processes.
+        history: record the history, which takes about a fifth of the time.
         weights: give back the weights too.
+
+    Raises:
+        InputError: the environment is not pinned, or a network does not fit the data.
     """
     members = [member for group in groups for member in group]
     chunks = list(_chunks(members, chunk, jobs))
-    stacks = [[members[row] for row in rows] for rows in chunks]
+    stacks = [[members[number] for number in numbers] for numbers in chunks]
+    results = _fit_stacks(stacks, data, jobs=jobs, tick=tick, history=history, weights=weights)
+    fitted = {
+        number: result.row(row)
+        for numbers, result in zip(chunks, results, strict=True)
+        for row, number in enumerate(numbers)
+    }
+    ends = np.cumsum([len(group) for group in groups])
+    return [
+        Fitted.join([fitted[number] for number in range(end - len(group), end)])
+        for group, end in zip(groups, ends, strict=True)
+    ]
+
+
+def _fit_stacks(
+    stacks: Groups, data: Mapping[int, SeedData], *, jobs: int, tick: Tick | None, history: bool, weights: bool
+) -> list[Fitted]:
+    """Fit stacks of members of one shape, spread over workers."""
     backend = get_active_backend()[0]
     threads = getattr(backend, "supports_sharedmem", False)
     streams = getattr(backend, "supports_return_generator", False)
-    told = tick if threads else None
-    calls = (
-        delayed(fit_stack)(stack, {m.seed: data[m.seed] for m in stack}, tick=told, history=history, weights=weights)
-        for stack in stacks
-    )
+    call = delayed(partial(fit_stack, tick=tick if threads else None, history=history, weights=weights))
+    calls = (call(stack, {member.seed: data[member.seed] for member in stack}) for stack in stacks)
     finished = Parallel(n_jobs=jobs, return_as="generator" if streams else "list")(calls)
     results: list[Fitted] = []
     for stack, result in zip(stacks, finished, strict=True):
         results.append(result)
         if tick is not None and not threads:
             tick(sum(member.point.epochs for member in stack))
-    alone = {
-        row: result.row(place) for rows, result in zip(chunks, results, strict=True) for place, row in enumerate(rows)
-    }
-    ends = np.cumsum([len(group) for group in groups])
-    return [
-        Fitted.join([alone[row] for row in range(end - len(group), end)])
-        for group, end in zip(groups, ends, strict=True)
-    ]
+    return results
 
 
 def fit_points(
@@ -88,18 +99,18 @@ def fit_points(
     jobs: int = 1,
     tick: Tick | None = None,
     history: bool = True,
-) -> list[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
+) -> list[tuple[dict[str, NDArray[np.generic]], dict[str, Any]]]:
     """Fit every point on its seeds, and give each point's arrays and JSON-ready description, ready to be stored.
 
-    Arrays have the seed first: `logits/<split>` and `epochs` (kept), and with a history `history/<measure>`, and
-    `history/epoch` (epoch,).
+    Arrays have the seed first: `logits/<split>` (seed, row, class) and `epochs` (seed,), those whose weights were kept;
+    with a history `history/<metric>` (seed, epoch) and `history/epoch` (epoch,). `Any` is the edge to files.
     """
     groups = [[Member(point, seed) for seed in seeds_of(point, seeds)] for point in points]
-    found = fit(groups, data, jobs=jobs, tick=tick, history=history)
+    results = fit(groups, data, jobs=jobs, tick=tick, history=history)
     stored = []
-    for point, group, fitted in zip(points, groups, found, strict=True):
-        arrays: dict[str, NDArray[Any]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
-        arrays |= {f"history/{measure}": values for measure, values in fitted.history.items()}
+    for point, group, fitted in zip(points, groups, results, strict=True):
+        arrays: dict[str, NDArray[np.generic]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
+        arrays |= {f"history/{metric}": values for metric, values in fitted.history.items()}
         arrays |= {"epochs": fitted.epochs} | ({"history/epoch": history_epochs(point.epochs)} if history else {})
         stored.append((arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}))
     return stored
@@ -118,7 +129,7 @@ def _shape(member: Member) -> tuple[object, ...]:
 
 
 def _costly(member: Member) -> tuple[bool, ...]:
-    """What a stack does for all of its members if one wants it: those that want the same stand together."""
+    """Which costly operations a member needs: a stack does them for all, so members that need the same are adjacent."""
     return tuple(getattr(member.point, name) > 0 for name in COSTLY)
 
 
@@ -129,10 +140,10 @@ def _chunks(members: Sequence[Member], size: int, jobs: int) -> Iterator[list[in
     """
     order = sorted(range(len(members)), key=lambda i: (repr(_shape(members[i])), _costly(members[i]), members[i].seed))
     for _, group in groupby(order, key=lambda i: _shape(members[i])):
-        rows = list(group)
-        count = min(len(rows), -(-len(rows) // (size * jobs)) * jobs)
-        ends = [len(rows) * number // count for number in range(count + 1)]
-        yield from (rows[start:end] for start, end in pairwise(ends))
+        numbers = list(group)
+        count = min(len(numbers), -(-len(numbers) // (size * jobs)) * jobs)
+        ends = [len(numbers) * chunk // count for chunk in range(count + 1)]
+        yield from (numbers[start:end] for start, end in pairwise(ends))
 
 
 def fit_in_rungs(
@@ -145,38 +156,33 @@ def fit_in_rungs(
     chunk: int = RUNG_CHUNK,
     tick: Tick | None = None,
 ) -> dict[int, NDArray[np.float32]]:
-    """Fit groups of members together, and let go at rungs of those that are not worth more epochs.
+    """Fit groups of members together, and stop at rungs those that are not worth more epochs.
 
-    Who leaves does not change a bit of those who stay. All groups train for as many epochs.
+    What is stopped does not change a bit of the others. All groups train for as many epochs.
 
     Args:
         groups: what to fit: the seeds of one trial, say.
         data: seed -> its data.
-        rungs: epochs, ascending, at which groups may leave.
-        survivors: is told the epoch and, by group, the validation logits (member, row, class) of those that are still
-            there, and says which go on.
+        rungs: epochs, ascending, at which groups may be stopped.
+        survivors: receives the epoch and, by group, the validation logits (member, row, class) of those that are still
+            there; gives back the groups that go on.
         jobs: as in `fit`.
         chunk: as in `fit`.
-        tick: told how many member-epochs are done, or no longer needed.
+        tick: receives how many member-epochs are done, or no longer needed.
 
     Returns:
-        The validation logits of the groups that were never let go, by group.
+        The validation logits of the groups that were never stopped, by group.
     """
     (epochs,) = {member.point.epochs for group in groups for member in group}
-    places = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
-    chunks = _chunks([groups[group][number] for group, number in places], chunk, jobs)
-    parts = [_Part([places[row] for row in rows]) for rows in chunks]
-    threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
-    for start, until in pairwise([0, *rungs, epochs]):
-        told = tick if threads else None
-        calls = (delayed(_train_on)(part, groups, data, until=until, tick=told) for part in parts)
-        parts = Parallel(n_jobs=jobs)(calls)
-        if tick is not None and not threads:
-            tick(sum(len(part.places) for part in parts) * (until - start))
+    indices = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
+    chunks = _chunks([groups[group][number] for group, number in indices], chunk, jobs)
+    parts = [_Part([indices[row] for row in rows]) for rows in chunks]
+    for until in [*rungs, epochs]:
+        parts = _train_all(parts, groups, data, until=until, jobs=jobs, tick=tick)
         reached = _regrouped(parts)
         if until < epochs:
             staying = set(survivors(until, reached))
-            parts = [left for part in parts if (left := part.only(staying))]
+            parts = [rest for part in parts if (rest := part.only(staying))]
             if tick is not None:
                 tick(sum(len(groups[group]) for group in set(reached) - staying) * (epochs - until))
     return reached
@@ -184,20 +190,39 @@ def fit_in_rungs(
 
 @dataclass(frozen=True)
 class _Part:
-    """A stack on its way: where its members belong, how far it is, and what it predicts there."""
+    """A stack on its way: its members' indices, the epochs done, and validation logits (member, row, class)."""
 
-    places: Sequence[Place]
+    indices: Sequence[MemberIndex]
     stack: Stack | None = None
     epoch: int = 0
     logits: Sequence[NDArray[np.float32]] | NDArray[np.float32] = ()
 
     def only(self, groups: Collection[int]) -> _Part | None:
         """The part with the members of these groups alone; None where there are none."""
-        kept = [row for row, (group, _) in enumerate(self.places) if group in groups]
-        if kept and len(kept) < len(self.places) and self.stack is not None:
+        kept = [row for row, (group, _) in enumerate(self.indices) if group in groups]
+        if kept and len(kept) < len(self.indices) and self.stack is not None:
             with torch.inference_mode():
                 self.stack.keep(kept)
-        return replace(self, places=[self.places[row] for row in kept]) if kept else None
+        return replace(self, indices=[self.indices[row] for row in kept]) if kept else None
+
+
+def _train_all(
+    parts: Sequence[_Part],
+    groups: Groups,
+    data: Mapping[int, SeedData],
+    *,
+    until: int,
+    jobs: int,
+    tick: Tick | None,
+) -> list[_Part]:
+    """Train every part to an epoch, spread over workers."""
+    threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
+    ticking = tick if threads else None
+    calls = (delayed(_train_on)(part, groups, data, until=until, tick=ticking) for part in parts)
+    trained: list[_Part] = Parallel(n_jobs=jobs)(calls)
+    if tick is not None and not threads:
+        tick(sum(len(before.indices) * (until - before.epoch) for before in parts))
+    return trained
 
 
 def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, tick: Tick | None) -> _Part:
@@ -206,7 +231,7 @@ def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, unti
     heed_cbwr()
     torch.set_num_threads(1)
     with torch.inference_mode():
-        members = [groups[group][number] for group, number in part.places]
+        members = [groups[group][number] for group, number in part.indices]
         stack = part.stack or Stack(members, data, torch.float32, history=False)
         for epoch in range(part.epoch, until):
             stack.run_epoch(epoch)
@@ -217,10 +242,10 @@ def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, unti
 
 def _regrouped(parts: Sequence[_Part]) -> dict[int, NDArray[np.float32]]:
     """Validation logits (member, row, class) by group."""
-    found = {place: part.logits[row] for part in parts for row, place in enumerate(part.places)}
+    logits = {index: part.logits[row] for part in parts for row, index in enumerate(part.indices)}
     groups: dict[int, list[NDArray[np.float32]]] = {}
-    for group, number in sorted(found):
-        groups.setdefault(group, []).append(found[group, number])
+    for group, number in sorted(logits):
+        groups.setdefault(group, []).append(logits[group, number])
     return {group: np.stack(rows) for group, rows in groups.items()}
 
 
@@ -237,7 +262,7 @@ def fit_stack(
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels.
 
     Raises:
-        InputError: the environment is not pinned.
+        InputError: the environment is not pinned, or the network does not fit the data.
     """
     require_pinned()
     heed_cbwr()

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from pipeline.config.points import Point
 
+HISTORY = tuple(f"{split}/{metric}" for split in ("train", "validation") for metric in ("nll", "accuracy"))
 HISTORY_POINTS = 24
 
 
 @dataclass(frozen=True)
 class Member:
-    """A point trained with one seed."""
+    """A point that is trained with a seed."""
 
     point: Point
     seed: int
@@ -23,14 +24,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is kept of members, in their order.
+    """What is kept of fitted members, in their order.
 
     Attributes:
         logits: for each split (member, row, class), of the weights that the member would be used with; for features
             without labels too.
-        history: measure -> (member, epoch): plain cross-entropy and accuracy in eval mode, at `history_epochs`.
+        history: by name of `HISTORY` (member, epoch): plain cross-entropy in nats and accuracy from 0 to 1, in eval
+            mode, at `history_epochs`.
         epochs: the epoch (member,) whose weights were kept.
-        weights: these weights (member, size), laid out as `networks.build` says; (member, 0) unless wanted.
+        weights: these weights (member, size), laid out as `models.build` says; (member, 0) unless wanted.
     """
 
     logits: Mapping[str, NDArray[np.float32]]
@@ -40,12 +42,12 @@ class Fitted:
 
     def row(self, member: int) -> Fitted:
         """One member of these."""
-        one = slice(member, member + 1)
+        row = slice(member, member + 1)
         return Fitted(
-            {split: array[one] for split, array in self.logits.items()},
-            {name: array[one] for name, array in self.history.items()},
-            self.epochs[one],
-            self.weights[one],
+            {split: array[row] for split, array in self.logits.items()},
+            {name: array[row] for name, array in self.history.items()},
+            self.epochs[row],
+            self.weights[row],
         )
 
     @staticmethod
@@ -60,5 +62,5 @@ class Fitted:
 
 
 def history_epochs(epochs: int) -> NDArray[np.int64]:
-    """Epochs at which the history is measured: 0 (before training), then log-spaced to the last."""
+    """Epochs at which the history is recorded: 0 (before training), then log-spaced to the last."""
     return np.unique(np.concatenate([[0], np.geomspace(1, epochs, HISTORY_POINTS).round().astype(np.int64)]))

@@ -8,10 +8,9 @@ from ruamel.yaml import YAML
 
 from pipeline.config.datasets import Bundled, File, Mixture, Noise, OpenML
 from pipeline.config.params import Study, load_params
-from pipeline.config.points import Network, Point, Regularizers, Train
+from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler
 from pipeline.core.errors import InputError
-from pipeline.training.stack import STRENGTHS
 
 SOURCE = Path(__file__).parents[2] / "params.yaml"
 TEXT = SOURCE.read_text(encoding="utf-8")

@@ -125,13 +125,13 @@ class Ordinary(nn.Module):
 
 def test_layout_is_aligned_and_without_overlap(network):
     plan = network.layout
-    spans = [(start, start + int(np.prod(shape))) for start, shape in plan.places.values()]
+    spans = [(start, start + int(np.prod(shape))) for start, shape in plan.offsets.values()]
     assert ALIGNMENT == 16
     assert all(start % ALIGNMENT == 0 for start, _ in spans)
     assert all(end <= following for (_, end), (following, _) in pairwise(sorted(spans)))
     assert plan.size % ALIGNMENT == 0
     assert max(end for _, end in spans) <= plan.size
-    for name, (start, shape) in plan.places.items():
+    for name, (start, shape) in plan.offsets.items():
         end = start + int(np.prod(shape))
         assert (end <= plan.decayed) == name.startswith("weight")
         assert (end <= plan.trained) == (not name.startswith(("mean", "variance")))
@@ -148,7 +148,7 @@ def test_views_share_memory(network):
 def test_views_of_the_trained_part_leave_statistics_out():
     plan = KINDS["batch_norm"].layout
     names = plan.views(torch.zeros(1, plan.trained)).keys()
-    assert names == {name for name in plan.places if not name.startswith(("mean", "variance"))}
+    assert names == {name for name in plan.offsets if not name.startswith(("mean", "variance"))}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_initial_weights_are_distributed_as_in_torch(network, theirs, names):
 
 def test_initial_norm_parameters_and_padding(network):
     plan, row = network.layout, network.initial(0)
-    for name, (start, shape) in plan.places.items():
+    for name, (start, shape) in plan.offsets.items():
         part = row[start : start + int(np.prod(shape))]
         expected = {"gain": 1, "shift": 0, "mean": 0, "variance": 1}.get(name.rstrip("0123456789"))
         assert (part == expected).all() if expected is not None else part.all()
@@ -233,11 +233,11 @@ def test_predict_with_masks_is_the_training_pass(network):
     flat, side = random_flat(network), getattr(network, "side", None)
     x = random_images(network) if side else torch.randn(2, 6, 7, dtype=torch.float64)
     masks, arrays = random_masks(network), network.layout.views(flat)
-    found = network.predict(arrays, x, masks)
+    logits = network.predict(arrays, x, masks)
     if not getattr(network, "batch_norm", False):
-        assert torch.equal(found, network.workspace(flat, 2, 6).forward(arrays, x, masks))
+        assert torch.equal(logits, network.workspace(flat, 2, 6).forward(arrays, x, masks))
     if masks:
-        assert not torch.equal(found, network.predict(arrays, x))
+        assert not torch.equal(logits, network.predict(arrays, x))
     assert torch.equal(network.predict(arrays, x), network.predict(arrays, x, [torch.ones_like(m) for m in masks]))
 
 
@@ -333,14 +333,14 @@ def test_gradients_are_those_of_ordinary_modules(name, dropped):
     flat, x = random_flat(network), random_images(network)
     masks = random_masks(network) if dropped else None
     delta = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
-    found = gradients_of(network, flat, x, masks, delta)
+    gradients = gradients_of(network, flat, x, masks, delta)
     for member in range(2):
         net = Ordinary(network, network.layout.views(flat), member)
-        own = None if masks is None else [mask[member] for mask in masks]
-        (net(x[member], own) * delta[member]).sum().backward()
+        its_masks = None if masks is None else [mask[member] for mask in masks]
+        (net(x[member], its_masks) * delta[member]).sum().backward()
         for array, parameter in net.named.items():
             expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            mine = found[array][member].T.reshape(parameter.shape)
+            mine = gradients[array][member].T.reshape(parameter.shape)
             torch.testing.assert_close(mine, expected, rtol=1e-12, atol=1e-12, msg=array)
 
 
@@ -351,9 +351,9 @@ def test_masks_of_a_recurrent_network_act_on_what_weights_read_alone(shared):
     flat, x = random_flat(network), random_images(network)
     arrays = network.layout.views(flat)
     masks = [torch.zeros_like(random_masks(network)[0]), torch.ones(2, 6, 16, dtype=torch.float64)]
-    found = network.predict(arrays, x, masks)
+    logits = network.predict(arrays, x, masks)
     arrays["weight_state"].zero_()
-    torch.testing.assert_close(found, network.predict(arrays, x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(logits, network.predict(arrays, x), rtol=1e-12, atol=1e-12)
 
 
 def test_shared_masks_are_one_for_all_positions_and_plain_ones_are_not():

@@ -14,7 +14,7 @@ from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import softmax
 from pipeline.models.mlp import Perceptron
 from pipeline.textbook import exact_checks, optimizer_trajectories
-from pipeline.training import regularizers, stack
+from pipeline.training import random_streams, regularizers
 
 
 @pytest.mark.parametrize("name", exact_checks.CHECKS)
@@ -50,14 +50,14 @@ def test_a_statement_is_decided_by_its_relation(relation, good, bad):
 def unscaled_masks(patch):
     """Dropout as of 2012: nothing is scaled in training."""
     patch.setattr(
-        regularize,
+        regularizers,
         "dropout_mask",
         lambda uniforms, thresholds, _, out: out.copy_(uniforms >= thresholds.view(-1, 1, 1)),
     )
 
 
 def masks_that_never_change(patch):
-    patch.setattr(stack, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
+    patch.setattr(random_streams, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
 
 
 def masks_of_ones(patch):
@@ -122,7 +122,7 @@ def labels_without_noise(patch):
     )
 
 
-uniform16, predict, make_mixture = stack.uniform16, Perceptron.predict, exact_checks.make_mixture
+uniform16, predict, make_mixture = random_streams.uniform16, Perceptron.predict, exact_checks.make_mixture
 WRONG = {
     "dropout_modes": [unscaled_masks, masks_that_never_change, masks_of_ones, chance_in_evaluation],
     "smoothed_targets": [spread_over_the_others, targets_that_sum_to_more],

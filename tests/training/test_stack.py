@@ -24,13 +24,14 @@ from torch.nn.functional import cross_entropy
 
 from pipeline.calibration.temperature import fit_temperature
 from pipeline.config.params import load_params
+from pipeline.config.points import STRENGTHS
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, uniform16
 from pipeline.models.build import build
-from pipeline.training.early_stopping import Watch, negative_log_likelihood
+from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
 from pipeline.training.fit import fit, fit_in_rungs, fit_stack
 from pipeline.training.member import Fitted, Member, history_epochs
-from pipeline.training.stack import STRENGTHS, Stack
+from pipeline.training.stack import Stack
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 FEATURES = 25  # an image of 5 by 5
@@ -49,6 +50,10 @@ EXTRA = {
     "patience": [{"early_stopping": rule, "patience": 1, "learning_rate": 0.1} for rule in ("nll", "nll_ts")],
     "linear": [{"hidden": []}, {"hidden": [], "input_dropout": 0.5}],
     "output_dropout": [{"output_dropout": r} for r in (0.0, 0.5)],
+    "focal_loss": [{"focal_loss": gamma} for gamma in (0.0, 0.5, 2.0)],
+    "confidence_penalty": [{"confidence_penalty": beta, "focal_loss": 1.0} for beta in (0.0, 0.3)],
+    "r_drop": [{"r_drop": alpha, "dropout": 0.3} for alpha in (0.0, 1.0)],
+    "r_drop_normed": [{"r_drop": alpha, "dropout": 0.3, "batch_norm": True} for alpha in (0.0, 1.0)],
     "conv": [{**CONV, "dropout": r, "output_dropout": p} for r, p in ((0.0, 0.0), (0.5, 0.0), (0.2, 0.5))],
     "conv_shared": [{**CONV, "dropout": r, "shared_dropout": True, "optimizer": "sgd"} for r in (0.0, 0.5)],
     "conv_everything": [{**ALL_ON, **CONV}],
@@ -66,7 +71,7 @@ VARIANTS = {
 }
 
 IMAGES = {name for name in VARIANTS if name.startswith(("conv", "gru"))}
-OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", *IMAGES}
+OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", "r_drop_normed", *IMAGES}
 ONE_SHAPE = [name for name in VARIANTS if name not in OTHER_SHAPES]
 
 
@@ -164,9 +169,9 @@ class TestABitForBitEqualMember:
         assert sum(ticks) == 2 * PLAIN["epochs"] + 2 * 2
 
 
-def kept(stack, places):
+def keep(stack, numbers):
     with torch.inference_mode():
-        stack.keep(places)
+        stack.keep(numbers)
 
 
 def run_on(stack, epochs):
@@ -179,13 +184,13 @@ class TestKeepingSome:
     """Whoever leaves a stack, and whenever: the others have the bits they have alone."""
 
     def leave(self, members, data, stays, *, pickled=()):
-        """Train; after each epoch those stay whom `stays` gives by their place at that time. Also who is left."""
+        """Train; after each epoch those stay whom `stays` gives by their number at that time. Also who is left."""
         stack, left = Stack(members, data, torch.float32), list(range(len(members)))
-        for epoch, places in enumerate(stays):
+        for epoch, numbers in enumerate(stays):
             run_on(stack, [epoch])
-            if places is not None:
-                kept(stack, places)
-                left = [left[place] for place in places]
+            if numbers is not None:
+                keep(stack, numbers)
+                left = [left[number] for number in numbers]
             if epoch in pickled:
                 stack = pickle.loads(pickle.dumps(stack))
         run_on(stack, range(len(stays), stack.epochs))
@@ -202,14 +207,14 @@ class TestKeepingSome:
     @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_random_ones_in_a_random_order(self, members, data, alone, draw):
-        pool = [(name, place) for name in ONE_SHAPE for place in range(len(members[name]))]
+        pool = [(name, number) for name in ONE_SHAPE for number in range(len(members[name]))]
         chosen = draw.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=9, unique=True))
         stays, size = [], len(chosen)
         for _ in range(PLAIN["epochs"] - 1):
             stays.append(draw.draw(st.none() | st.lists(st.integers(0, size - 1), min_size=1, unique=True)))
             size = size if stays[-1] is None else len(stays[-1])
         pickled = draw.draw(st.sets(st.integers(0, PLAIN["epochs"] - 2)))
-        together = [members[name][place] for name, place in chosen]
+        together = [members[name][number] for name, number in chosen]
         fitted, left = self.leave(together, data, stays, pickled=pickled)
         assert equal(fitted, Fitted.join([alone[chosen[row][0]][chosen[row][1]] for row in left]))
 
@@ -219,7 +224,7 @@ class TestKeepingSome:
         wild = point(**dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts"} | options)
         together = members_of([wild, point(**options)], (0, 1))
         fitted, left = self.leave(together, data, [None, [3, 2]])
-        assert equal(fitted, Fitted.join([fit_stack([together[place]], data) for place in left]))
+        assert equal(fitted, Fitted.join([fit_stack([together[number]], data) for number in left]))
 
     def test_one_who_has_diverged(self, data):
         wild = point(optimizer="sgd", learning_rate=1e30)
@@ -234,17 +239,17 @@ class TestKeepingSome:
         members = members_of(points, range(3))
         data = toy_seeds(members, rows=rows)
         torch.set_num_threads(2)
-        for places in ([3], [5, 4, 1]):
-            fitted, _ = self.leave(members, data, [places])
-            assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+        for numbers in ([3], [5, 4, 1]):
+            fitted, _ = self.leave(members, data, [numbers])
+            assert equal(fitted, Fitted.join([fit_stack([members[number]], data) for number in numbers]))
             torch.set_num_threads(2)
 
-    @pytest.mark.parametrize("places", [[2], [3, 0]], ids=str)
-    def test_at_a_width_and_a_last_row_that_take_other_kernels(self, places):
+    @pytest.mark.parametrize("numbers", [[2], [3, 0]], ids=str)
+    def test_at_a_width_and_a_last_row_that_take_other_kernels(self, numbers):
         members = members_of([point(hidden=[128, 128], batch_size=64, epochs=2)], range(4))
         data = toy_seeds(members, rows={"train": 65, "validation": 40, "test": 257})
-        fitted, _ = self.leave(members, data, [places])
-        assert equal(fitted, Fitted.join([fit_stack([members[place]], data) for place in places]))
+        fitted, _ = self.leave(members, data, [numbers])
+        assert equal(fitted, Fitted.join([fit_stack([members[number]], data) for number in numbers]))
 
     def test_validation_is_of_the_weights_as_they_are_by_now(self, data):
         stopping = point(early_stopping="nll", patience=1, learning_rate=0.2)
@@ -266,7 +271,7 @@ class TestKeepingSome:
         assert {"flat", "average"} <= bare
         twin = pickle.loads(pickle.dumps(stack))
         assert (twin.average is twin.flat) == (stack.average is stack.flat)
-        assert twin.watch.flat is twin.average
+        assert twin.early_stopping.flat is twin.average
 
 
 def unstopped(one):
@@ -292,29 +297,29 @@ POINTS = [one for points in VARIANTS.values() for one in points]
 
 
 def trained_in_rungs(points, data, stays, **options):
-    """Train groups of two seeds; `stays` says by epoch which groups may. Logits by group, ticks, and who was told."""
-    ticks, told = [], []
+    """Train groups of two seeds; `stays` says by epoch which groups may. Logits by group, ticks, and calls."""
+    ticks, calls = [], []
 
     def survivors(epoch, reached):
-        told.append((epoch, sorted(reached)))
+        calls.append((epoch, sorted(reached)))
         return [group for group in reached if group in stays[epoch]]
 
     groups = [members_of([one]) for one in points]
-    found = fit_in_rungs(groups, data, rungs=sorted(stays), survivors=survivors, tick=ticks.append, **options)
-    return found, ticks, told
+    logits = fit_in_rungs(groups, data, rungs=sorted(stays), survivors=survivors, tick=ticks.append, **options)
+    return logits, ticks, calls
 
 
 class TestRungs:
     def check(self, points, data, ends, stays, **options):
-        found, ticks, told = trained_in_rungs(points, data, stays, **options)
+        logits, ticks, calls = trained_in_rungs(points, data, stays, **options)
         left = set(range(len(points)))
-        for epoch, reached in told:
+        for epoch, reached in calls:
             assert reached == sorted(left)
             left &= set(stays[epoch])
-        assert [epoch for epoch, _ in told] == sorted(stays)
-        assert found.keys() == left
-        for group, logits in found.items():
-            assert logits.tobytes() == ends(points[group]).tobytes()
+        assert [epoch for epoch, _ in calls] == sorted(stays)
+        assert logits.keys() == left
+        for group, values in logits.items():
+            assert values.tobytes() == ends(points[group]).tobytes()
         assert sum(ticks) == len(points) * 2 * PLAIN["epochs"]
 
     @pytest.mark.parametrize("chunk", [1, 5, 16])
@@ -349,14 +354,14 @@ class TestRungs:
 
     def test_what_is_told_is_what_training_up_to_there_gives(self, data):
         points = [point(), point(dropout=0.5, mixup=0.4), point(averaging=0.9, cutmix=1.0), point(max_norm=0.5)]
-        told = {}
+        received = {}
 
         def survivors(epoch, reached):
-            told[epoch] = reached
+            received[epoch] = reached
             return reached
 
         fit_in_rungs([members_of([one]) for one in points], data, rungs=[1, 3], survivors=survivors, chunk=3)
-        for epoch, reached in told.items():
+        for epoch, reached in received.items():
             for group, logits in reached.items():
                 shorter = points[group].model_copy(update={"epochs": epoch})
                 (expected,) = fit([members_of([shorter])], data)
@@ -367,8 +372,9 @@ class AllOn(Stack):
     """A stack whose machinery runs for every strength, whatever its value."""
 
     def _read_strengths(self):
-        super()._read_strengths()
-        self.on = dict.fromkeys(self.on, True)
+        strengths = super()._read_strengths()
+        strengths.on = dict.fromkeys(strengths.on, True)
+        return strengths
 
 
 def run(stack):
@@ -389,6 +395,7 @@ class TestOffIsExactlyZero:
         [(name, k) for name in STRENGTHS for k in ({}, CONV, GRU) if not (name == "max_norm" and k is GRU)],
     )
     def test_a_neighbour_that_is_on_changes_no_bit(self, data, name, kind):
+        kind = kind | ({"dropout": 0.3} if name == "r_drop" else {})  # which compares two masks
         beside = fit_stack(members_of([point(**kind), point(**kind, **{name: 0.3})], (0,)), data)
         plain = fit_stack(members_of([point(**kind)], (0,)), data)
         assert equal(beside.row(0), plain)
@@ -429,6 +436,18 @@ BOOK = {
     "patience": {"early_stopping": "nll", "learning_rate": 0.1, "epochs": 8, "patience": 2},
     "linear": {"hidden": []},
     "output dropout": {"output_dropout": 0.5},
+    "focal loss": {"focal_loss": 2.0},
+    "focal loss below 1, mixed and smooth": {"focal_loss": 0.5, "mixup": 0.4, "label_smoothing": 0.1},
+    "confidence penalty": {"confidence_penalty": 0.5},
+    "confidence penalty, focal loss and dropped logits": {
+        "confidence_penalty": 0.3, "focal_loss": 1.0, "output_dropout": 0.3,
+    },
+    "r-drop": {"r_drop": 1.0, "dropout": 0.5},
+    "r-drop, everything dropped": {
+        "r_drop": 5.0, "dropout": 0.3, "input_dropout": 0.2, "output_dropout": 0.2, "batch_norm": True,
+    },
+    "r-drop, conv": {**CONV, "r_drop": 2.0, "dropout": 0.4, "focal_loss": 1.0},
+    "r-drop, gru": {**GRU, "r_drop": 2.0, "dropout": 0.4},
     "conv": CONV,
     "conv with dropout": {**CONV, "dropout": 0.4, "max_norm": 0.5},
     "conv with spatial dropout": {**CONV, "dropout": 0.4, "shared_dropout": True, "weight_decay": 5.0},
@@ -436,7 +455,7 @@ BOOK = {
     "gru with dropout": {**GRU, "dropout": 0.4, "l2": 0.5},
     "gru with variational dropout": {**GRU, "dropout": 0.4, "shared_dropout": True, "output_dropout": 0.2},
     "all": dict.fromkeys(STRENGTHS, 0.3) | {"l2": 0.0, "batch_norm": True, "early_stopping": "nll"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BOOK)
@@ -461,7 +480,7 @@ class TestByTheBook:
         stack = Stack(members_of([point(**BOOK[case])]), data, torch.float64)
         with torch.inference_mode():
             fitted = run(stack)
-            exact = {split: stack._logits(stack.watch.kept, split).numpy() for split in fitted.logits}
+            exact = {split: stack._logits(stack.early_stopping.kept, split).numpy() for split in fitted.logits}
         self.compare(replace(fitted, logits=exact), BOOK[case], torch.float64, 1e-9)
 
     @pytest.mark.slow
@@ -470,6 +489,11 @@ class TestByTheBook:
         if changes.get("batch_norm"):  # a bias before it has no gradient but rounding, which Adam would blow up
             changes["optimizer"] = "sgd"
         self.compare(fit_stack(members_of([point(**changes)]), data), changes, torch.float32, 2e-4)
+
+
+def test_r_drop_without_dropout_compares_equal_passes_and_changes_no_bit(data):
+    plain, compared = (fit_stack(members_of([point(batch_norm=True, r_drop=alpha)]), data) for alpha in (0.0, 3.0))
+    assert equal(plain, compared)
 
 
 class TestTheBeginning:
@@ -489,12 +513,12 @@ class TestTheBeginning:
 
 @given(st.integers(1, 100_000))
 def test_history_epochs(epochs):
-    measured = history_epochs(epochs)
-    assert measured[0] == 0
-    assert measured[-1] == epochs
-    assert (np.diff(measured) > 0).all()
-    assert len(measured) <= 25
-    assert epochs > 5 or measured.tolist() == list(range(epochs + 1))
+    recorded = history_epochs(epochs)
+    assert recorded[0] == 0
+    assert recorded[-1] == epochs
+    assert (np.diff(recorded) > 0).all()
+    assert len(recorded) <= 25
+    assert epochs > 5 or recorded.tolist() == list(range(epochs + 1))
 
 
 class TestHistory:
@@ -525,24 +549,24 @@ class TestHistory:
             np.testing.assert_array_equal(fitted.history[f"{split}/accuracy"][:, -1], accuracy)
 
 
-class TestWatch:
-    def look(self, points, epochs=30):
-        """Watch random logits, in which each epoch's weights are its number."""
+class TestEarlyStopping:
+    def run(self, points, epochs=30):
+        """Random logits, in which each epoch's weights are its number."""
         rng = np.random.default_rng(4)
         flat, labels = torch.zeros(len(points), 2), rng.integers(0, 3, (len(points), 20))
-        watch, seen = Watch(points, flat), []
+        stopping, seen = EarlyStopping(points, flat), []
         for epoch in range(1, epochs + 1):
             logits = (rng.standard_normal((len(points), 20, 3)) * rng.uniform(0.5, 3)).astype(np.float32)
             flat.fill_(epoch)
-            watch.look(epoch, torch.from_numpy(logits), labels)
+            stopping.update(epoch, torch.from_numpy(logits), labels)
             seen.append(logits)
-        assert (watch.kept.numpy() == watch.epochs[:, None]).all()
-        return watch.epochs, np.stack(seen, 1), labels
+        assert (stopping.kept.numpy() == stopping.epochs[:, None]).all()
+        return stopping.epochs, np.stack(seen, 1), labels
 
     def test_each_member_keeps_the_epoch_an_obvious_loop_picks(self):
         patiences = (0, 1, 3, 8, 29)
         points = [point(early_stopping=rule, patience=p) for rule in ("nll", "nll_ts") for p in patiences] + [point()]
-        kept, seen, labels = self.look(points)
+        kept, seen, labels = self.run(points)
         for member, one in enumerate(points):
             plain = [cross_entropy(torch.tensor(x).double(), torch.tensor(labels[member])).item() for x in seen[member]]
             scaled = [scaled_nll(x, labels[member]) for x in seen[member]]
@@ -550,10 +574,10 @@ class TestWatch:
             assert kept[member] == (stopping_epoch(scores, one.patience) if scores else 30)
 
     def test_the_first_of_equal_epochs_is_kept(self):
-        watch = Watch([point(early_stopping="nll"), point()], torch.zeros(2, 1))
+        stopping = EarlyStopping([point(early_stopping="nll"), point()], torch.zeros(2, 1))
         for epoch in (1, 2, 3):
-            watch.look(epoch, torch.ones(2, 4, 3), np.zeros((2, 4), np.int64))
-        assert watch.epochs.tolist() == [1, 3]
+            stopping.update(epoch, torch.ones(2, 4, 3), np.zeros((2, 4), np.int64))
+        assert stopping.epochs.tolist() == [1, 3]
 
     def test_scaling_finds_the_optimum_of_an_obvious_search(self):
         rng = np.random.default_rng(3)
@@ -604,7 +628,7 @@ def test_equal_uniforms_are_ranked_in_the_order_of_features():
     members = members_of([point(cutout=0.5)], (0,))
     stack = Stack(members, toy_seeds(members, features=600), torch.float32)
     x = torch.zeros(1, 16, 600)
-    ranks = stack._ranks(Purpose.CUTOUT, 0, x)[0].numpy()
+    ranks = stack.streams.ranks(Purpose.CUTOUT, 0, x)[0].numpy()
     uniforms = uniform16(0, Purpose.CUTOUT, 0, 16 * 600).reshape(16, 600)
     assert any(len(set(row)) < 600 for row in uniforms.tolist())
     for row, mine in zip(uniforms.tolist(), ranks, strict=True):
@@ -677,8 +701,8 @@ def test_members_whose_masks_differ_stand_apart(data):
 def test_dropout_drops_logits_in_training_alone(data):
     stack = Stack(members_of([point(output_dropout=0.5)]), data, torch.float32)
     with torch.inference_mode():
-        assert stack._masks(16, 0) is None
-        kept = stack._mask("output_dropout", Purpose.OUTPUT_DROPOUT, 0, torch.zeros(2, 16, 3))
+        assert stack.masks.hidden(stack.network.masks(16), 16, 0) is None
+        kept = stack.masks.like("output_dropout", Purpose.OUTPUT_DROPOUT, 0, torch.zeros(2, 16, 3))
     assert set(kept.flatten().tolist()) == {0.0, 2.0}
     assert not torch.equal(kept[0], kept[1])
     expected = uniform16(0, Purpose.OUTPUT_DROPOUT, 0, 48).reshape(16, 3) >= 0
