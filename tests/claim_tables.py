@@ -159,7 +159,7 @@ SAME = claim(
     axes=[
         axes(
             "mixture", "label_smoothing",
-            line("test/exact_ce", STRENGTHS, (0.1, 0.2, 0.3)), 
+            line("test/exact_ce", STRENGTHS, (0.1, 0.2, 0.3)),
             line("theory/smoothing_error", STRENGTHS, (0.0, 0.1, 0.2)),
         ),
         axes(
