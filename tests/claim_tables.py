@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.results.record import Level
 from pipeline.results.textbook import (
+    ENOUGH,
     AuditRow,
     CheckResult,
     ClaimResult,
@@ -206,7 +207,7 @@ AUDIT = tuple(
         dataset="mixture", cell=network, part=part, estimator=name, rows=rows, networks=30, truth=0.1,
         mean=0.1 + bias / rows, bias=bias / rows, sd=0.01, interval="Student t",
         coverage=covered if part == "study" or name == "debiased" else None, coverage_low=None, coverage_high=None,
-        within=None,
+        within=ENOUGH[0] <= covered <= ENOUGH[1] if part == "study" or name == "debiased" else None,
     )
     for network in ("as it is", "dropout=0.5")
     for part in ("network", "study")
