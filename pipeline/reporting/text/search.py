@@ -177,7 +177,7 @@ def pairs_table(search: SearchResults) -> Table:
         (Cell(readable_arms(a)), *(_difference(search, a, b, below=j < i) for j, b in enumerate(names)))
         for i, a in enumerate(names)
     )
-    caption = "Test NLL of the row minus that of the column: below the diagonal after temperature scaling, above it as trained"
+    caption = "Test NLL of the row minus that of the column: below the diagonal after scaling, above it as trained"
     return Table(f"Every arm against every other, {search.results.dataset.name}", tuple(columns), rows, caption)
 
 
