@@ -9,7 +9,7 @@ from pipeline.metrics.names import STAGES
 from pipeline.reporting.text.numbers import fixed, interval, short
 from pipeline.reporting.text.points import STAGE_NAMES, test_nll
 from pipeline.results.readable_names import readable
-from pipeline.results.study import Answer, Choice, Comparison, MetricSummary, StageCalibration, StudyResults
+from pipeline.results.study import Answer, Choice, Comparison, GapClosed, MetricSummary, StageCalibration, StudyResults
 
 UNREGULARIZED = "Leave it unregularized"
 
@@ -174,20 +174,20 @@ def _notes(answer: Answer) -> Iterator[str]:
 def markdown(results: StudyResults) -> str:
     """A data set's answer for the README, in one line."""
     choice, name = results.answer.after_scaling, results.dataset.name
-    test, closed, trust = choice.test, choice.gap_closed, choice.calibration.chosen
+    test, trust = choice.test, choice.calibration.chosen
     if choice.recommendation != "use" or test is None:
         return f"**{name}**: {answer_sentence(results)}"
-    known = closed is not None and closed.percent is not None
-    share = (
-        f"{interval(closed.percent, closed, digits=0)} percent of the gap after scaling closes, and " if known else ""
-    )
-    return "".join(
-        [
-            f"**{name}**: use **{readable(choice.key)}**. Test NLL after temperature scaling changes by ",
-            f"{interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired ",
-            f"seeds, {results.protocol.confidence:.0%} interval), {share}the ECE is {short(trust.before)} as trained ",
-            f"and {short(trust.after)} after scaling (chance alone: {short(trust.after_floor)})",
-            *(f"; {readable(parameter)} is the strongest tried" for parameter in choice.at_edge),
-            ".",
-        ]
-    )
+    parts = [
+        f"**{name}**: use **{readable(choice.key)}**. Test NLL after temperature scaling changes by "
+        f"{interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired seeds, "
+        f"{results.protocol.confidence:.0%} interval), {_share(choice.gap_closed)}the ECE is {short(trust.before)} as "
+        f"trained and {short(trust.after)} after scaling (chance alone: {short(trust.after_floor)})",
+        *(f"{readable(parameter)} is the strongest tried" for parameter in choice.at_edge),
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _share(closed: GapClosed | None) -> str:
+    if closed is None or closed.percent is None:
+        return ""
+    return f"{interval(closed.percent, closed, digits=0)} percent of the gap after scaling closes, and "
