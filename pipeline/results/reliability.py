@@ -3,17 +3,71 @@
 Seeds are never pooled, which would average their errors away. The seed shown is the one with the median ECE as trained.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
+from pydantic import ConfigDict, RootModel
 
 from pipeline.results.rank_changes import STAGES
+from pipeline.results.record import Record
 
 Curves = Mapping[str, Shaped[NDArray[Any], "seeds ..."]]
 Scores = Mapping[str, Float[NDArray[Any], " seeds"]]
+
+
+class ReliabilityBin(Record):
+    """A bin that is not empty: means, Wilson's interval of the accuracy, the consistency band, rows in it."""
+
+    confidence: float
+    accuracy: float
+    low: float | None
+    high: float | None
+    band_low: float | None
+    band_high: float | None
+    exact: float | None
+    count: float
+
+
+class IsotonicCurve(Record):
+    """Isotonic regression of correctness on confidence, on a grid."""
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+class ReliabilityDiagram(Record):
+    """One seed's reliability diagram on test rows, and the bins of all other seeds as lines."""
+
+    seed: int
+    n: int
+    width: float
+    ece: float
+    ece_floor: float
+    ece_p: float
+    ece_mean: float
+    accuracy: float
+    confidence: float
+    bins: tuple[ReliabilityBin, ...]
+    isotonic: IsotonicCurve
+    others: tuple[tuple[tuple[float, float], ...], ...]
+
+
+class PointDiagrams(Record):
+    """A point's reliability diagrams before and after temperature scaling."""
+
+    before: ReliabilityDiagram
+    after: ReliabilityDiagram
+
+
+class Diagrams(RootModel[dict[str, PointDiagrams | None]]):
+    """The diagrams of all points by key, as reports/<dataset>/diagrams.json holds them; None where none is finite."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
 
 class Ends(NamedTuple):

@@ -3,13 +3,63 @@
 Everything is read from the finished tables of `pipeline.results.comparison.results_table`, one a data set.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from pipeline.results.rank_changes import STAGES, is_doubtful, said
 from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.record import Record
+from pipeline.results.study import Finding
 
 Results = Mapping[str, Any]
+
+
+class StageFindings(Record):
+    """Findings before and after temperature scaling."""
+
+    before: Finding
+    after: Finding
+
+
+class PointSummary(Record):
+    """A point's findings on every data set; `survives` where it is better after scaling on all of them."""
+
+    key: str
+    verdicts: dict[str, StageFindings]
+    fails_holm: bool = Field(alias="doubtful")
+    survives: bool
+    conflict: bool
+
+
+class BetterCounts(Record):
+    """How many points are better than no regularization before and after temperature scaling, and both (`kept`)."""
+
+    before: int
+    after: int
+    kept: int
+
+
+class BestPoint(Record):
+    """A data set's best point, and at which place it stands on every data set."""
+
+    dataset: str
+    key: str
+    places: dict[str, int]
+
+
+class Summary(Record):
+    """What holds across data sets, as reports/summary.json holds it."""
+
+    points: tuple[PointSummary, ...]
+    counts: dict[str, BetterCounts]
+    ranking: dict[str, tuple[str, ...]]
+    means: dict[str, dict[str, float]]
+    best: tuple[BestPoint, ...]
+    sentence: str
 
 
 def summary(studies: Sequence[Results]) -> dict[str, Any]:
