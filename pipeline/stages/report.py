@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
@@ -28,13 +29,15 @@ def report() -> str:
     """Join the data sets' sections to one page, and say what holds across them."""
     from pipeline.reporting.figures import canvas, study  # noqa: PLC0415
     from pipeline.reporting.page import page  # noqa: PLC0415
-    from pipeline.results.answer import significant  # noqa: PLC0415
+    from pipeline.results.record import significant  # noqa: PLC0415
+    from pipeline.results.study import StudyResults  # noqa: PLC0415
     from pipeline.results.summary import summary  # noqa: PLC0415
 
     params = load_params(PARAMS)
     sections = [read_json(section_file(dataset)) for dataset in params.study.datasets]
     studies = [section["results"] for section in sections]
-    found = significant(summary(studies), 6)
+    records = [StudyResults.model_validate_json(json.dumps(study)) for study in studies]
+    found = significant(summary(records).model_dump(mode="json"), 6)
     with canvas.styled():
         headline = forms_at(shared_figure_file("headline"), study.headline(studies))
         rankings = forms_at(shared_figure_file("rankings"), study.rankings(found, studies))
