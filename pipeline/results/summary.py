@@ -1,4 +1,4 @@
-"""The summary of studies: which points survive temperature scaling, and where data sets disagree."""
+"""Summary across data sets: which regularizers still help after temperature scaling, and where data sets disagree."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from pipeline.metrics.names import STAGES, MetricName
+from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.results.readable_names import DAGGER, readable
 from pipeline.results.record import Record
-from pipeline.results.study import Comparison, Finding, PointResult, StudyResults
+from pipeline.results.study import Finding, PointResult, StudyResults
 
-_BEFORE, _AFTER = (MetricName("test", stage, "nll") for stage in STAGES)
+NLL: dict[Stage, MetricName] = {stage: MetricName("test", stage, "nll") for stage in STAGES}
+Points = Mapping[str, Mapping[str, PointResult]]
+"""By data set, then by key."""
 
 
 class StageFindings(Record):
@@ -59,33 +61,34 @@ class Summary(Record):
 
 
 def summary(studies: Sequence[StudyResults]) -> Summary:
-    """What holds on test NLL, from one finished table a data set.
+    """Summarize test NLL over data sets.
 
     A point is in `points` if every data set has it and compares it; the unregularized point, its duplicates and the A/A
-    check are not. A point `survives` if it is better after scaling on every data set, and is in `conflict` if it is
-    then better on one and worse on another. `ranking` (best first, after scaling) has the points that every data set
-    ranks, `best` says at which place of it each data set's best point stands elsewhere.
+    check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` temperature
+    scaling; `fails_holm` says whether one after scaling does not hold once all points are taken into account. A
+    point `survives` if it is better after scaling on every data set, and is in `conflict` if it is then better on one
+    and worse on another. `counts` has how many points are better `before`, `after`, and both (`kept`). `ranking` (best
+    first, after scaling) has the points that every data set ranks, `best` says at which place of it each data set's
+    best point stands elsewhere.
 
     Raises:
         ValueError: no data set is given.
     """
     if not studies:
         raise ValueError("studies must hold a finished table or more, got none")
-    by_set = {results.dataset.name: {point.key: point for point in results.points} for results in studies}
+    by_set = {study.dataset.name: {point.key: point for point in study.points} for study in studies}
     keys = [point.key for point in studies[0].contenders if point.against_reference]
     points = tuple(
-        _point(key, {name: found[key] for name, found in by_set.items()})
-        for key in keys
-        if all(_is_compared(found.get(key)) for found in by_set.values())
+        _point_summary(key, by_set) for key in keys if all(_is_compared(rows.get(key)) for rows in by_set.values())
     )
     ranking = _ranking(studies)
-    counts = {name: _counts([point.verdicts[name] for point in points]) for name in by_set}
+    counts = {name: _better_counts([point.verdicts[name] for point in points]) for name in by_set}
     return Summary(
         points=points,
         counts=counts,
         ranking=ranking,
         means={name: _means(by_set[name], order) for name, order in ranking.items()},
-        best=tuple(_best(name, ranking) for name, order in ranking.items() if order),
+        best=tuple(_best_point(name, ranking) for name, order in ranking.items() if order),
         sentence=_sentence(points, counts),
     )
 
@@ -93,29 +96,27 @@ def summary(studies: Sequence[StudyResults]) -> Summary:
 def _is_compared(point: PointResult | None) -> bool:
     if point is None or point.duplicate:
         return False
-    entries = [point.comparison(_BEFORE), point.comparison(_AFTER)]
-    return all(entry is not None and not entry.left_out for entry in entries)
+    comparisons = [point.comparison(NLL[stage]) for stage in STAGES]
+    return all(comparison is not None and not comparison.left_out for comparison in comparisons)
 
 
-def _point(key: str, points: Mapping[str, PointResult]) -> PointSummary:
-    compared = {
-        name: (point.against_reference[_BEFORE], point.against_reference[_AFTER]) for name, point in points.items()
+def _point_summary(key: str, by_set: Points) -> PointSummary:
+    compared = {name: points[key].against_reference for name, points in by_set.items()}
+    verdicts = {
+        name: StageFindings(before=comparisons[NLL["before"]].finding, after=comparisons[NLL["after"]].finding)
+        for name, comparisons in compared.items()
     }
-    after: set[Finding] = {entry.finding for _, entry in compared.values()}
+    after = {findings.after for findings in verdicts.values()}
     return PointSummary(
         key=key,
-        verdicts={name: _findings(*entries) for name, entries in compared.items()},
-        doubtful=any(entry.fails_holm for _, entry in compared.values()),
+        verdicts=verdicts,
+        fails_holm=any(comparisons[NLL["after"]].fails_holm for comparisons in compared.values()),
         survives=after == {"better"},
         conflict={"better", "worse"} <= after,
     )
 
 
-def _findings(before: Comparison, after: Comparison) -> StageFindings:
-    return StageFindings(before=before.finding, after=after.finding)
-
-
-def _counts(findings: Sequence[StageFindings]) -> BetterCounts:
+def _better_counts(findings: Sequence[StageFindings]) -> BetterCounts:
     return BetterCounts(
         before=sum(each.before == "better" for each in findings),
         after=sum(each.after == "better" for each in findings),
@@ -124,28 +125,30 @@ def _counts(findings: Sequence[StageFindings]) -> BetterCounts:
 
 
 def _ranking(studies: Sequence[StudyResults]) -> dict[str, tuple[str, ...]]:
-    orders = {results.dataset.name: results.ranking["nll"].after for results in studies}
+    orders = {study.dataset.name: study.ranking["nll"].after for study in studies}
     shared = set.intersection(*(set(order) for order in orders.values()))
     return {name: tuple(key for key in order if key in shared) for name, order in orders.items()}
 
 
-def _best(name: str, ranking: Mapping[str, Sequence[str]]) -> BestPoint:
-    key = ranking[name][0]
-    return BestPoint(dataset=name, key=key, places={other: order.index(key) + 1 for other, order in ranking.items()})
-
-
 def _means(points: Mapping[str, PointResult], order: Sequence[str]) -> dict[str, float]:
-    return {key: mean for key in order if (mean := points[key].mean(_AFTER)) is not None}
+    means = {key: points[key].mean(NLL["after"]) for key in order}
+    return {key: mean for key, mean in means.items() if mean is not None}  # all: what has no mean is not ranked
+
+
+def _best_point(dataset: str, ranking: Mapping[str, Sequence[str]]) -> BestPoint:
+    key = ranking[dataset][0]
+    return BestPoint(dataset=dataset, key=key, places={name: order.index(key) + 1 for name, order in ranking.items()})
 
 
 def _sentence(points: Sequence[PointSummary], counts: Mapping[str, BetterCounts]) -> str:
     several = len(counts) > 1
+    survivors = [point for point in points if point.survives]
+    conflicts = [point for point in points if point.conflict]
     sentences = [
         f"On {name} {count.before} of {len(points)} points beat no regularization as trained; {count.kept} of them "
         f"and {count.after - count.kept} more do after temperature scaling."
         for name, count in counts.items()
     ]
-    survivors, conflicts = ([p for p in points if p.survives], [p for p in points if p.conflict])
     sentences.append(f"Better after it{' on every data set' if several else ''}: {_listed(survivors)}.")
     if several:
         sentences.append(f"Better on one data set and worse on another: {_listed(conflicts)}.")

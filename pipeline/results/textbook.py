@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.core.strict_model import OmitDefault
 from pipeline.results.record import Level, Record
 
 ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
@@ -63,10 +64,10 @@ class CheckResult(Record):
     """A statement that needs no statistics, and the number that decides it."""
 
     what: str
-    measured: float
-    expected: float
+    measured: int | float
+    expected: int | float
     relation: Literal["equal", "within", "above", "below"]
-    tolerance: float
+    tolerance: int | float
     holds: bool
 
 
@@ -94,9 +95,12 @@ class FigureAxes(Record):
 
 
 class ClaimResult(Record):
-    """A sentence of the textbook with its verdict, effects, exact checks and figure."""
+    """A sentence of the textbook with its verdict, effects, exact checks and figure.
 
-    topic: str
+    The table of one topic names it once, and its claims have none of their own.
+    """
+
+    topic: Annotated[str, OmitDefault()] = ""
     id: str
     sentence: str
     source: str
