@@ -21,7 +21,7 @@ from pipeline.core.paths import (
 )
 from pipeline.core.progress import progress
 from pipeline.stages.drawing import Drawn, forms_at, written
-from pipeline.stages.tables import results_of, search_tables
+from pipeline.stages.tables import results_of, search_tables, study_results_of
 
 if TYPE_CHECKING:
     pass
@@ -57,14 +57,14 @@ def plot(dataset: str, *, jobs: int) -> str:
 
 
 def _tables(dataset: str) -> dict[str, Any]:
-    from pipeline.results.series import sweep_rows  # noqa: PLC0415
+    from pipeline.results.series import cells, sweep_rows  # noqa: PLC0415
 
     results = results_of(dataset)
     return {
         "results": results,
         "diagrams": read_json(report_file(dataset, "diagrams.json")),
         "history": read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
-        "sweeps": sweep_rows(results),
+        "sweeps": [cells(row) for row in sweep_rows(study_results_of(dataset))],
         **search_tables(dataset),
     }
 
