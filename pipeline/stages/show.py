@@ -24,10 +24,10 @@ def study_text(dataset: str) -> str:
     """A data set's table and answer, and those of its search where there is one; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
     from pipeline.reporting.text import search, study  # noqa: PLC0415
-    from pipeline.reporting.text.answer import answer_sentence  # noqa: PLC0415
+    from pipeline.reporting.text.answer import sentence  # noqa: PLC0415
 
     results, found, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
-    parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(answer_sentence(results), WIDTH)}\n"]
+    parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(sentence(results), WIDTH)}\n"]
     if found is not None:
         parts.append(search.render(found, color=color))
     return "\n".join(parts)
