@@ -10,7 +10,7 @@ from oracles import point
 
 from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
-from pipeline.reporting.text.study import footnotes, render, rows
+from pipeline.reporting.text.study import footnotes, page_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
 from pipeline.results.comparison import ScoredPoint, compare_points, study_results
 from pipeline.results.paired_columns import Protocol
@@ -126,7 +126,7 @@ def as_json(table):
 
 
 def page_of(results, **more):
-    return render(as_json(results), **more)
+    return render(results, **more)
 
 
 # the table
@@ -277,8 +277,8 @@ def test_overlapping_splits_widen_intervals_but_not_p_better(results):
     assert widened.p_better == narrow.p_better
     assert wide.protocol.inflation == Inflation(training_rows=1 / 3, all_rows=1.0, surrogate=2.0)
     assert wide.protocol.rho_train == 0.25
-    assert "Nadeau" in " ".join(footnotes(as_json(wide)))
-    assert "taken as 0.25 for training rows and 0.5 where" in " ".join(footnotes(as_json(wide)))
+    assert "Nadeau" in " ".join(footnotes(wide))
+    assert "taken as 0.25 for training rows and 0.5 where" in " ".join(footnotes(wide))
     assert "widened for the rows that seeds share" in wide.answer.sentence
 
 
@@ -455,13 +455,13 @@ def test_page_fits_with_large_numbers_and_long_names():
 
 
 def test_lines_are_ordered_by_validation_within_variants(results):
-    assert [row["Point"] for row in rows(as_json(results))] == [
+    assert [row[0].text for row in page_table(results).rows] == [
         "none",
-        "none,replicate=1 (A/A)",
-        "dropout=0.2",
-        "dropout=0.8",
-        "dropout=0 =",
-        "decay=0.1",
+        "none (A/A check)",
+        "dropout 0.2",
+        "dropout 0.8",
+        "dropout 0 =",
+        "decay 0.1",
     ]
 
 
