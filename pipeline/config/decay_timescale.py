@@ -1,9 +1,11 @@
-"""Over how many epochs does weight decay average, and is that too long to matter or too short to learn?"""
+"""Timescale of weight decay in epochs: too long to matter, or too short to learn."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
+from pipeline.config.points import Point
 from pipeline.core.strict_model import StrictModel
 
 NO_OP = 0.05  # weights that nothing else moves lose less than this share over the training: as good as no decay
@@ -19,7 +21,7 @@ class DecayTimescale(StrictModel):
     warning: Literal["no-op", "too strong"] | None
 
 
-def decay_timescale(parameters: Mapping[str, Any], rows: int) -> dict[str, Any] | None:
+def decay_timescale(point: Point, rows: int) -> DecayTimescale | None:
     """Over how many epochs decoupled decay averages, 1 / (learning rate * decay) steps; None where it is off.
 
     `warning` is "no-op" where weights that nothing else moves lose less than a twentieth over the whole training, and
@@ -27,20 +29,19 @@ def decay_timescale(parameters: Mapping[str, Any], rows: int) -> dict[str, Any] 
 
     Reference:
         Wang & Aitchison 2024, How to set AdamW's weight decay as you scale model and dataset size.
-
-    >>> decay_timescale({"learning_rate": 0.01, "weight_decay": 0.001, "batch_size": 64, "epochs": 20}, 256)["epochs"]
-    25000.0
     """
-    rate = parameters["learning_rate"] * parameters["weight_decay"]
+    rate = point.learning_rate * point.weight_decay
     if not rate:
         return None
-    steps = -(-rows // parameters["batch_size"])
+    steps = -(-rows // point.batch_size)
     epochs = 1 / (rate * steps)
-    mean = 0.5 if parameters.get("schedule") == "cosine" else 1.0  # of the learning rate over the whole training
-    lost = 1 - math.exp(-mean * parameters["epochs"] / epochs)
+    mean = 0.5 if point.schedule == "cosine" else 1.0  # of the learning rate over the whole training
+    lost = 1 - math.exp(-mean * point.epochs / epochs)
     within_an_epoch = 1 - math.exp(-1 / epochs)
-    warning = "no-op" if lost < NO_OP else "too strong" if within_an_epoch > TOO_STRONG else None
-    return {"epochs": epochs, "of": parameters["epochs"], "lost": lost, "warning": warning}
+    warning: Literal["no-op", "too strong"] | None = (
+        "no-op" if lost < NO_OP else "too strong" if within_an_epoch > TOO_STRONG else None
+    )
+    return DecayTimescale(epochs=epochs, of=point.epochs, lost=lost, warning=warning)
 
 
 def zones(epochs: int) -> tuple[float, float]:

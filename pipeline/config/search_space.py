@@ -1,9 +1,9 @@
-"""What is searched, and how: ranges of strengths, the arms that compete, their equal budgets, sampler and pruner."""
+"""Search space and budget: ranges of strengths, arms that compete, their trials, sampler and pruner."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -12,7 +12,10 @@ from pipeline.config.fields import Name, Names, Probability, Strict, as_tuple
 DIGITS = 4  # significant ones of a strength: more than a result can tell, and fewer than rounding could flip
 MOST_OFF = 0.5  # a larger share of the range would leave little of it, and on a logarithm end below any number
 LEARNING_RATE = "learning_rate"
-TUNED, STACKED = "tuned", "stacked"  # kinds of contenders: an arm's winner, and winners put together
+TUNED: Final = "tuned"
+"""The kind of a contender that is an arm's winner."""
+STACKED: Final = "stacked"
+"""The kind of a contender that combines winners."""
 Objective = Literal["nll", "nll_ts", "calibration", "refinement"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
@@ -67,7 +70,7 @@ class Dimension(Strict):
 
 
 class Sampler(Strict):
-    """Who proposes the next trials: one of Optuna's samplers."""
+    """One of Optuna's samplers, which propose the next trials."""
 
     kind: Literal["tpe", "random", "gp", "nsga2"] = Field(
         description="Tree-structured Parzen estimator, random, Gaussian process, or genetic (NSGA-II)."
@@ -77,10 +80,10 @@ class Sampler(Strict):
 
 
 class Pruner(Strict):
-    """Who ends trials early: one of Optuna's pruners, asked at rungs first, first * factor, first * factor^2, ..."""
+    """One of Optuna's pruners, which end trials early, asked at rungs first, first * factor, first * factor^2, ..."""
 
     kind: Literal["none", "halving", "hyperband", "median"] = Field(
-        description="Nobody, successive halving, Hyperband, or the median of earlier trials."
+        description="None, successive halving, Hyperband, or the median of earlier trials."
     )
     first: int = Field(default=30, ge=1, description="Epoch of the first rung.")
     factor: int = Field(
@@ -95,12 +98,12 @@ class Pruner(Strict):
         >>> Pruner(kind="halving", first=15, factor=2).rungs(60)
         [15, 30]
         """
-        found: list[int] = []
+        rungs: list[int] = []
         epoch = self.first
         while self.kind != "none" and epoch < epochs:
-            found.append(epoch)
+            rungs.append(epoch)
             epoch *= self.factor
-        return found
+        return rungs
 
 
 class Search(Strict):
@@ -112,8 +115,8 @@ class Search(Strict):
     objectives: Annotated[tuple[Objective, ...], BeforeValidator(as_tuple)] = Field(
         min_length=1, max_length=2, description=f"What is minimized on validation: {', '.join(OBJECTIVES)}, or two."
     )
-    sampler: Sampler = Field(description="Who proposes the next trials.")
-    pruner: Pruner = Field(description="Who ends trials early.")
+    sampler: Sampler = Field(description="One of Optuna's samplers: proposes the next trials.")
+    pruner: Pruner = Field(description="One of Optuna's pruners: ends trials early.")
     space: dict[Name, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
     arms: dict[Name, Names] = Field(
         min_length=1, description="The strengths that each arm searches, beside the learning rate that all do."

@@ -1,75 +1,93 @@
-"""Does a regularizer's gain survive temperature scaling? Every change of sign, verdict or rank, before and after it."""
+"""Changes of sign, verdict and rank with temperature scaling: which gains survive it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-Rows = Sequence[Mapping[str, Any]]
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
-SIGNIFICANT = 0.05  # of p values that Holm's step-down has corrected
-STAGES = {"before": "test", "after": "test_ts"}
+from pipeline.metrics.names import STAGES, MetricName, Stage
+from pipeline.results.study import SIGNIFICANT, Comparison, PointResult, RankChangeSide, Ranking, VerdictChange
+from pipeline.statistics.paired_comparison import Direction
 
-
-def said(comparison: Mapping[str, Any]) -> str:
-    """A comparison's verdict: better, worse, same (shown to matter less) or no evidence of either."""
-    return "same" if comparison["equivalent"] else str(comparison["verdict"])
+__all__ = ["SIGNIFICANT", "find_verdict_changes", "is_doubtful", "rank", "said"]
 
 
-def is_doubtful(against: Mapping[str, Any]) -> bool:
-    """Whether a verdict of better or worse does not hold once all points compared are taken into account (Holm)."""
-    decided = against["verdict"] in ("better", "worse")
-    return decided and (against["p_holm"] is None or against["p_holm"] > SIGNIFICANT)
-
-
-def rank(rows: Rows, directions: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
-    """Points from best to worst mean, `before` and `after`, for every test metric that is compared in both stages.
+def rank(points: Sequence[PointResult], directions: Mapping[str, Direction]) -> dict[str, Ranking]:
+    """Points from best to worst mean in both stages, for every test metric that is compared in both.
 
     The A/A check, duplicates of the reference and points without a mean in both stages are not ranked; ties keep the
     order of the points.
     """
-    names = [name.removeprefix("test/") for name in sorted(directions) if name.startswith("test/")]
-    both = [name for name in names if f"test_ts/{name}" in directions]
-    return {name: _orders(rows, name, higher=directions[f"test/{name}"] == "higher") for name in both}
+    compared = [MetricName.parse(name) for name in sorted(directions)]
+    both = [name.metric for name in compared if name == ("test", "before", name.metric) and _after(name) in compared]
+    return {
+        metric: _ranking(points, metric, higher=directions[str(MetricName("test", "before", metric))] == "higher")
+        for metric in both
+    }
 
 
-def find_flips(rows: Rows, ranking: Mapping[str, Mapping[str, Sequence[str]]]) -> list[dict[str, Any]]:
+def find_verdict_changes(points: Sequence[PointResult], ranking: Mapping[str, Ranking]) -> tuple[VerdictChange, ...]:
     """Comparisons with the unregularized point whose sign or verdict changes with temperature scaling.
 
-    `kinds` says which of the two; a change of sign alone may lie within the noise. Each side has its difference,
-    verdict and rank (1 is best).
+    `changed` says which of the two; a change of sign alone may lie within the noise.
     """
-    flips = []
-    for metric, order in ranking.items():
-        for row in rows:
-            sides = {when: row["against_reference"].get(f"{stage}/{metric}") for when, stage in STAGES.items()}
-            kinds = [] if row["a_a"] or row["duplicate"] else _kinds(sides["before"], sides["after"])
-            if kinds:
-                told = {when: _side(side, order[when].index(row["key"])) for when, side in sides.items()}
-                flips.append({"key": row["key"], "metric": metric, "kinds": kinds, **told})
-    return flips
+    found = (_verdict_change(point, metric, order) for metric, order in ranking.items() for point in points)
+    return tuple(change for change in found if change is not None)
 
 
-def _orders(rows: Rows, metric: str, *, higher: bool) -> dict[str, list[str]]:
-    contenders = [row for row in rows if not row["a_a"] and not row["duplicate"]]
-    columns = {
-        when: {row["key"]: row["metrics"][f"{stage}/{metric}"]["mean"] for row in contenders}
-        for when, stage in STAGES.items()
-    }
-    ranked = [key for key in columns["before"] if all(column[key] is not None for column in columns.values())]
+def said(comparison: Mapping[str, Any]) -> str:
+    """A comparison's finding, of a table as JSON; records have `Comparison.finding`."""
+    return "same" if comparison["equivalent"] else str(comparison["verdict"])
+
+
+def is_doubtful(against: Mapping[str, Any]) -> bool:
+    """Whether a verdict fails Holm's correction, of a table as JSON; records have `Comparison.fails_holm`."""
+    decided = against["verdict"] in ("better", "worse")
+    return decided and (against["p_holm"] is None or against["p_holm"] > SIGNIFICANT)
+
+
+def _after(name: MetricName) -> MetricName:
+    return name._replace(stage="after")
+
+
+def _ranking(points: Sequence[PointResult], metric: str, *, higher: bool) -> Ranking:
     sign = -1 if higher else 1
-    return {when: _ascending(ranked, {key: sign * column[key] for key in ranked}) for when, column in columns.items()}
+    means: dict[str, dict[Stage, float]] = {}
+    for point in points:
+        by_stage = {stage: point.mean(MetricName("test", stage, metric)) for stage in STAGES}
+        finite: dict[Stage, float] = {stage: sign * mean for stage, mean in by_stage.items() if mean is not None}
+        if len(finite) == len(STAGES) and not point.a_a and not point.duplicate:
+            means[point.key] = finite
+    before, after = (tuple(sorted(means, key=lambda key: means[key][stage])) for stage in STAGES)
+    return Ranking(before=before, after=after)
 
 
-def _ascending(keys: Sequence[str], values: Mapping[str, float]) -> list[str]:
-    return sorted(keys, key=lambda key: values[key])
+def _verdict_change(point: PointResult, metric: str, ranking: Ranking) -> VerdictChange | None:
+    before, after = (point.comparison(MetricName("test", stage, metric)) for stage in STAGES)
+    if point.a_a or point.duplicate or before is None or after is None:
+        return None
+    if before.difference is None or after.difference is None:
+        return None
+    changed = tuple(_changed(before, after, signs=before.difference * after.difference))
+    return (
+        VerdictChange(
+            key=point.key,
+            metric=metric,
+            changed=changed,
+            before=_side(before, before.difference, ranking.before.index(point.key)),
+            after=_side(after, after.difference, ranking.after.index(point.key)),
+        )
+        if changed
+        else None
+    )
 
 
-def _kinds(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
-    if not before or not after or None in (before["difference"], after["difference"]):
-        return []
-    sign = before["difference"] * after["difference"] < 0
-    verdict = said(before) != said(after)
-    return [kind for kind, changed in (("sign", sign), ("verdict", verdict)) if changed]
+def _changed(before: Comparison, after: Comparison, *, signs: float) -> Iterator[Literal["sign", "verdict"]]:
+    if signs < 0:
+        yield "sign"
+    if before.finding != after.finding:
+        yield "verdict"
 
 
-def _side(comparison: Mapping[str, Any], place: int) -> dict[str, Any]:
-    return {"difference": comparison["difference"], "verdict": said(comparison), "rank": place + 1}
+def _side(comparison: Comparison, difference: float, index: int) -> RankChangeSide:
+    return RankChangeSide(difference=difference, verdict=comparison.finding, rank=index + 1)

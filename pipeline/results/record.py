@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import read_bytes, write_json
@@ -22,10 +22,10 @@ class Record(StrictModel):
     """Part of a finished table: frozen, typed, and strict when read."""
 
 
-Table = TypeVar("Table", bound=Record)
+Table = TypeVar("Table", bound=BaseModel)
 
 
-def write_record(path: Path, record: Record, *, digits: int = DIGITS) -> None:
+def write_record(path: Path, record: BaseModel, *, digits: int = DIGITS) -> None:
     """Write a record as JSON with sorted keys, every float rounded to so many significant digits."""
     write_json(path, significant(record.model_dump(mode="json"), digits))
 

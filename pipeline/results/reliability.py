@@ -1,7 +1,9 @@
-"""The finished reliability diagram of a point: one seed's bins with intervals and band, all other seeds beside it.
+"""Reliability diagrams of a point: one seed's bins with intervals and band, all other seeds beside it.
 
 Seeds are never pooled, which would average their errors away. The seed shown is the one with the median ECE as trained.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,11 +11,63 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
+from pydantic import ConfigDict, RootModel
 
-from pipeline.results.rank_changes import STAGES
+from pipeline.metrics.names import STAGES, MetricName, Stage
+from pipeline.results.record import Record, finite
 
 Curves = Mapping[str, Shaped[NDArray[Any], "seeds ..."]]
 Scores = Mapping[str, Float[NDArray[Any], " seeds"]]
+
+
+class ReliabilityBin(Record):
+    """A bin that is not empty: means, Wilson's interval of the accuracy, the consistency band, rows in it."""
+
+    confidence: float
+    accuracy: float
+    low: float | None
+    high: float | None
+    band_low: float | None
+    band_high: float | None
+    exact: float | None
+    count: float
+
+
+class IsotonicCurve(Record):
+    """Isotonic regression of correctness on confidence, on a grid."""
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+class ReliabilityDiagram(Record):
+    """One seed's reliability diagram on test rows, and the bins of all other seeds as lines."""
+
+    seed: int
+    n: int
+    width: float
+    ece: float
+    ece_floor: float
+    ece_p: float
+    ece_mean: float
+    accuracy: float
+    confidence: float
+    bins: tuple[ReliabilityBin, ...]
+    isotonic: IsotonicCurve
+    others: tuple[tuple[tuple[float, float], ...], ...]
+
+
+class PointDiagrams(Record):
+    """A point's reliability diagrams before and after temperature scaling."""
+
+    before: ReliabilityDiagram
+    after: ReliabilityDiagram
+
+
+class Diagrams(RootModel[dict[str, PointDiagrams | None]]):
+    """The diagrams of all points by key, as reports/<dataset>/diagrams.json holds them; None where none is finite."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
 
 class Ends(NamedTuple):
@@ -53,63 +107,78 @@ def consistency_band(confidence: NDArray[Any], count: NDArray[Any], *, coverage:
     return Ends(low / n, high / n)
 
 
-def point_diagrams(curves: Curves, scores: Scores) -> dict[str, Any] | None:
-    """The diagrams `before` and `after` temperature scaling, JSON-ready; None where no seed is finite.
-
-    Each has `seed`, the same in both; `n`; the scores `ece`, `ece_floor`, `ece_p`, `accuracy`, `confidence` of that
-    seed and `ece_mean` over all finite seeds; `bins` with `confidence, accuracy, low, high, band_low, band_high, exact,
-    count` of those not empty; `isotonic`, its confidences and values on a grid; and `others`, the confidences and
-    accuracies of the bins of all other seeds.
+def point_diagrams(curves: Curves, scores: Scores) -> PointDiagrams | None:
+    """A point's diagrams before and after temperature scaling, of the same seed; None where no seed is finite.
 
     Args:
-        curves: `<stage>/<field>` for the stages test and test_ts: confidence, accuracy, count, exact (seeds, bins),
+        curves: `<part>/<field>` for the parts test and test_ts: confidence, accuracy, count, exact (seeds, bins),
             isotonic (seeds, grid); see `pipeline.evaluation.score.Scored`.
-        scores: `<stage>/<metric>` (seeds,) for ece, ece_floor, ece_p, accuracy and bias.
+        scores: `<part>/<metric>` (seeds,) for ece, ece_floor, ece_p, accuracy and bias.
     """
-    finite = np.flatnonzero(np.isfinite(scores["test/ece"]))
-    if not len(finite):
+    ece = scores[_name("before", "ece")]
+    finite_seeds = np.flatnonzero(np.isfinite(ece))
+    if not len(finite_seeds):
         return None
-    middle = finite[np.argsort(scores["test/ece"][finite], kind="stable")[(len(finite) - 1) // 2]]
-    others = [seed for seed in finite.tolist() if seed != middle]
-    return {when: _diagram(stage, curves, scores, int(middle), others) for when, stage in STAGES.items()}
+    median = int(finite_seeds[np.argsort(ece[finite_seeds], kind="stable")[(len(finite_seeds) - 1) // 2]])
+    others = [seed for seed in finite_seeds.tolist() if seed != median]
+    before, after = (_diagram(stage, curves, scores, seed=median, others=others) for stage in STAGES)
+    return PointDiagrams(before=before, after=after)
 
 
-def _diagram(stage: str, curves: Curves, scores: Scores, seed: int, others: list[int]) -> dict[str, Any]:
-    fields = {name: curves[f"{stage}/{name}"][seed] for name in ("confidence", "accuracy", "count", "exact")}
-    finite = [seed, *others]
-    told = {name: float(scores[f"{stage}/{name}"][seed]) for name in ("ece", "ece_floor", "ece_p", "accuracy")}
-    bars = wilson(fields["accuracy"], fields["count"])
-    band = consistency_band(fields["confidence"], fields["count"])
-    columns = fields | {"low": bars.low, "high": bars.high, "band_low": band.low, "band_high": band.high}
-    grid = curves[f"{stage}/isotonic"][seed]
-    return {
-        **told,
-        "confidence": told["accuracy"] + float(scores[f"{stage}/bias"][seed]),
-        "ece_mean": float(np.mean(scores[f"{stage}/ece"][finite])),
-        "seed": seed,
-        "n": int(fields["count"].sum()),
-        "width": 1 / len(fields["count"]),
-        "bins": [
-            {name: _number(column[b]) for name, column in columns.items()} for b in np.flatnonzero(fields["count"] > 0)
-        ],
-        "isotonic": {
-            "confidence": [k / (len(grid) - 1) for k in np.flatnonzero(np.isfinite(grid)).tolist()],
-            "accuracy": grid[np.isfinite(grid)].tolist(),
-        },
-        "others": [_line(stage, curves, other) for other in others],
-    }
+def _name(stage: Stage, field: str) -> str:
+    return str(MetricName("test", stage, field))
 
 
-def _line(stage: str, curves: Curves, seed: int) -> list[list[float]]:
+def _diagram(stage: Stage, curves: Curves, scores: Scores, *, seed: int, others: list[int]) -> ReliabilityDiagram:
+    def score(metric: str) -> float:
+        return float(scores[_name(stage, metric)][seed])
+
+    count, grid = curves[_name(stage, "count")][seed], curves[_name(stage, "isotonic")][seed]
+    is_known = np.isfinite(grid)
+    return ReliabilityDiagram(
+        seed=seed,
+        n=int(count.sum()),
+        width=1 / len(count),
+        ece=score("ece"),
+        ece_floor=score("ece_floor"),
+        ece_p=score("ece_p"),
+        ece_mean=float(np.mean(scores[_name(stage, "ece")][[seed, *others]])),
+        accuracy=score("accuracy"),
+        confidence=score("accuracy") + score("bias"),
+        bins=_bins(stage, curves, seed),
+        isotonic=IsotonicCurve(
+            confidence=tuple(k / (len(grid) - 1) for k in np.flatnonzero(is_known).tolist()),
+            accuracy=tuple(grid[is_known].tolist()),
+        ),
+        others=tuple(_line(stage, curves, other) for other in others),
+    )
+
+
+def _bins(stage: Stage, curves: Curves, seed: int) -> tuple[ReliabilityBin, ...]:
+    confidence, accuracy, count, exact = (
+        curves[_name(stage, field)][seed] for field in ("confidence", "accuracy", "count", "exact")
+    )
+    interval, band = wilson(accuracy, count), consistency_band(confidence, count)
+    return tuple(
+        ReliabilityBin(
+            confidence=float(confidence[b]),
+            accuracy=float(accuracy[b]),
+            low=finite(interval.low[b]),
+            high=finite(interval.high[b]),
+            band_low=finite(band.low[b]),
+            band_high=finite(band.high[b]),
+            exact=finite(exact[b]),
+            count=float(count[b]),
+        )
+        for b in np.flatnonzero(count > 0)
+    )
+
+
+def _line(stage: Stage, curves: Curves, seed: int) -> tuple[tuple[float, float], ...]:
     """The (confidence, accuracy) of each bin that is not empty."""
-    filled = curves[f"{stage}/count"][seed] > 0
-    pairs = (curves[f"{stage}/{name}"][seed][filled] for name in ("confidence", "accuracy"))
-    line: list[list[float]] = np.stack(list(pairs), axis=1).tolist()
-    return line
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    filled = curves[_name(stage, "count")][seed] > 0
+    confidence, accuracy = (curves[_name(stage, field)][seed][filled].tolist() for field in ("confidence", "accuracy"))
+    return tuple(zip(confidence, accuracy, strict=True))
 
 
 def _quantile(confidence: float) -> float:

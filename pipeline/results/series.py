@@ -1,122 +1,184 @@
-"""What do the plots draw? Finished results as long tables, one flat row a mark: sweeps, histories, reliability bins."""
+"""Rows of the tables that plots are drawn from: sweeps, training histories and reliability bins, one row a mark."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from pipeline.config.points import Point
+from pipeline.core.files import read_csv, write_csv
+from pipeline.metrics.names import MetricName
+from pipeline.results.record import Level, finite, significant
+from pipeline.results.study import PointResult, StudyResults
 from pipeline.statistics.intervals import Interval, Widening, mean_interval
 
-Points = Sequence[Mapping[str, Any]]
-Row = dict[str, Any]
-ENDS = ("mean", "low", "high")
-COLUMNS = {
-    "history": ("variant", "name", "epoch", "metric", *ENDS),
-    "reliability": ("variant", "name", "bin", "confidence", "accuracy", "low", "high", "count", "seeds"),
-    "sweeps": ("variant", "name", "parameter", "value", "metric", *ENDS),
-}
+DIGITS = 5
 
 
-def sweep_rows(results: Mapping[str, Any]) -> list[Row]:
-    """`variant, name, parameter, value, metric, mean, low, high` for each parameter that differs within a variant.
+@dataclass(frozen=True)
+class SweepRow:
+    """A metric of a point at one value of a parameter that its variant sweeps."""
 
-    A list value becomes text ("128-128"); a parameter that a point does not set is left out for that point.
+    variant: str
+    name: str
+    parameter: str
+    value: Level
+    metric: MetricName
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """A metric of a point after an epoch, over seeds; None where a seed is not finite."""
+
+    variant: str
+    name: str
+    epoch: int
+    metric: MetricName
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ReliabilityRow:
+    """A bin of a point's reliability diagram, the mean over the `seeds` whose bin is not empty."""
+
+    variant: str
+    name: str
+    bin: int
+    confidence: float | None
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    count: float
+    seeds: int
+
+
+Row = SweepRow | HistoryRow | ReliabilityRow
+
+
+class _Ends(NamedTuple):
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+def columns(row: type[Row]) -> tuple[str, ...]:
+    """The columns of a table of such rows."""
+    return tuple(field.name for field in fields(row))
+
+
+def cells(row: Row) -> dict[str, object]:
+    """A row by columns, its metric as text."""
+    values = {name: getattr(row, name) for name in columns(type(row))}
+    return {name: str(value) if isinstance(value, MetricName) else value for name, value in values.items()}
+
+
+def write_rows(path: Path, rows: Iterable[Row], *, kind: type[Row]) -> None:
+    """Write rows of a kind as CSV, floats rounded to `DIGITS` significant digits; no rows leave a header line."""
+    write_csv(path, (significant(cells(row), DIGITS) for row in rows), columns=columns(kind))
+
+
+def read_history(path: Path) -> tuple[HistoryRow, ...]:
+    """Read a table of `HistoryRow` that `write_rows` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged.
     """
-    rows = []
-    for variant in dict.fromkeys(point["variant"] for point in results["points"]):
-        points = [point for point in results["points"] if point["variant"] == variant and not point["a_a"]]
-        for parameter in _swept(points):
-            for point in (point for point in points if parameter in point["parameters"]):
-                place = {"parameter": parameter, "value": _flat(point["parameters"][parameter])}
-                for metric, entry in point["metrics"].items():
-                    ends = {key: entry[key] for key in ("mean", "low", "high")}
-                    rows.append({"variant": variant, "name": point["name"], **place, "metric": metric, **ends})
-    return rows
+    rows = read_csv(path, numbers=("epoch", *_Ends._fields))
+    return tuple(
+        HistoryRow(**{**row, "epoch": int(row["epoch"]), "metric": MetricName.parse(row["metric"])}) for row in rows
+    )
+
+
+def sweep_rows(results: StudyResults) -> list[SweepRow]:
+    """Every metric of every point, once for each parameter that differs within its variant, the A/A check left out.
+
+    A list value becomes text ("128-128").
+    """
+    variants = dict.fromkeys(point.variant for point in results.points)
+    groups = ([point for point in results.contenders if point.variant == variant] for variant in variants)
+    return [row for group in groups for row in _variant_rows(group)]
 
 
 def history_rows(
-    points: Points,
-    history: Mapping[str, Shaped[np.ndarray, "..."]],
+    variant: str,
+    name: str,
+    curves: Mapping[MetricName, Shaped[np.ndarray, "seeds epochs"]],
     *,
+    epochs: Sequence[int],
     confidence: float = 0.95,
     inflation: float = 0.0,
-) -> list[Row]:
-    """`variant, name, epoch, metric, mean, low, high` over seeds, from the curves of every point and seed.
+) -> list[HistoryRow]:
+    """Rows of one point, from the curves of its seeds.
 
-    `history` has `epoch` (epochs,) and curves (points, seeds, epochs); None where a seed is not finite. Intervals are
-    cut at what a measure can be: NLL from 0, accuracy from 0 to 1.
+    Intervals are cut at what a metric can be: NLL from 0, accuracy from 0 to 1.
     """
-    epochs = [int(epoch) for epoch in history["epoch"]]
     rows = []
-    for metric in (name for name in history if name != "epoch"):
-        curves = np.moveaxis(np.asarray(history[metric], dtype=np.float64), 1, -1)
-        interval = mean_interval(curves, confidence=confidence, widening=Widening(inflation))
-        for i, point in enumerate(points):
-            for j, epoch in enumerate(epochs):
-                place = {"variant": point["variant"], "name": point["name"], "epoch": epoch, "metric": metric}
-                rows.append({**place, **_within(_ends(interval, (i, j)), 1.0 if metric.endswith("accuracy") else None)})
+    for metric, values in curves.items():
+        by_epoch = np.swapaxes(np.asarray(values, dtype=np.float64), 0, 1)
+        interval = mean_interval(by_epoch, confidence=confidence, widening=Widening(inflation))
+        highest = 1.0 if metric.metric == "accuracy" else None
+        rows += [
+            HistoryRow(variant, name, epoch, metric, *_within(_ends(interval, j), highest))
+            for j, epoch in enumerate(epochs)
+        ]
     return rows
 
 
 def reliability_rows(
-    points: Points,
-    curves: Mapping[str, Float[np.ndarray, "points seeds bins"]],
+    variant: str,
+    name: str,
+    curves: Mapping[str, Float[np.ndarray, "seeds bins"]],
     *,
     confidence: float = 0.95,
     inflation: float = 0.0,
-) -> list[Row]:
-    """`variant, name, bin, confidence, accuracy, low, high, count, seeds` for each bin that any seed fills.
+) -> list[ReliabilityRow]:
+    """Rows of one point, for each bin that any seed fills.
 
-    `curves` has `confidence`, `accuracy` and `count`, each (points, seeds, bins). Seeds are never pooled before
-    binning, which would average their errors away: each is binned by itself, and a row is the mean over the
-    `seeds` whose bin is not empty, with the interval of the accuracy. Bins empty in every seed have no row.
+    `curves` has `confidence`, `accuracy` and `count`. Seeds are never pooled before binning, which would average
+    their errors away: each is binned by itself. The interval is that of the accuracy.
     """
     rows = []
-    for i, point in enumerate(points):
-        for j in np.flatnonzero((curves["count"][i] > 0).any(axis=0)).tolist():
-            filled = curves["count"][i, :, j] > 0
-            accuracy = mean_interval(
-                curves["accuracy"][i, filled, j], confidence=confidence, widening=Widening(inflation)
-            )
-            ends = _within(_ends(accuracy, ()), 1.0)
-            rows.append(
-                {
-                    "variant": point["variant"],
-                    "name": point["name"],
-                    "bin": j,
-                    "confidence": _ends(mean_interval(curves["confidence"][i, filled, j]), ())["mean"],
-                    "accuracy": ends["mean"],
-                    "low": ends["low"],
-                    "high": ends["high"],
-                    "count": float(curves["count"][i, filled, j].mean()),
-                    "seeds": int(filled.sum()),
-                }
-            )
+    for j in np.flatnonzero((curves["count"] > 0).any(axis=0)).tolist():
+        filled = curves["count"][:, j] > 0
+        accuracy = mean_interval(curves["accuracy"][filled, j], confidence=confidence, widening=Widening(inflation))
+        binned = _ends(mean_interval(curves["confidence"][filled, j]), ()).mean
+        ends, count = _within(_ends(accuracy, ()), 1.0), float(curves["count"][filled, j].mean())
+        rows.append(ReliabilityRow(variant, name, j, binned, *ends, count, int(filled.sum())))
     return rows
 
 
-def _swept(points: Points) -> list[str]:
-    names = dict.fromkeys(name for point in points for name in point["parameters"])
-    return [
-        name
-        for name in names
-        if len({str(point["parameters"][name]) for point in points if name in point["parameters"]}) > 1
-    ]
+def _variant_rows(points: Sequence[PointResult]) -> Iterator[SweepRow]:
+    for parameter in sorted(Point.model_fields):
+        values = [getattr(point.parameters, parameter) for point in points]
+        if len(set(map(str, values))) > 1:
+            for point, value in zip(points, values, strict=True):
+                for metric, entry in point.metrics.items():
+                    ends = (entry.mean, entry.low, entry.high)
+                    yield SweepRow(point.variant, point.name, parameter, _flat(value), metric, *ends)
 
 
-def _within(ends: dict[str, float | None], highest: float | None) -> dict[str, float | None]:
+def _within(ends: _Ends, highest: float | None) -> _Ends:
     """Ends no lower than 0 and no higher than `highest`."""
-    return {
-        key: None if value is None else min(max(value, 0.0), value if highest is None else highest)
-        for key, value in ends.items()
-    }
+
+    def cut(value: float | None) -> float | None:
+        return None if value is None else min(max(value, 0.0), value if highest is None else highest)
+
+    return _Ends(*map(cut, ends))
 
 
-def _flat(value: Any) -> Any:
-    return "-".join(str(item) for item in value) if isinstance(value, list | tuple) else value
+def _flat(value: Level | tuple[int, ...]) -> Level:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _ends(interval: Interval, index: tuple[int, ...]) -> dict[str, float | None]:
-    fields = {key: float(field[index]) for key, field in interval._asdict().items()}
-    return {key: value if np.isfinite(value) else None for key, value in fields.items()}
+def _ends(interval: Interval, index: int | tuple[()]) -> _Ends:
+    return _Ends(*(finite(float(field[index])) for field in interval))

@@ -1,23 +1,71 @@
-"""Which regularizers still help once one temperature is fitted, and where do the data sets disagree?
+"""Summary across data sets: which regularizers still help after temperature scaling, and where data sets disagree."""
 
-Everything is read from the finished tables of `pipeline.results.comparison.results_table`, one a data set.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pipeline.results.rank_changes import STAGES, is_doubtful, said
+from pydantic import Field
+
+from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.record import Record
+from pipeline.results.study import Finding, PointResult, StudyResults
 
-Results = Mapping[str, Any]
+NLL: dict[Stage, MetricName] = {stage: MetricName("test", stage, "nll") for stage in STAGES}
+Points = Mapping[str, Mapping[str, PointResult]]
+"""By data set, then by key."""
 
 
-def summary(studies: Sequence[Results]) -> dict[str, Any]:
-    """`points`, `ranking`, `counts`, `best` and a `sentence` on test NLL, from one finished table a data set.
+class StageFindings(Record):
+    """Findings before and after temperature scaling."""
+
+    before: Finding
+    after: Finding
+
+
+class PointSummary(Record):
+    """A point's findings on every data set; `survives` where it is better after scaling on all of them."""
+
+    key: str
+    verdicts: dict[str, StageFindings]
+    fails_holm: bool = Field(validation_alias="doubtful", serialization_alias="doubtful")
+    survives: bool
+    conflict: bool
+
+
+class BetterCounts(Record):
+    """How many points are better than no regularization before and after temperature scaling, and both (`kept`)."""
+
+    before: int
+    after: int
+    kept: int
+
+
+class BestPoint(Record):
+    """A data set's best point, and at which place it stands on every data set."""
+
+    dataset: str
+    key: str
+    places: dict[str, int]
+
+
+class Summary(Record):
+    """What holds across data sets, as reports/summary.json holds it."""
+
+    points: tuple[PointSummary, ...]
+    counts: dict[str, BetterCounts]
+    ranking: dict[str, tuple[str, ...]]
+    means: dict[str, dict[str, float]]
+    best: tuple[BestPoint, ...]
+    sentence: str
+
+
+def summary(studies: Sequence[StudyResults]) -> Summary:
+    """Summarize test NLL over data sets.
 
     A point is in `points` if every data set has it and compares it; the unregularized point, its duplicates and the A/A
     check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` temperature
-    scaling; `doubtful` says whether one after scaling does not hold once all points are taken into account (Holm). A
+    scaling; `fails_holm` says whether one after scaling does not hold once all points are taken into account. A
     point `survives` if it is better after scaling on every data set, and is in `conflict` if it is then better on one
     and worse on another. `counts` has how many points are better `before`, `after`, and both (`kept`). `ranking` (best
     first, after scaling) has the points that every data set ranks, `best` says at which place of it each data set's
@@ -28,80 +76,88 @@ def summary(studies: Sequence[Results]) -> dict[str, Any]:
     """
     if not studies:
         raise ValueError("studies must hold a finished table or more, got none")
-    by_set = {results["dataset"]["name"]: {row["key"]: row for row in results["points"]} for results in studies}
-    keys = [key for key, row in next(iter(by_set.values())).items() if not row["a_a"] and row["against_reference"]]
-    rows = [_row(key, by_set) for key in keys if all(_compared(rows.get(key)) for rows in by_set.values())]
+    by_set = {study.dataset.name: {point.key: point for point in study.points} for study in studies}
+    keys = [point.key for point in studies[0].contenders if point.against_reference]
+    points = tuple(
+        _point_summary(key, by_set) for key in keys if all(_is_compared(rows.get(key)) for rows in by_set.values())
+    )
     ranking = _ranking(studies)
-    found = {
-        "points": rows,
-        "counts": {name: _counts([row["verdicts"][name] for row in rows]) for name in by_set},
-        "ranking": ranking,
-        "means": {name: _means(by_set[name], order) for name, order in ranking.items()},
-        "best": [
-            {
-                "dataset": name,
-                "key": order[0],
-                "places": {other: ranking[other].index(order[0]) + 1 for other in ranking},
-            }
-            for name, order in ranking.items()
-            if order
-        ],
-    }
-    return {**found, "sentence": _sentence(found)}
+    counts = {name: _better_counts([point.verdicts[name] for point in points]) for name in by_set}
+    return Summary(
+        points=points,
+        counts=counts,
+        ranking=ranking,
+        means={name: _means(by_set[name], order) for name, order in ranking.items()},
+        best=tuple(_best_point(name, ranking) for name, order in ranking.items() if order),
+        sentence=_sentence(points, counts),
+    )
 
 
-def _compared(row: Mapping[str, Any] | None) -> bool:
-    if row is None or row["duplicate"]:
+def _is_compared(point: PointResult | None) -> bool:
+    if point is None or point.duplicate:
         return False
-    entries = [row["against_reference"].get(f"{stage}/nll") for stage in STAGES.values()]
-    return all(entry is not None and not entry["left_out"] for entry in entries)
+    comparisons = [point.comparison(NLL[stage]) for stage in STAGES]
+    return all(comparison is not None and not comparison.left_out for comparison in comparisons)
 
 
-def _row(key: str, by_set: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    compared = {name: rows[key]["against_reference"] for name, rows in by_set.items()}
+def _point_summary(key: str, by_set: Points) -> PointSummary:
+    compared = {name: points[key].against_reference for name, points in by_set.items()}
     verdicts = {
-        name: {when: said(entries[f"{stage}/nll"]) for when, stage in STAGES.items()}
-        for name, entries in compared.items()
+        name: StageFindings(before=comparisons[NLL["before"]].finding, after=comparisons[NLL["after"]].finding)
+        for name, comparisons in compared.items()
     }
-    after = {verdict["after"] for verdict in verdicts.values()}
-    return {
-        "key": key,
-        "verdicts": verdicts,
-        "doubtful": any(is_doubtful(entries[f"{STAGES['after']}/nll"]) for entries in compared.values()),
-        "survives": after == {"better"},
-        "conflict": {"better", "worse"} <= after,
-    }
+    after = {findings.after for findings in verdicts.values()}
+    return PointSummary(
+        key=key,
+        verdicts=verdicts,
+        fails_holm=any(comparisons[NLL["after"]].fails_holm for comparisons in compared.values()),
+        survives=after == {"better"},
+        conflict={"better", "worse"} <= after,
+    )
 
 
-def _counts(verdicts: Sequence[Mapping[str, str]]) -> dict[str, int]:
-    better = [{when for when in STAGES if verdict[when] == "better"} for verdict in verdicts]
-    return {**{when: sum(when in found for found in better) for when in STAGES}, "kept": better.count(set(STAGES))}
+def _better_counts(findings: Sequence[StageFindings]) -> BetterCounts:
+    return BetterCounts(
+        before=sum(each.before == "better" for each in findings),
+        after=sum(each.after == "better" for each in findings),
+        kept=sum(each.before == each.after == "better" for each in findings),
+    )
 
 
-def _ranking(studies: Sequence[Results]) -> dict[str, list[str]]:
-    orders = {results["dataset"]["name"]: results["ranking"]["nll"]["after"] for results in studies}
+def _ranking(studies: Sequence[StudyResults]) -> dict[str, tuple[str, ...]]:
+    orders = {study.dataset.name: study.ranking["nll"].after for study in studies}
     shared = set.intersection(*(set(order) for order in orders.values()))
-    return {name: [key for key in order if key in shared] for name, order in orders.items()}
+    return {name: tuple(key for key in order if key in shared) for name, order in orders.items()}
 
 
-def _means(rows: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> dict[str, float]:
-    return {key: rows[key]["metrics"][f"{STAGES['after']}/nll"]["mean"] for key in order}
+def _means(points: Mapping[str, PointResult], order: Sequence[str]) -> dict[str, float]:
+    means = {key: points[key].mean(NLL["after"]) for key in order}
+    return {key: mean for key, mean in means.items() if mean is not None}  # all: what has no mean is not ranked
 
 
-def _sentence(found: Mapping[str, Any]) -> str:
-    rows, several = found["points"], len(found["counts"]) > 1
-    told = [
-        f"On {name} {count['before']} of {len(rows)} points beat no regularization as trained; {count['kept']} of them "
-        f"and {count['after'] - count['kept']} more do after temperature scaling."
-        for name, count in found["counts"].items()
+def _best_point(dataset: str, ranking: Mapping[str, Sequence[str]]) -> BestPoint:
+    key = ranking[dataset][0]
+    return BestPoint(dataset=dataset, key=key, places={name: order.index(key) + 1 for name, order in ranking.items()})
+
+
+def _sentence(points: Sequence[PointSummary], counts: Mapping[str, BetterCounts]) -> str:
+    several = len(counts) > 1
+    survivors = [point for point in points if point.survives]
+    conflicts = [point for point in points if point.conflict]
+    sentences = [
+        f"On {name} {count.before} of {len(points)} points beat no regularization as trained; {count.kept} of them "
+        f"and {count.after - count.kept} more do after temperature scaling."
+        for name, count in counts.items()
     ]
-    told.append(f"Better after it{' on every data set' if several else ''}: {_listed(rows, 'survives')}.")
+    sentences.append(f"Better after it{' on every data set' if several else ''}: {_listed(survivors)}.")
     if several:
-        told.append(f"Better on one data set and worse on another: {_listed(rows, 'conflict')}.")
-    if any(row["doubtful"] for row in rows if row["survives"] or row["conflict"]):
-        told.append(f"{DAGGER}: a verdict of it does not hold at 5% once all points are taken into account (Holm).")
-    return " ".join(told)
+        sentences.append(f"Better on one data set and worse on another: {_listed(conflicts)}.")
+    if any(point.fails_holm for point in [*survivors, *conflicts]):
+        sentences.append(
+            f"{DAGGER}: a verdict of it does not hold at 5% once all points are taken into account (Holm)."
+        )
+    return " ".join(sentences)
 
 
-def _listed(rows: Sequence[Mapping[str, Any]], which: str) -> str:
-    return "; ".join(readable(row["key"]) + DAGGER * row["doubtful"] for row in rows if row[which]) or "none"
+def _listed(points: Sequence[PointSummary]) -> str:
+    return "; ".join(readable(point.key) + DAGGER * point.fails_holm for point in points) or "none"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.core.strict_model import OmitDefault
 from pipeline.results.record import Level, Record
 
 ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
 VERDICTS: tuple[ClaimVerdict, ...] = ("supported", "refuted", "inconclusive")
 Direction = Literal["lower", "higher", "same"]
 Quantifier = Literal["all", "any"]
+ENOUGH = (0.93, 0.98)
+"""Shares of cases in which a 95% interval may hold the truth."""
 
 
 class VerdictCounts(Record):
@@ -61,10 +64,10 @@ class CheckResult(Record):
     """A statement that needs no statistics, and the number that decides it."""
 
     what: str
-    measured: float
-    expected: float
+    measured: int | float
+    expected: int | float
     relation: Literal["equal", "within", "above", "below"]
-    tolerance: float
+    tolerance: int | float
     holds: bool
 
 
@@ -92,9 +95,12 @@ class FigureAxes(Record):
 
 
 class ClaimResult(Record):
-    """A sentence of the textbook with its verdict, effects, exact checks and figure."""
+    """A sentence of the textbook with its verdict, effects, exact checks and figure.
 
-    topic: str
+    The table of one topic names it once, and its claims have none of their own.
+    """
+
+    topic: Annotated[str, OmitDefault()] = ""
     id: str
     sentence: str
     source: str

@@ -1,26 +1,60 @@
-"""What did the trials of a search find? Optuna's trials as rows of a table and back, and which of them won.
-
-A row is flat and JSON-ready; a study in memory that holds the same trials is made from it for Optuna's own plots.
-"""
+"""Trials of a search: from Optuna to records, to rows of a flat table and back, and the best of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.config.search_space import Dimension, Search, strengths
+from pipeline.core.files import read_csv, write_csv
 
-Row = dict[str, Any]
-Known = TypeVar("Known", bound=Mapping[str, Any])
-STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+State = Literal["complete", "pruned", "failed"]
+Cell = str | int | float | None
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
 FEWEST, BETTER = 10, 5  # completed trials that importances need, and those of them that count as the better ones
 _BY_NAME = {name: state for state, name in STATES.items()}
-_SEEDS, _RUNG, _SAMPLED = "seed", "rung", "sampled"  # prefixes of columns
+_SEED, _RUNG, _SAMPLED = "seed/", "rung/", "sampled/"  # prefixes of columns
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial of an arm.
+
+    Attributes:
+        arm: The arm.
+        number: Its place among the trials of the arm, from 0.
+        state: How it ended.
+        values: The objectives by name, means over seeds; empty unless it was completed.
+        seed_values: The first objective of each seed; empty unless it was completed.
+        rungs: By epoch, what the pruner saw: the first objective; None where it was not reached or is not finite.
+        strengths: Every strength of the search space; 0 where it is off.
+        coordinates: The coordinates that were sampled, by strength; those of the arm only.
+    """
+
+    arm: str
+    number: int
+    state: State
+    values: Mapping[str, float]
+    seed_values: tuple[float, ...]
+    rungs: Mapping[int, float | None]
+    strengths: Mapping[str, float]
+    coordinates: Mapping[str, float]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it reached its last epoch."""
+        return self.state == "complete"
 
 
 def distributions(dimensions: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
@@ -28,56 +62,27 @@ def distributions(dimensions: Mapping[str, Dimension]) -> dict[str, BaseDistribu
     return {name: FloatDistribution(*dimension.sampled, log=dimension.log) for name, dimension in dimensions.items()}
 
 
+def trial_of(arm: str, trial: FrozenTrial, search: Search, rungs: Sequence[int]) -> Trial:
+    """The record of one of Optuna's finished trials."""
+    values = trial.values if trial.state is TrialState.COMPLETE else ()
+    chosen = strengths(search.dimensions(arm), trial.params)
+    return Trial(
+        arm=arm,
+        number=trial.number,
+        state=STATES[trial.state],
+        values=dict(zip(search.objectives, values, strict=True)) if values else {},
+        seed_values=tuple(trial.user_attrs.get("seeds", ())),
+        rungs={epoch: _finite(trial.intermediate_values.get(epoch)) for epoch in rungs},
+        strengths={name: chosen.get(name, 0.0) for name in search.space},
+        coordinates={name: trial.params[name] for name in search.dimensions(arm)},
+    )
+
+
 def columns(search: Search, rungs: Sequence[int]) -> list[str]:
     """The columns of the table of all trials."""
-    seeds = [f"{_SEEDS}/{number}" for number in range(search.seeds)]
-    measured = [*search.objectives, *seeds, *(f"{_RUNG}/{epoch}" for epoch in rungs)]
-    return ["arm", "trial", "state", *measured, *search.space, *(f"{_SAMPLED}/{name}" for name in search.space)]
-
-
-def row_of(arm: str, trial: FrozenTrial, search: Search, rungs: Sequence[int]) -> Row:
-    """One trial: its state, what was measured where, every strength (0 where off), and the coordinates sampled.
-
-    `<objective>` are the trial's values, `seed/<n>` the first objective of each seed, `rung/<epoch>` what the pruner
-    was told. None stands for what there is not.
-    """
-    values = trial.values if trial.state is TrialState.COMPLETE else None
-    dimensions = search.dimensions(arm)
-    chosen = strengths(dimensions, trial.params)
-    by_seed = trial.user_attrs.get("seeds", [])
-    return {
-        "arm": arm,
-        "trial": trial.number,
-        "state": STATES[trial.state],
-        **{name: values[place] if values else None for place, name in enumerate(search.objectives)},
-        **{f"{_SEEDS}/{n}": by_seed[n] if by_seed else None for n in range(search.seeds)},
-        **{f"{_RUNG}/{epoch}": _finite(trial.intermediate_values.get(epoch)) for epoch in rungs},
-        **{name: chosen.get(name, 0.0) for name in search.space},
-        **{f"{_SAMPLED}/{name}": trial.params.get(name) for name in search.space},
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def rungs_of(row: Mapping[str, Any]) -> dict[int, float | None]:
-    """What the pruner was told of a trial, by epoch."""
-    parts = {name: name.partition("/") for name in row}
-    return {int(epoch): row[name] for name, (kind, _, epoch) in parts.items() if kind == _RUNG}
-
-
-def by_arm(rows: Iterable[Known]) -> dict[str, list[Known]]:
-    """The rows of each arm, in their order."""
-    found: dict[str, list[Known]] = {}
-    for row in rows:
-        found.setdefault(row["arm"], []).append(row)
-    return found
-
-
-def complete(rows: Iterable[Known]) -> list[Known]:
-    """The trials that reached their last epoch."""
-    return [row for row in rows if row["state"] == "complete"]
+    seeds = [f"{_SEED}{number}" for number in range(search.seeds)]
+    values = [*search.objectives, *seeds, *(f"{_RUNG}{epoch}" for epoch in rungs)]
+    return ["arm", "trial", "state", *values, *search.space, *(f"{_SAMPLED}{name}" for name in search.space)]
 
 
 def numbers(names: Iterable[str]) -> list[str]:
@@ -85,44 +90,70 @@ def numbers(names: Iterable[str]) -> list[str]:
     return [name for name in names if name not in ("arm", "state")]
 
 
-def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> optuna.Study:
-    """A study in memory with the trials of an arm, for Optuna's plots and importances."""
-    study = optuna.create_study(study_name=arm, directions=["minimize"] * len(search.objectives))
-    ranges = distributions(search.dimensions(arm))
-    study.add_trials(
-        [
-            create_trial(
-                state=_BY_NAME[row["state"]],
-                params={name: row[f"{_SAMPLED}/{name}"] for name in ranges},
-                distributions=ranges,
-                values=[row[name] for name in search.objectives] if row["state"] == "complete" else None,
-                intermediate_values={epoch: told for epoch, told in rungs_of(row).items() if told is not None},
-            )
-            for row in rows
-        ]
+def to_row(trial: Trial, search: Search) -> dict[str, Cell]:
+    """A trial as a flat row with the table's columns in their order; None where it has no value."""
+    seed_values = trial.seed_values or (None,) * search.seeds
+    return {
+        "arm": trial.arm,
+        "trial": trial.number,
+        "state": trial.state,
+        **{name: trial.values.get(name) for name in search.objectives},
+        **{f"{_SEED}{n}": value for n, value in enumerate(seed_values)},
+        **{f"{_RUNG}{epoch}": value for epoch, value in trial.rungs.items()},
+        **trial.strengths,
+        **{f"{_SAMPLED}{name}": trial.coordinates.get(name) for name in search.space},
+    }
+
+
+def from_row(row: Mapping[str, Any], search: Search) -> Trial:
+    """The trial of a row of the table, as `to_row` wrote it; `Any` because the cells of a CSV file have no types."""
+    seed_values = [row[f"{_SEED}{n}"] for n in range(search.seeds)]
+    return Trial(
+        arm=row["arm"],
+        number=int(row["trial"]),
+        state=row["state"],
+        values={name: row[name] for name in search.objectives if row[name] is not None},
+        seed_values=tuple(value for value in seed_values if value is not None),
+        rungs=rungs_of(row),
+        strengths={name: row[name] for name in search.space},
+        coordinates={name: row[f"{_SAMPLED}{name}"] for name in search.dimensions(row["arm"])},
     )
-    return study
 
 
-def winner(rows: Sequence[Mapping[str, Any]], objective: str) -> Mapping[str, Any] | None:
+def write_trials(path: Path, trials: Iterable[Trial], search: Search, *, rungs: Sequence[int]) -> None:
+    """Write all trials as CSV."""
+    write_csv(path, (to_row(trial, search) for trial in trials), columns=columns(search, rungs))
+
+
+def read_trials(path: Path, search: Search, *, rungs: Sequence[int]) -> tuple[Trial, ...]:
+    """Read what `write_trials` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    return tuple(from_row(row, search) for row in read_csv(path, numbers=numbers(columns(search, rungs))))
+
+
+def winner(trials: Iterable[Trial], objective: str) -> Trial | None:
     """The completed trial with the best value, the earliest where several have it; None where none completed."""
-    return min(complete(rows), key=lambda row: (row[objective], row["trial"]), default=None)
+    completed = (trial for trial in trials if trial.is_complete)
+    return min(completed, key=lambda trial: (trial.values[objective], trial.number), default=None)
 
 
-def front(rows: Sequence[Mapping[str, Any]], objectives: Sequence[str]) -> list[Mapping[str, Any]]:
+def front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Trial]:
     """The completed trials that no other one beats in one objective without being worse in another (Pareto)."""
-    completed = complete(rows)
+    completed = [trial for trial in trials if trial.is_complete]
 
-    def beaten(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        pairs = [(other[name], row[name]) for name in objectives]
+    def is_beaten(trial: Trial, other: Trial) -> bool:
+        pairs = [(other.values[name], trial.values[name]) for name in objectives]
         return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
-    best = [row for row in completed if not any(beaten(row, other) for other in completed)]
-    return sorted(best, key=lambda row: (row[objectives[0]], row["trial"]))
+    best = [trial for trial in completed if not any(is_beaten(trial, other) for other in completed)]
+    return sorted(best, key=lambda trial: (trial.values[objectives[0]], trial.number))
 
 
-def importances(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> dict[str, float] | None:
-    """How much each strength of an arm tells the better trials from the others; shares that add up to 1.
+def importances(arm: str, trials: Iterable[Trial], search: Search) -> dict[str, float] | None:
+    """How well each strength of an arm separates the better trials from the others; shares that add up to 1.
 
     Of the completed trials by the first objective; "better" are the best tenth, or the best five where that is more.
     None where an arm has one strength, or fewer than ten trials were completed.
@@ -131,10 +162,61 @@ def importances(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> 
         Watanabe, Bansal & Hutter 2023, PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary
         subspaces; Optuna's implementation.
     """
-    completed, objective = complete(rows), search.objectives[0]
-    if len(search.dimensions(arm)) < 2 or len(completed) < FEWEST or len({row[objective] for row in completed}) < 2:
+    objective = search.objectives[0]
+    completed = [trial for trial in trials if trial.is_complete]
+    distinct = {trial.values[objective] for trial in completed}
+    if len(search.dimensions(arm)) < 2 or len(completed) < FEWEST or len(distinct) < 2:
         return None
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BETTER / len(completed)))
-    single = search.model_copy(update={"objectives": (objective,)})
-    found = optuna.importance.get_param_importances(study_of(arm, completed, single), evaluator=evaluator)
-    return {name: float(found[name]) for name in search.dimensions(arm)}
+    study = _study(arm, completed, search.model_copy(update={"objectives": (objective,)}))
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(shares[name]) for name in search.dimensions(arm)}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _study(arm: str, trials: Iterable[Trial], search: Search) -> optuna.Study:
+    """A study in memory with the trials of an arm."""
+    study = optuna.create_study(study_name=arm, directions=["minimize"] * len(search.objectives))
+    ranges = distributions(search.dimensions(arm))
+    study.add_trials(
+        [
+            create_trial(
+                state=_BY_NAME[trial.state],
+                params=dict(trial.coordinates),
+                distributions=ranges,
+                values=[trial.values[name] for name in search.objectives] if trial.is_complete else None,
+                intermediate_values={epoch: value for epoch, value in trial.rungs.items() if value is not None},
+            )
+            for trial in trials
+        ]
+    )
+    return study
+
+
+# Of flat rows, for the rooms that do not read records yet.
+
+Known = TypeVar("Known", bound=Mapping[str, Any])
+
+
+def rungs_of(row: Mapping[str, Any]) -> dict[int, float | None]:
+    """What the pruner saw of a trial, by epoch."""
+    return {int(name.removeprefix(_RUNG)): value for name, value in row.items() if name.startswith(_RUNG)}
+
+
+def by_arm(rows: Iterable[Known]) -> dict[str, list[Known]]:
+    """The rows of each arm, in their order."""
+    rows = list(rows)
+    return {arm: [row for row in rows if row["arm"] == arm] for arm in dict.fromkeys(row["arm"] for row in rows)}
+
+
+def complete(rows: Iterable[Known]) -> list[Known]:
+    """The trials that reached their last epoch."""
+    return [row for row in rows if row["state"] == "complete"]
+
+
+def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> optuna.Study:
+    """A study in memory with the trials of an arm, for Optuna's plots."""
+    return _study(arm, [from_row(row, search) for row in rows], search)

@@ -1,154 +1,212 @@
-"""What are the winners worth? Each arm's best trial, and combinations of them, on seeds that no trial has seen.
+"""Winners of a search: each arm's best trial, and combinations of them, on seeds that no trial has seen.
 
-Pure data: from the table of trials to the points that are trained anew, and from their scores to a finished table.
+From trials to the points that are trained anew, and from their scores to the finished table.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.config.decay_timescale import decay_timescale
+from pipeline.config.decay_timescale import DecayTimescale, decay_timescale
 from pipeline.config.points import Point
 from pipeline.config.search_space import STACKED, TUNED, Search, measure, singles
-from pipeline.results.answer import answer
-from pipeline.results.comparison import number
-from pipeline.search.trials import by_arm, front, importances
+from pipeline.core.rng import Purpose, generator
+from pipeline.metrics.names import MetricName
+from pipeline.results.comparison import ScoredPoint, compare_points, study_results
+from pipeline.results.paired_columns import Protocol, Scores
+from pipeline.results.record import finite
+from pipeline.results.search import (
+    ArmResult,
+    ContenderKind,
+    InteractionResult,
+    Optimism,
+    PairResult,
+    SearchResults,
+    TrialCounts,
+)
+from pipeline.results.study import Comparison, DatasetSummary
+from pipeline.search.trials import Trial, front, importances
+from pipeline.statistics.paired_comparison import Direction
+from pipeline.statistics.shared_rows import Groups
 
-Row = Mapping[str, Any]
 REFERENCE = "none"
 COMPARED = (
     *("test/nll", "test/accuracy", "test/ece", "test/debiased", "gap/nll"),
     *("test_ts/nll", "test_ts/ece", "test_ts/debiased", "gap_ts/nll"),
 )
+Metrics = dict[MetricName, Comparison]
 
 
-def contenders(winners: Mapping[str, Row], search: Search, base: Point) -> dict[tuple[str, str], Point]:
+def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dict[tuple[ContenderKind, str], Point]:
     """What is trained anew, by kind and name: every arm's winner, and winners of single arms stacked on each other.
 
     A stack has the strengths of each of its arms and the learning rate of the one with the best value: what one would
     try who has tuned every regularizer alone. The first is the reference.
     """
-    objective = search.objectives[0]
-    found = {(TUNED, arm): _point(base, row, search.arms[arm]) for arm, row in winners.items()}
+    points: dict[tuple[ContenderKind, str], Point] = {
+        (TUNED, arm): _point(base, trial.strengths, search.arms[arm]) for arm, trial in winners.items()
+    }
     alone = [arm for arm in singles(search.arms) if arm in winners]
     groups = [*combinations(alone, 2), *([tuple(alone)] if len(alone) > 2 else [])]
     for group in groups:
-        best_first = sorted(group, key=lambda arm: float(winners[arm][objective]))
-        strengths = {name: winners[arm][name] for arm in reversed(best_first) for name in search.arms[arm]}
-        found[STACKED, "+".join(group)] = _point(base, {**winners[best_first[0]], **strengths}, tuple(strengths))
-    return found
+        best_first = sorted(group, key=lambda arm: winners[arm].values[search.objectives[0]])
+        chosen = {name: winners[arm].strengths[name] for arm in reversed(best_first) for name in search.arms[arm]}
+        points[STACKED, "+".join(group)] = _point(base, {**winners[best_first[0]].strengths, **chosen}, tuple(chosen))
+    return points
 
 
-def _point(base: Point, row: Row, names: Sequence[str]) -> Point:
-    return base.model_copy(update={name: row[name] for name in ("learning_rate", *names)})
+def _point(base: Point, strengths: Mapping[str, float], names: Sequence[str]) -> Point:
+    return base.model_copy(update={name: strengths[name] for name in ("learning_rate", *names)})
 
 
-def search_table(
-    tables: Callable[[str, Sequence[str] | None], dict[str, Any]],
-    scores: Mapping[str, Float[np.ndarray, "points seeds"]],
-    *,
-    winners: Mapping[str, Row],
-    rows: Sequence[Row],
-    search: Search,
-) -> dict[str, Any]:
-    """The finished table of a search, JSON-ready.
+@dataclass(frozen=True)
+class Contenders:
+    """Winners and their combinations, scored on fresh seeds.
 
-    `results` is a table as `results_table` makes it, with the tuned, unregularized network as its reference, and
-    its answer; `arms` says by arm what was searched, what won and how optimistic its value was; `pairs` compares
-    every two winners, `interactions` every combination, stacked or tuned, with the best of its single arms.
+    Attributes:
+        points: The contenders; `name` is an arm's, or several joined by "+".
+        scores: By metric, (points, seeds).
+        groups: By metric on test, (points, seeds, groups).
+        directions: Which way is better, for each metric to be compared.
+        dataset: What is known of the data set.
+        protocol: How they are compared.
+    """
+
+    points: Sequence[ScoredPoint]
+    scores: Scores
+    groups: Groups
+    directions: Mapping[str, Direction]
+    dataset: DatasetSummary
+    protocol: Protocol
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the contenders."""
+        return [point.name for point in self.points]
+
+    def against(self, arm: str) -> dict[str, Metrics]:
+        """Every contender compared with an arm's winner, by the metrics in `COMPARED`."""
+        points = compare_points(
+            self.points,
+            {name: values for name, values in self.scores.items() if name in COMPARED},
+            groups=self.groups,
+            directions={name: direction for name, direction in self.directions.items() if name in COMPARED},
+            reference=self.names.index(arm),
+            dataset=self.dataset,
+            protocol=self.protocol,
+            generator=generator(0, Purpose.BOOTSTRAP),
+        )
+        return {point.name: point.against_reference for point in points}
+
+
+def search_results(
+    entrants: Contenders, *, winners: Mapping[str, Trial], trials: Mapping[str, Sequence[Trial]], search: Search
+) -> SearchResults:
+    """The finished table of a search.
+
+    Its `results` compare all contenders with the tuned, unregularized network and hold the answer; `arms` says by arm
+    what won and how optimistic its value was; `pairs` compares every two winners, `interactions` every combination,
+    stacked or tuned, with the best of its single arms.
 
     Args:
-        tables: makes the table of all contenders against the one of a name, of some metrics or of all.
-        scores: by metric, (points, seeds) in the order of the tables.
-        winners: by arm, the row of its best trial.
-        rows: all trials.
-        search: what was searched, and how.
+        entrants: The scored contenders.
+        winners: By arm, its best trial.
+        trials: By arm, all trials.
+        search: The search's settings.
 
     Raises:
-        ValueError: no point has a finite validation NLL.
+        NothingToChooseError: no contender has a finite validation NLL.
     """
-    results = tables(REFERENCE, None)
-    results["answer"] = answer(results)
-    compared = {
-        (row["name"], arm): row["against_reference"] for arm in winners for row in tables(arm, COMPARED)["points"]
-    }
-    points = {row["name"]: row["parameters"] for row in results["points"]}
-    fresh = dict(zip(points, scores[measure(search.objectives[0])], strict=True))
-    own = by_arm(rows)
-    told: dict[str, Any] = {"search": search, "train_rows": results["dataset"]["train"]}
-    return {
-        "search": search.model_dump(mode="json"),
-        "results": results,
-        "arms": {arm: _arm(arm, row, points[arm], fresh[arm], rows=own[arm], **told) for arm, row in winners.items()},
-        "pairs": [{"a": a, "b": b, "metrics": compared[a, b]} for b, a in combinations(winners, 2)],
-        "interactions": [
-            {**entry, "metrics": compared[entry["name"], entry["best_single"]]}
-            for entry in _combinations(list(points), winners, search)
-        ],
-    }
+    results = study_results(
+        entrants.points,
+        entrants.scores,
+        groups=entrants.groups,
+        directions=entrants.directions,
+        reference=entrants.names.index(REFERENCE),
+        dataset=entrants.dataset,
+        protocol=entrants.protocol,
+        generator=generator(0, Purpose.BOOTSTRAP),
+    )
+    against = {arm: entrants.against(arm) for arm in winners}
+    fresh = dict(zip(entrants.names, entrants.scores[measure(search.objectives[0])], strict=True))
+    points = {point.name: point.parameters for point in entrants.points}
+    return SearchResults(
+        search=search,
+        results=results,
+        arms={
+            arm: _arm_result(
+                trial,
+                trials[arm],
+                fresh=fresh[arm],
+                decay=decay_timescale(points[arm], entrants.dataset.train),
+                search=search,
+            )
+            for arm, trial in winners.items()
+        },
+        pairs=tuple(PairResult(a=a, b=b, metrics=against[b][a]) for b, a in combinations(winners, 2)),
+        interactions=tuple(_interactions(against, entrants.names, winners, search)),
+    )
 
 
-def _combinations(names: Sequence[str], winners: Mapping[str, Row], search: Search) -> Iterator[dict[str, Any]]:
-    """What consists of several single arms, and which of these had the best value in the search."""
-    objective = search.objectives[0]
+def _interactions(
+    against: Mapping[str, Mapping[str, Metrics]], names: Sequence[str], winners: Mapping[str, Trial], search: Search
+) -> Iterator[InteractionResult]:
+    """What consists of several single arms, compared with the one of these that had the best value in the search."""
     alone = {arm: set(search.arms[arm]) for arm in singles(search.arms) if arm in winners}
     for name in names:
-        kind = TUNED if name in search.arms else STACKED
-        inside = [arm for arm, own in alone.items() if arm != name and own <= set(search.arms.get(name, ()))]
+        kind: ContenderKind = TUNED if name in search.arms else STACKED
+        inside = [arm for arm, each in alone.items() if arm != name and each <= set(search.arms.get(name, ()))]
         parts = inside if kind == TUNED else name.split("+")
         if len(parts) > 1:
-            best = min(parts, key=lambda arm: float(winners[arm][objective]))
-            yield {"name": name, "kind": kind, "parts": parts, "best_single": best}
+            best = min(parts, key=lambda arm: winners[arm].values[search.objectives[0]])
+            metrics = against[best][name]
+            yield InteractionResult(name=name, kind=kind, parts=tuple(parts), best_single=best, metrics=metrics)
 
 
-def _arm(
-    arm: str,
-    row: Row,
-    parameters: Mapping[str, Any],
-    fresh: Float[np.ndarray, " seeds"],
+def _arm_result(
+    best: Trial,
+    trials: Sequence[Trial],
     *,
-    rows: Sequence[Row],
+    fresh: Float[np.ndarray, " seeds"],
+    decay: DecayTimescale | None,
     search: Search,
-    train_rows: int,
-) -> dict[str, Any]:
-    states, objectives = [one["state"] for one in rows], search.objectives
-    return {
-        "trial": row["trial"],
-        "value": row[objectives[0]],
-        "strengths": {name: row[name] for name in search.dimensions(arm)},
-        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
-        "optimism": optimism([row[f"seed/{n}"] for n in range(search.seeds)], fresh),
-        "decay": decay_timescale(parameters, train_rows),
-        "importances": importances(arm, rows, search),
-        "front": [
-            {name: one[name] for name in ("trial", *search.objectives)} for one in front(rows, search.objectives)
-        ],
-        "edges": _edges(arm, row, search),
-    }
+) -> ArmResult:
+    states, objectives = [trial.state for trial in trials], search.objectives
+    return ArmResult(
+        trial=best.number,
+        value=best.values[objectives[0]],
+        strengths={name: best.strengths[name] for name in search.dimensions(best.arm)},
+        trials=TrialCounts(
+            complete=states.count("complete"), pruned=states.count("pruned"), failed=states.count("failed")
+        ),
+        optimism=optimism(best.seed_values, fresh),
+        decay=decay,
+        importances=importances(best.arm, trials, search),
+        front=tuple({"trial": trial.number, **trial.values} for trial in front(trials, objectives)),
+        edges=_edges(best, search),
+    )
 
 
-def _edges(arm: str, row: Row, search: Search) -> list[str]:
+def _edges(trial: Trial, search: Search) -> tuple[str, ...]:
     """The strengths that lie within a twentieth of the sampled range of an end that is not "off"."""
-    found = []
-    for name, dimension in search.dimensions(arm).items():
+    edges = []
+    for name, dimension in search.dimensions(trial.arm).items():
         low, high = (math.log(end) if dimension.log else end for end in dimension.sampled)
-        at = row[f"sampled/{name}"]
-        place = ((math.log(at) if dimension.log else at) - low) / (high - low)
-        near_off = dimension.off and (place < 0.5) == (dimension.weak == "low")
-        if row[name] and not near_off and not 0.05 <= place <= 0.95:
-            found.append(name)
-    return found
+        coordinate = trial.coordinates[name]
+        share = ((math.log(coordinate) if dimension.log else coordinate) - low) / (high - low)
+        near_off = dimension.off and (share < 0.5) == (dimension.weak == "low")
+        if trial.strengths[name] and not near_off and not 0.05 <= share <= 0.95:
+            edges.append(name)
+    return tuple(edges)
 
 
-def optimism(
-    searched: Sequence[float], fresh: Float[np.ndarray, " seeds"], *, confidence: float = 0.95
-) -> dict[str, float | None]:
+def optimism(searched: Sequence[float], fresh: Float[np.ndarray, " seeds"], *, confidence: float = 0.95) -> Optimism:
     """How much worse a winner is on fresh seeds than the search took it to be: mean, and Welch's t interval.
 
     Positive is optimistic: the best of many trials is partly the luckiest. The interval says how exactly the two means
@@ -165,13 +223,10 @@ def optimism(
     """
     from scipy import stats  # noqa: PLC0415  (half a second)
 
+    mean = float(np.mean(searched))
     difference = float(np.mean(fresh) - np.mean(searched))
     if len(searched) < 2 or len(fresh) < 2 or not np.isfinite(fresh).all():
-        return {"searched": number(float(np.mean(searched))), "mean": number(difference), "low": None, "high": None}
+        return Optimism(searched=finite(mean), mean=finite(difference), low=None, high=None)
     interval = stats.ttest_ind(fresh, searched, equal_var=False).confidence_interval(confidence)
-    return {
-        "searched": number(float(np.mean(searched))),
-        "mean": number(difference),
-        "low": number(float(interval.low)),
-        "high": number(float(interval.high)),
-    }
+    low, high = finite(float(interval.low)), finite(float(interval.high))
+    return Optimism(searched=finite(mean), mean=finite(difference), low=low, high=high)

@@ -2,91 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.config.params import load_params
+from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
-from pipeline.core.files import (
-    keep_only,
-    read_arrays,
-    write_csv,
-    write_json,
-)
-from pipeline.core.paths import (
-    PARAMS,
-    member_file,
-    result_file,
-    score_file,
-)
+from pipeline.core.files import keep_only, read_arrays
+from pipeline.core.paths import PARAMS, member_file, result_file, score_file
 from pipeline.core.rng import Purpose, generator
-from pipeline.stages.stored_dataset import dataset_summary
+from pipeline.metrics.names import MetricName
 
 if TYPE_CHECKING:
-    pass
+    from pipeline.results.study import PointResult, StudyResults
 
-HISTORY = tuple(f"{split}/{measure}" for split in ("train", "validation") for measure in ("nll", "accuracy"))
-PLOTTED = ("test/nll", "test/ece", "test/debiased", "test/accuracy", "gap/nll", "test_ts/nll", "test_ts/ece")
-Place = tuple[str, str]  # variant and label of a point
+HISTORY = tuple(
+    MetricName(split, "before", metric) for split in ("train", "validation") for metric in ("nll", "accuracy")
+)
+PLOTTED = (
+    *(MetricName("test", "before", metric) for metric in ("nll", "ece", "debiased", "accuracy")),
+    MetricName("gap", "before", "nll"),
+    *(MetricName("test", "after", metric) for metric in ("nll", "ece")),
+)
+DIAGRAM_DIGITS = 4
 
 
 def evaluate(dataset: str, *, jobs: int) -> str:
     """Score every member, compare every point with the unregularized one, and write the finished tables."""
-    from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.answer import answer, significant  # noqa: PLC0415
-    from pipeline.results.comparison import PROTOCOL, results_table  # noqa: PLC0415
-    from pipeline.stages.scores import read_scores, write_scores  # noqa: PLC0415
+    from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
+    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
-    write_scores({score_file(dataset, *place): member_file(dataset, *place) for place in places}, dataset, jobs=jobs)
-    stored = read_scores([score_file(dataset, *place) for place in places])
+    labels = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
+    write_scores({score_file(dataset, *label): member_file(dataset, *label) for label in labels}, dataset, jobs=jobs)
+    try:
+        results = _study_results(dataset, labels, params)
+    except NothingToChooseError as error:
+        raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
+    keep_only(Path("scores") / dataset, [score_file(dataset, *label) for label in labels])
+    write_record(result_file(dataset, "results.json"), results)
+    _write_series(results)
+    return f"results/{dataset}: {len(results.points)} points of {params.study.seeds} members scored and compared"
+
+
+def _study_results(dataset: str, labels: list[tuple[str, str]], params: Params) -> StudyResults:
+    """The finished table of the points with these variants and labels."""
+    from pipeline.evaluation.members import directions  # noqa: PLC0415
+    from pipeline.results.comparison import PROTOCOL, ScoredPoint, study_results  # noqa: PLC0415
+    from pipeline.stages.scores import read_scores  # noqa: PLC0415
+    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
+
+    stored = read_scores([score_file(dataset, *label) for label in labels])
     points = [
-        {"variant": variant, "name": label, "parameters": point.model_dump(mode="json"), "md5": md5}
-        for (variant, label), point, md5 in zip(places, stored.points, stored.md5, strict=True)
+        ScoredPoint(variant=variant, name=label, parameters=point, md5=md5)
+        for (variant, label), point, md5 in zip(labels, stored.points, stored.md5, strict=True)
     ]
-    results = results_table(
+    return study_results(
         points,
         stored.values,
         groups=stored.groups,
         directions=directions(stored.values),
-        reference=places.index(("none", params.variants["none"].labels[0])),
-        dataset=dataset_summary(dataset).model_dump(mode="json"),
+        reference=labels.index(("none", params.variants["none"].labels[0])),
+        dataset=dataset_summary(dataset),
         protocol=PROTOCOL,
         generator=generator(0, Purpose.BOOTSTRAP),
     )
-    try:
-        results["answer"] = answer(results)
-    except ValueError as error:
-        raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
-    write_json(result_file(dataset, "results.json"), significant(results, 6))
-    keep_only(score_file(dataset, "", "").parent, [score_file(dataset, *place) for place in places])
-    _write_series(dataset, places, points, results)
-    return f"reports/{dataset}: {len(points)} points of {params.study.seeds} members scored and compared"
 
 
-def _write_series(dataset: str, places: Sequence[Place], points: list[dict[str, Any]], results: dict[str, Any]) -> None:
-    """Tables for figures: sweeps, histories, reliability bins over seeds, and whole reliability diagrams."""
-    from pipeline.results.answer import significant  # noqa: PLC0415
-    from pipeline.results.reliability import point_diagrams  # noqa: PLC0415
-    from pipeline.results.series import COLUMNS, history_rows, reliability_rows, sweep_rows  # noqa: PLC0415
+def _write_series(results: StudyResults) -> None:
+    """Write the tables of figures: sweeps, histories, reliability bins over seeds, and whole reliability diagrams."""
+    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.results.reliability import Diagrams, point_diagrams  # noqa: PLC0415
+    from pipeline.results.series import (  # noqa: PLC0415
+        HistoryRow,
+        ReliabilityRow,
+        SweepRow,
+        history_rows,
+        reliability_rows,
+        sweep_rows,
+        write_rows,
+    )
     from pipeline.stages.scores import below  # noqa: PLC0415
 
-    inflation = results["protocol"]["inflation"]  # test rows are measured by score, not by bin
-    history: list[dict[str, Any]] = []
-    bins: list[dict[str, Any]] = []
-    diagrams: dict[str, Any] = {}
-    for place, point, row in zip(places, points, results["points"], strict=True):
-        arrays, _ = read_arrays(score_file(dataset, *place))
-        curves, scores = below("curve", arrays), below("score", arrays)
-        shown = {name: curves[f"test/{name}"][None] for name in ("confidence", "accuracy", "count")}
-        measured = {name: arrays[f"history/{name}"][None] for name in HISTORY} | {"epoch": arrays["history/epoch"]}
-        history += history_rows([point], measured, inflation=inflation["training_rows"])
-        bins += reliability_rows([point], shown, inflation=inflation["all_rows"])
-        diagrams[row["key"]] = point_diagrams(curves, scores)
-    sweeps = [row for row in sweep_rows(results) if row["metric"] in PLOTTED]
-    for name, rows in (("history", history), ("reliability", bins), ("sweeps", sweeps)):
-        write_csv(result_file(dataset, f"{name}.csv"), significant(rows, 5), columns=COLUMNS[name])
-    write_json(result_file(dataset, "diagrams.json"), significant(diagrams, 4))
+    dataset, inflation = results.dataset.name, results.protocol.inflation  # test rows are measured by score, not by bin
+    history: list[HistoryRow] = []
+    bins: list[ReliabilityRow] = []
+    diagrams = {}
+    for point in results.points:
+        arrays, _ = read_arrays(_score_file(dataset, point))
+        curves, epochs = below("curve", arrays), arrays["history/epoch"].tolist()
+        by_metric = {metric: arrays[f"history/{metric}"] for metric in HISTORY}
+        history += history_rows(point.variant, point.name, by_metric, epochs=epochs, inflation=inflation.training_rows)
+        binned = below("test", curves)
+        bins += reliability_rows(point.variant, point.name, binned, inflation=inflation.all_rows)
+        diagrams[point.key] = point_diagrams(curves, below("score", arrays))
+    sweeps = [row for row in sweep_rows(results) if row.metric in PLOTTED]
+    write_rows(result_file(dataset, "history.csv"), history, kind=HistoryRow)
+    write_rows(result_file(dataset, "reliability.csv"), bins, kind=ReliabilityRow)
+    write_rows(result_file(dataset, "sweeps.csv"), sweeps, kind=SweepRow)
+    write_record(result_file(dataset, "diagrams.json"), Diagrams(diagrams), digits=DIAGRAM_DIGITS)
+
+
+def _score_file(dataset: str, point: PointResult) -> Path:
+    return score_file(dataset, point.variant, point.name)

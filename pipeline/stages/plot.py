@@ -12,7 +12,6 @@ from pipeline.core.files import (
     keep_only,
     read_csv,
     read_json,
-    write_json,
 )
 from pipeline.core.paths import (
     PARAMS,
@@ -22,7 +21,7 @@ from pipeline.core.paths import (
 )
 from pipeline.core.progress import progress
 from pipeline.stages.drawing import Drawn, forms_at, written
-from pipeline.stages.tables import results_of, search_tables
+from pipeline.stages.tables import results_of, search_tables, study_results_of
 
 if TYPE_CHECKING:
     pass
@@ -34,7 +33,10 @@ def plot(dataset: str, *, jobs: int) -> str:
     """Draw a data set's figures from its finished tables, and write its section of the report."""
     from joblib import Parallel, delayed  # noqa: PLC0415
 
-    from pipeline.reporting.page import section  # noqa: PLC0415
+    from pipeline.reporting.sections import Section  # noqa: PLC0415
+    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+    from pipeline.results.study import StudyResults  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
@@ -48,19 +50,21 @@ def plot(dataset: str, *, jobs: int) -> str:
     folder = figure_file(dataset, "")
     files, pictures = written(drawn)
     keep_only(folder, files)
-    write_json(section_file(dataset), section(tables["results"], tables["search"], pictures))
+    results = read_record(StudyResults, result_file(dataset, "results.json"))
+    search = read_record(SearchResults, result_file(dataset, "search.json"))
+    write_record(section_file(dataset), Section(results=results, search=search, pictures=pictures))
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 
 
 def _tables(dataset: str) -> dict[str, Any]:
-    from pipeline.results.series import sweep_rows  # noqa: PLC0415
+    from pipeline.results.series import cells, sweep_rows  # noqa: PLC0415
 
     results = results_of(dataset)
     return {
         "results": results,
         "diagrams": read_json(result_file(dataset, "diagrams.json")),
         "history": read_csv(result_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
-        "sweeps": sweep_rows(results),
+        "sweeps": [cells(row) for row in sweep_rows(study_results_of(dataset))],
         **search_tables(dataset),
     }
 

@@ -1,33 +1,34 @@
-"""The stage `search@dataset`: trials by Optuna, winners on fresh seeds, and a table that says what they are worth."""
+"""The command `search`: trials by Optuna, winners on fresh seeds, and a table that compares them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.config.params import Params, load_params
 from pipeline.config.points import Point
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
-from pipeline.core.files import keep_only, write_csv, write_json
+from pipeline.core.files import keep_only, write_json
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, result_file, trials_file
 from pipeline.core.progress import progress
-from pipeline.core.rng import Purpose, generator
 from pipeline.data.storage import seed_data
-from pipeline.stages.stored_dataset import dataset_summary, load_data
+from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from pipeline.results.search import ContenderKind
     from pipeline.search.optimize import Task
+    from pipeline.search.trials import Trial
+    from pipeline.search.winners import Contenders
 
 MEMBERS = Path(".cache")  # what the contenders predict is needed for their scores alone
-Rows = list[dict[str, Any]]
-Place = tuple[str, str]  # kind and name of a contender
 
 
 def search(
@@ -44,13 +45,14 @@ def search(
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     arms = [look_up(name, {arm: arm for arm in params.search.arms}, "--arm") for name in arm or params.search.arms]
     task, names = _task(dataset, params), _names(dataset, params)
-    with opened(journal_file(dataset).absolute(), storage or os.environ.get(VARIABLE)) as place:
+    with opened(journal_file(dataset).absolute(), storage or os.environ.get(VARIABLE)) as opened_storage:
         if fresh:
-            _forget(place, [names[name] for name in arms])
-        found = _search(dataset, task, place, {name: names[name] for name in arms}, trials=trials, jobs=jobs)
+            _forget(opened_storage, [names[name] for name in arms])
+        wanted = {name: names[name] for name in arms}
+        by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs)
     if arm or trials:
-        return _overview(dataset, found, params)
-    return _conclude(dataset, found, params, jobs=jobs)
+        return _overview(dataset, by_arm, params)
+    return _conclude(dataset, by_arm, params, jobs=jobs)
 
 
 def _task(dataset: str, params: Params) -> Task:
@@ -78,10 +80,10 @@ def _names(dataset: str, params: Params) -> dict[str, str]:
         files=[data_file(dataset)],
     )
     ranges = {arm: [(n, d.model_dump(mode="json")) for n, d in search.dimensions(arm).items()] for arm in search.arms}
-    return {arm: f"{dataset} {arm} {fingerprint(shared, own)[:8]}" for arm, own in ranges.items()}
+    return {arm: f"{dataset} {arm} {fingerprint(shared, space)[:8]}" for arm, space in ranges.items()}
 
 
-def _forget(storage: Any, names: Sequence[str]) -> None:
+def _forget(storage: BaseStorage, names: Sequence[str]) -> None:
     """Delete studies, so that they start anew."""
     import optuna  # noqa: PLC0415
 
@@ -91,10 +93,11 @@ def _forget(storage: Any, names: Sequence[str]) -> None:
 
 
 def _search(
-    dataset: str, task: Task, storage: Any, names: Mapping[str, str], *, trials: int | None, jobs: int
-) -> dict[str, Rows]:
-    """Search with progress, publishing after every batch unless it only looks around; the table's rows by arm."""
+    dataset: str, task: Task, storage: BaseStorage, names: Mapping[str, str], *, trials: int | None, jobs: int
+) -> dict[str, list[Trial]]:
+    """Search with progress, publishing after every batch unless it only looks around; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
+    from pipeline.search.trials import to_row  # noqa: PLC0415
     from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.tracking.publishing import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
@@ -103,94 +106,99 @@ def _search(
     budget, say = trials or task.search.trials, meanwhile(tracking_uri(Path.cwd()))
     published = trials is None and len(names) == len(task.search.arms)
     each = task.search.seeds * task.base.epochs
-    rows: dict[str, Rows] = {}
-    text = _progress_text(dataset, rows, task.search.objectives[0], len(names) * budget)
+    by_arm: dict[str, list[Trial]] = {}
+    text = _progress_text(dataset, by_arm, task.search.objectives[0], len(names) * budget)
     with workers("threading"), progress(text, len(names) * budget * each, "epochs") as tick:
         for finished in run(task, storage, names, trials=budget, jobs=jobs, tick=tick):
-            if not rows:
+            if not by_arm:
                 tick(sum(map(len, finished.values())) * each)
-            rows |= _rows(finished, task)
+            by_arm |= _records(finished, task)
             if published:
-                so_far = [row for of_arm in rows.values() for row in of_arm]
+                so_far = [to_row(trial, task.search) for of_arm in by_arm.values() for trial in of_arm]
                 records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs)
-                goes_on = min(map(len, rows.values())) < budget
+                goes_on = min(map(len, by_arm.values())) < budget
                 say(records, [experiment_of(dataset, task.search)] * goes_on, goes_on)
-    return rows
+    return by_arm
 
 
-def _progress_text(dataset: str, rows: Mapping[str, Rows], objective: str, total: int) -> Callable[[], str]:
-    """What stands beside the bar: trials so far and a second, and the best of them, whenever it is asked."""
+def _records(finished: Mapping[str, Sequence[FrozenTrial]], task: Task) -> dict[str, list[Trial]]:
+    from pipeline.search.trials import trial_of  # noqa: PLC0415
+
+    return {
+        arm: [trial_of(arm, trial, task.search, task.rungs) for trial in trials] for arm, trials in finished.items()
+    }
+
+
+def _progress_text(
+    dataset: str, by_arm: Mapping[str, Sequence[Trial]], objective: str, total: int
+) -> Callable[[], str]:
+    """Text beside the bar: trials so far and a second, and the best of them, whenever it is asked."""
     from pipeline.search.trials import winner  # noqa: PLC0415
 
     start: list[tuple[float, int]] = []
 
     def text() -> str:
-        done = [row for of_arm in rows.values() for row in of_arm]
-        if rows and not start:
+        done = [trial for of_arm in by_arm.values() for trial in of_arm]
+        if by_arm and not start:
             start.append((monotonic(), len(done)))
         best = winner(done, objective)
-        found = f", best {best['arm']} {best[objective]:.4f}" if best else ""
+        best_text = f", best {best.arm} {best.values[objective]:.4f}" if best else ""
         new = len(done) - start[0][1] if start else 0
         rate = f", {new / (monotonic() - start[0][0]):.1f} trials/s" if new else ""
-        return f"{dataset}: {len(done)} of {total} trials{rate}{found}"
+        return f"{dataset}: {len(done)} of {total} trials{rate}{best_text}"
 
     return text
 
 
-def _rows(finished: Mapping[str, Sequence[FrozenTrial]], task: Task) -> dict[str, Rows]:
-    from pipeline.search.trials import row_of  # noqa: PLC0415
-
-    return {arm: [row_of(arm, trial, task.search, task.rungs) for trial in found] for arm, found in finished.items()}
-
-
-def _overview(dataset: str, found: Mapping[str, Rows], params: Params) -> str:
+def _overview(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Params) -> str:
     """The best trial of each arm, for someone who looks around."""
     from pipeline.search.trials import winner  # noqa: PLC0415
 
     objective = params.search.objectives[0]
     lines = [f"{dataset}: the best of each arm by mean {objective} on validation rows of {params.search.seeds} seeds"]
-    for arm, rows in found.items():
-        best = winner(rows, objective)
+    for arm, trials in by_arm.items():
+        best = winner(trials, objective)
         if best is None:
-            lines.append(f"  {arm}: no trial of {len(rows)} was completed")
+            lines.append(f"  {arm}: no trial of {len(trials)} was completed")
             continue
-        chosen = ", ".join(f"{name}={best[name]:g}" for name in params.search.dimensions(arm))
-        lines.append(f"  {arm:<16} {best[objective]:.4f}  {chosen} (trial {best['trial']} of {len(rows)})")
+        chosen = ", ".join(f"{name}={best.strengths[name]:g}" for name in params.search.dimensions(arm))
+        lines.append(f"  {arm:<16} {best.values[objective]:.4f}  {chosen} (trial {best.number} of {len(trials)})")
     return "\n".join(
         [*lines, "Nothing was written; `dvc repro` searches as params.yaml says and goes on from these trials."]
     )
 
 
-def _conclude(dataset: str, found: Mapping[str, Rows], params: Params, *, jobs: int) -> str:
-    """Write the trials, train the winners on fresh seeds, and write what they are worth."""
-    from pipeline.results.answer import significant  # noqa: PLC0415
-    from pipeline.search.trials import columns, winner  # noqa: PLC0415
-    from pipeline.search.winners import contenders, search_table  # noqa: PLC0415
+def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Params, *, jobs: int) -> str:
+    """Train the winners on fresh seeds, compare them, and write the table and the trials."""
+    from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
+    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.search.trials import to_row, winner, write_trials  # noqa: PLC0415
+    from pipeline.search.winners import contenders, search_results  # noqa: PLC0415
 
     search, base = params.search, _base(params)
-    rows = [row for of_arm in found.values() for row in of_arm]
-    best = {arm: winner(of_arm, search.objectives[0]) for arm, of_arm in found.items()}
-    winners = {arm: row for arm, row in best.items() if row is not None}
+    best = {arm: winner(trials, search.objectives[0]) for arm, trials in by_arm.items()}
+    winners = {arm: trial for arm, trial in best.items() if trial is not None}
     if "none" not in winners:
-        raise InputError(f"{dataset}: search: arm none must complete a trial, all of {len(found['none'])} diverged")
+        raise InputError(f"{dataset}: search: arm none must complete a trial, all of {len(by_arm['none'])} diverged")
     points = contenders(winners, search, base)
-    files = {champion_file(dataset, *place): point for place, point in points.items()}
+    files = {champion_file(dataset, *label): point for label, point in points.items()}
     fitted = _train_and_score(dataset, files, params.study.seeds, jobs=jobs)
     try:
-        table = search_table(*_tables(dataset, list(points)), winners=winners, rows=rows, search=search)
-    except ValueError as error:
+        results = search_results(_scored(dataset, list(points)), winners=winners, trials=by_arm, search=search)
+    except NothingToChooseError as error:
         raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
-    write_json(result_file(dataset, "search.json"), significant(table, 6))
-    write_csv(trials_file(dataset), rows, columns=columns(search, search.pruner.rungs(base.epochs)))
-    write_json(result_file(dataset, "best.json"), winners)
+    write_record(result_file(dataset, "search.json"), results)
+    trials = [trial for of_arm in by_arm.values() for trial in of_arm]
+    write_trials(trials_file(dataset), trials, search, rungs=search.pruner.rungs(base.epochs))
+    write_json(result_file(dataset, "best.json"), {arm: to_row(trial, search) for arm, trial in winners.items()})
     return (
-        f"{result_file(dataset, 'search.json')}: {len(rows)} trials of {len(found)} arms, {len(points)} contenders on "
-        f"{params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} kept)"
+        f"{result_file(dataset, 'search.json')}: {len(trials)} trials of {len(by_arm)} arms, {len(points)} contenders "
+        f"on {params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} recalled)"
     )
 
 
 def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, jobs: int) -> int:
-    """Train contenders on the study's own seeds and score them, where their scores do not hold any more."""
+    """Train contenders on the study's own seeds and score them, where the memo does not have them."""
     from pipeline.stages.members import write_members  # noqa: PLC0415
     from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
@@ -209,34 +217,24 @@ def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, j
     return fitted
 
 
-def _tables(dataset: str, contenders: Sequence[Place]) -> tuple[Callable[..., dict[str, Any]], dict[str, Any]]:
-    """What makes a finished table of the contenders, against any of them, and their objectives on validation rows."""
+def _scored(dataset: str, labels: Sequence[tuple[ContenderKind, str]]) -> Contenders:
+    """The contenders of these kinds and names with their scores."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import PROTOCOL, results_table  # noqa: PLC0415
+    from pipeline.results.comparison import PROTOCOL, ScoredPoint  # noqa: PLC0415
+    from pipeline.search.winners import Contenders  # noqa: PLC0415
     from pipeline.stages.scores import read_scores  # noqa: PLC0415
+    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
 
-    stored = read_scores([champion_file(dataset, *place) for place in contenders])
+    stored = read_scores([champion_file(dataset, *label) for label in labels])
     points = [
-        {"variant": name, "name": name, "kind": kind, "parameters": point.model_dump(mode="json"), "md5": md5}
-        for (kind, name), point, md5 in zip(contenders, stored.points, stored.md5, strict=True)
+        ScoredPoint(variant=name, name=name, kind=kind, parameters=point, md5=md5)
+        for (kind, name), point, md5 in zip(labels, stored.points, stored.md5, strict=True)
     ]
-    scores, groups = stored.values, stored.groups
-    better, names, dataset_ = (
-        directions(scores),
-        [name for _, name in contenders],
-        dataset_summary(dataset).model_dump(mode="json"),
+    return Contenders(
+        points=points,
+        scores=stored.values,
+        groups=stored.groups,
+        directions=directions(stored.values),
+        dataset=dataset_summary(dataset),
+        protocol=PROTOCOL,
     )
-
-    def tables(reference: str, metrics: Collection[str] | None) -> dict[str, Any]:
-        return results_table(
-            points,
-            {name: values for name, values in scores.items() if metrics is None or name in metrics},
-            groups=groups,
-            directions={name: way for name, way in better.items() if metrics is None or name in metrics},
-            reference=names.index(reference),
-            dataset=dataset_,
-            protocol=PROTOCOL,
-            generator=generator(0, Purpose.BOOTSTRAP),
-        )
-
-    return tables, scores

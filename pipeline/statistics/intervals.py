@@ -1,4 +1,4 @@
-"""How much is a metric, or its difference between two cells, and how well do the seeds know it?
+"""Student t intervals of means over seeds, of paired differences and of ratios (Fieller).
 
 Many columns (metrics, points) at once: arrays are (*columns, seeds) and the last axis is reduced. No BLAS product is
 used, so a column has the same bits in any company.
@@ -129,7 +129,7 @@ def mean_ratio(
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuse what is no confidence."""
+    """Raise ValueError unless a confidence lies within (0, 1)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
 

@@ -1,4 +1,4 @@
-"""Is one regularizer better than another, by how much, and would more seeds settle it?
+"""Paired comparison by P(better): bootstrap over seeds, verdicts, seeds to settle it, and Holm's correction.
 
 Many columns (metrics, points) at once: arrays are (*columns, seeds) and the last axis is reduced. No BLAS
 product is used and wins are counted in integers, so a column has the same bits in any company.
@@ -63,7 +63,7 @@ def probability_better(
 def verdict(
     p_better: Probability, *, seeds: int, gamma: float = 0.75, confidence: float = 0.95
 ) -> Shaped[np.ndarray, "*columns"]:
-    """Words for P(A better): "better", "worse" or "no evidence", one per column.
+    """The verdict of P(A better), "better", "worse" or "no evidence", one per column.
 
     "better" iff the interval lies above 1/2 (not chance) and reaches above `gamma` (large enough to matter); "worse"
     is its mirror image. With fewer than `fewest_seeds(confidence)` seeds it is always "no evidence": the bootstrap

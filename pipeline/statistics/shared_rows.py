@@ -1,11 +1,11 @@
-"""How much do the results of seeds have in common, and how much wider must an interval over them be?
+"""Correlation of seeds that share rows, and how much wider it makes an interval over them.
 
 Seeds that resplit one pool share training, validation and test rows; seeds that draw their own share a test set.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -18,18 +18,29 @@ _ON_TEST = ("test", "test_ts", "gap", "gap_ts")
 
 
 @dataclass(frozen=True)
+class SplitSizes:
+    """Rows of the parts of a split, and whether the seeds resplit one pool of rows."""
+
+    train: int
+    validation: int
+    test: int
+    overlapping: bool
+
+
+@dataclass(frozen=True)
 class Overlap:
     """How much the seeds' results have in common because they share rows."""
 
-    dataset: Mapping[str, Any]
+    sizes: SplitSizes
     groups: Groups
     selecting: np.ndarray
     """Whether validation rows chose a point's weights, one flag a point."""
 
-    def share(self, *parts: str) -> float:
+    def share(self, *parts: Literal["train", "validation", "test"]) -> float:
         """What share of the pool these parts of a split fill; 0 where seeds draw rows of their own."""
-        total = sum(self.dataset[part] for part in ("train", "validation", "test"))
-        return sum(self.dataset[part] for part in parts) / total if self.dataset["overlapping"] else 0.0
+        sizes = self.sizes
+        total = sizes.train + sizes.validation + sizes.test
+        return sum(getattr(sizes, part) for part in parts) / total if sizes.overlapping else 0.0
 
     def rho(self, metric: str) -> np.ndarray:
         """Largest correlation that the rows a point was fitted on can cause, (points,).

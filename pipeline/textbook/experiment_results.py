@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.statistics.intervals import Widening
-from pipeline.statistics.shared_rows import Overlap
+from pipeline.statistics.shared_rows import Overlap, SplitSizes
 
 TESTED = ("test~", "scaled", "sampled", "desmoothed")  # conditions of the test rows, which have their correction
 STEM = "test"
@@ -93,7 +93,8 @@ def widening(
     return overlap.widening(name, values, groups)
 
 
-def _as_used(dataset: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """The description of a data set of whose training rows so many are used: the others stand idle with the test's."""
+def _as_used(dataset: Mapping[str, Any], rows: int) -> SplitSizes:
+    """The sizes of a data set of whose training rows so many are used: the others stand idle with the test's."""
     idle = max(dataset["train"] - rows, 0)
-    return {**dataset, "train": dataset["train"] - idle, "test": dataset["test"] + idle}
+    train, test = dataset["train"] - idle, dataset["test"] + idle
+    return SplitSizes(train, dataset["validation"], test, dataset["overlapping"])

@@ -88,8 +88,8 @@ def _place(x: str, experiment: Experiment, place: int, one: Measured) -> Any:
     """Where a cell stands on an axis: its name, a field of it, or over how many epochs its weight decay averages."""
     label, cell = list(experiment.cells.items())[place]
     if x == TIMESCALE:
-        timescale = decay_timescale(cell.model_dump(), cell.rows or one.dataset["train"])
-        return timescale["epochs"] if timescale else None
+        timescale = decay_timescale(cell, cell.rows or one.dataset["train"])
+        return timescale.epochs if timescale else None
     return label if x == CELL else getattr(cell, x)
 
 

@@ -2,9 +2,7 @@
 
 import copy
 import json
-import math
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,16 +14,12 @@ import pytest
 from matplotlib.colors import to_hex
 
 from pipeline.config.decay_timescale import decay_timescale, zones
-from pipeline.config.search_space import OBJECTIVES, Dimension, Search
+from pipeline.config.search_space import Dimension, Search
 from pipeline.core.files import read_csv
 from pipeline.reporting.figures import canvas, slices
 from pipeline.reporting.figures import search as search_figures
 from pipeline.reporting.figures import trials as trial_figures
-from pipeline.reporting.text import search as search_text
-from pipeline.reporting.text.numbers import OBJECTIVES as SPOKEN
-from pipeline.reporting.text.numbers import short
 from pipeline.results.readable_names import readable_arms
-from pipeline.search.optimize import OBJECTIVES as JUDGED
 from pipeline.search.trials import columns, numbers
 
 ROOT = Path(__file__).parents[2]
@@ -334,104 +328,3 @@ class TestSlices:
             found = slices.ticks(Dimension(low=low, high=high, log=log, off=0.2, weak=weak))
             assert 2 <= len(found) <= 6
             assert all(low <= tick <= high for tick in found)
-
-
-class TestWords:
-    def test_every_objective_can_be_spoken_of(self) -> None:
-        assert set(SPOKEN) == set(OBJECTIVES) == set(JUDGED)
-
-    @pytest.mark.parametrize(
-        ("verdict", "words"),
-        [("better", "better than"), ("worse", "worse than"), ("no evidence", "not shown to be better than")],
-    )
-    def test_the_best_arm_is_compared_with_the_best_single_one(self, both: Tables, verdict: str, words: str) -> None:
-        found = both[0]
-        for place, name in enumerate(
-            ("cocktail", "augmentation", "none", "dropout", "weight_decay", "label_smoothing")
-        ):
-            row = next(row for row in found["results"]["points"] if row["name"] == name)
-            row["metrics"]["validation_ts/nll"]["mean"] = 0.1 * (place + 1)
-        compared = next(e for e in found["pairs"] if {e["a"], e["b"]} == {"cocktail", "augmentation"})
-        compared["metrics"]["test_ts/nll"]["verdict"] = verdict
-        said = search_text.conclusion(found)
-        answer = found["results"]["answer"]
-        assert answer["after_scaling"]["recommendation"] == "use"
-        assert said[0].startswith(f"Use {readable_arms(answer['after_scaling']['key'])}: ")
-        assert len(said[0]) >= len(answer["sentence"]) - 10
-        assert f"cocktail, is {words} the best single one, augmentation: " in said[1]
-
-    def test_a_best_arm_that_is_single_is_said_to_be(self, both: Tables) -> None:
-        found = both[0]
-        row = next(row for row in found["results"]["points"] if row["name"] == "dropout")
-        row["metrics"]["validation_ts/nll"]["mean"] = 0.0
-        assert "dropout, is a single one" in search_text.conclusion(found)[1]
-
-    def test_unregularized_is_as_good_where_nothing_is_better(self, both: Tables) -> None:
-        found = both[0]
-        assert len(search_text.conclusion(found)) == 2
-        for row in found["results"]["points"]:
-            for entry in row["against_reference"].values():
-                entry["verdict"] = "no evidence"
-        assert search_text.conclusion(found)[-1].startswith("Unregularized is as good")
-
-    def test_a_comparison_is_the_same_from_both_sides(self) -> None:
-        found = BOTH["mixture"][0]
-        there = search_text.pair(found, "dropout", "none", "test/nll")
-        back = search_text.pair(found, "none", "dropout", "test/nll")
-        other = {"better": "worse", "worse": "better", "no evidence": "no evidence"}
-        assert back["verdict"] == other[there["verdict"]]
-        assert [back[end] for end in ("difference", "low", "high")] == [
-            -there[end] for end in ("difference", "high", "low")
-        ]
-        with pytest.raises(KeyError, match="dropout and nobody"):
-            search_text.pair(found, "dropout", "nobody", "test/nll")
-
-    def test_the_matrix_has_after_below_and_before_above_the_diagonal(self, both: Tables) -> None:
-        found = both[0]
-        lines = dict(search_text.matrix(found))
-        below, above = (search_text.pair(found, "dropout", "none", f"test{stage}/nll") for stage in ("_ts", ""))
-        assert lines["dropout"][0]["difference"] == short(below["difference"], sign=True).replace("-", "−")
-        assert lines["none"][1]["difference"] == short(-above["difference"], sign=True).replace("-", "−")
-        assert all(cells[place] is None for place, cells in enumerate(lines.values()))
-
-    def test_a_reader_is_told_of_edges_and_of_decay_that_does_nothing(self, both: Tables) -> None:
-        arms = both[0]["arms"]
-        arms["weight_decay"] |= {"edges": ["weight_decay"], "decay": {"epochs": 71.6, "of": 60, "warning": None}}
-        arms["cocktail"] |= {"edges": [], "decay": {"epochs": 25928.7, "of": 60, "warning": "no-op"}}
-        arms["dropout"] |= {"edges": [], "strengths": {"learning_rate": 0.001, "dropout": 0.0}}
-        for arm, low in (("none", -0.1), ("dropout", None), ("weight_decay", 0.1)):
-            arms[arm]["optimism"]["low"] = low
-        rows = {row["arm"]: row for row in search_text.arm_rows(both[0])}
-        assert rows["weight decay"]["notes"] == [
-            "weight decay is near the end of its range: beyond may be better still",
-            "weight decay has a timescale of 72 epochs, of 60 in all",
-        ]
-        assert rows["cocktail"]["notes"] == ["weight decay has a timescale of 25,929 epochs, of 60 in all: no-op"]
-        assert rows["dropout"]["notes"] == [
-            "all off: the unregularized network, at the learning rate that this arm found"
-        ]
-        assert [rows[name]["optimistic"] for name in ("none", "dropout", "weight decay")] == [False, False, True]
-
-    def test_the_printed_table_has_every_arm_within_its_width(self, both: Tables) -> None:
-        found = both[0]
-        printed = search_text.render(found)
-        assert max(map(len, printed.splitlines())) <= 120
-        for row in search_figures.tuned(found):
-            (line,) = (
-                line for line in printed.splitlines() if re.match(rf"{readable_arms(row['name'])} +learning", line)
-            )
-            counts = found["arms"][row["name"]]["trials"]
-            assert f" {counts['complete']}/{counts['pruned']}/{counts['failed']} " in line
-        assert "\x1b[1;32m" in search_text.render(found, color=True)
-
-    @pytest.mark.parametrize("change", [alone, lambda *both: without(*both, "augmentation", "cocktail")])
-    def test_small_searches_can_be_read(self, both: Tables, change: Any) -> None:
-        found, _ = change(*both)
-        assert search_text.render(found)
-        assert search_text.markdown([found]).count("\n| ") >= 2
-        assert search_text.worth_rows(found)
-
-    def test_shares_of_a_shade_are_those_of_the_range(self) -> None:
-        low, high = zones(60)
-        assert math.isclose(math.exp(-1 / low), 0.5)
-        assert math.isclose(math.exp(-60 / high), 0.95)

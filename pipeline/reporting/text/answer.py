@@ -1,0 +1,123 @@
+"""The answer as text: a sentence for a terminal, and the few numbers of a data set's card on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.metrics.names import STAGES
+from pipeline.reporting.text.numbers import interval, short, typeset
+from pipeline.reporting.text.points import STAGE_NAMES, test_nll
+from pipeline.results.answer import Notation, answer_sentence
+from pipeline.results.readable_names import readable
+from pipeline.results.study import Answer, Choice, Comparison, GapClosed, MetricSummary, StageCalibration, StudyResults
+
+
+def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
+    """What to use and why; `name` writes a point's key as people would."""
+    return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
+
+
+@dataclass(frozen=True)
+class Card:
+    """The answer in a few numbers: whether to use a point, texts by question, and what to know before following it."""
+
+    use: bool
+    key: str
+    texts: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def card(results: StudyResults) -> Card:
+    """A data set's answer for the page."""
+    choice = results.answer.after_scaling
+    texts = {**_difference(choice), **_closed(results), **_off(choice.calibration.chosen)}
+    texts["can its probabilities be trusted?"] = _trusted(results)
+    return Card(choice.recommendation == "use", choice.key, texts, tuple(_notes(results.answer)))
+
+
+def _wins(test: Comparison, seeds: int) -> str:
+    estimate = test.p_better.estimate
+    return "an unknown share of the" if estimate is None else f"{estimate * seeds:g} of {seeds}"
+
+
+def _difference(choice: Choice) -> dict[str, str]:
+    test = choice.test
+    if test is None or test.difference is None:
+        return {}
+    return {
+        "test NLL after temperature scaling, against none": interval(test.difference, test, sign=True),
+        "better in": f"{_wins(test, choice.seeds)} paired seeds",
+    }
+
+
+def _closed(results: StudyResults) -> dict[str, str]:
+    point = results.point(results.answer.after_scaling.key)
+    texts = {}
+    for stage in STAGES:
+        entry = point.comparison(test_nll(stage).on("gap"))
+        if entry is not None and entry.closed is not None and entry.closed.percent is not None:
+            question = f"percent of the generalization gap closed, {STAGE_NAMES[stage]}"
+            texts[question] = interval(entry.closed.percent, entry.closed, digits=0)
+    return texts
+
+
+def _off(chosen: StageCalibration) -> dict[str, str]:
+    sides = {"before": (chosen.before, chosen.before_floor), "after": (chosen.after, chosen.after_floor)}
+    return {
+        f"its confidence {STAGE_NAMES[stage]} is off by": (
+            f"{100 * ece:.1f} points on average; {100 * floor:.1f} would be chance"
+        )
+        for stage in STAGES
+        for ece, floor in [sides[stage]]
+        if ece is not None and floor is not None
+    }
+
+
+def _trusted(results: StudyResults) -> str:
+    metrics = results.point(results.answer.after_scaling.key).metrics
+    names = {stage: test_nll(stage)._replace(metric="debiased") for stage in STAGES}
+    return "; ".join(f"{STAGE_NAMES[stage]} {_trust(metrics.get(name))}" for stage, name in names.items())
+
+
+def _trust(squared: MetricSummary | None) -> str:
+    """What the debiased squared calibration error says, as the root in percentage points; that of noise alone is 0."""
+    if squared is None or squared.mean is None or squared.low is None or squared.high is None:
+        return "it cannot be told"
+    low, middle, high = (100 * max(end, 0.0) ** 0.5 for end in (squared.low, squared.mean, squared.high))
+    if squared.low <= 0:
+        return f"no error is shown beyond chance (at most {high:.1f} points)"
+    return f"to within {middle:.1f} [{low:.1f}, {high:.1f}] points (root mean square, beyond chance)"
+
+
+def _notes(answer: Answer) -> Iterator[str]:
+    """What a reader should know before following the answer."""
+    choice = answer.after_scaling
+    if choice.calibration.is_worse:
+        yield "Scale its temperature: as trained its confidence is further off than that of no regularization."
+    for parameter in choice.at_edge:
+        yield f"{readable(parameter)} is the strongest tried: more may be better still."
+    if not answer.agree:
+        yield f"Without temperature scaling validation would choose {readable(answer.plain.key)}."
+
+
+def markdown(results: StudyResults) -> str:
+    """A data set's answer for the README, in one line."""
+    choice, name = results.answer.after_scaling, results.dataset.name
+    test, trust = choice.test, choice.calibration.chosen
+    if choice.recommendation != "use" or test is None:
+        return f"**{name}**: {sentence(results)}"
+    parts = [
+        f"**{name}**: use **{readable(choice.key)}**. Test NLL after temperature scaling changes by "
+        f"{interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired seeds, "
+        f"{results.protocol.confidence:.0%} interval), {_share(choice.gap_closed)}the ECE is {short(trust.before)} as "
+        f"trained and {short(trust.after)} after scaling (chance alone: {short(trust.after_floor)})",
+        *(f"{readable(parameter)} is the strongest tried" for parameter in choice.at_edge),
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _share(closed: GapClosed | None) -> str:
+    if closed is None or closed.percent is None:
+        return ""
+    return f"{interval(closed.percent, closed, digits=0)} percent of the gap after scaling closes, and "
