@@ -1,7 +1,7 @@
 """R-drop's second pass of a training step: the same batch under other masks of hidden units.
 
-Members without R-drop go through it too where another has it, and keep the bits of the first pass: a larger batch
-would make other products of them. Batch normalization's running statistics follow the first pass alone.
+Members without R-drop go through it too where another has it, and keep the bits of the first pass: a batch of twice
+the rows, as in the paper's code, would change their batch statistics. Running statistics follow the first pass alone.
 
 Reference: Liang et al. (2021), R-Drop: regularized dropout for neural networks, algorithm 1.
 """
