@@ -1,71 +1,95 @@
-"""Finished tables of the claims ledger, made by hand: every shape that a claim may have."""
+"""Finished tables of the textbook's claims, made by hand: every shape that a claim may have."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from pipeline.textbook.verdicts import Verdict, counted
+from pipeline.results.record import Level
+from pipeline.results.textbook import (
+    ENOUGH,
+    AuditRow,
+    CheckResult,
+    ClaimResult,
+    ClaimVerdict,
+    Direction,
+    EffectCell,
+    EffectResult,
+    FigureAxes,
+    FigureLine,
+    Quantifier,
+    TextbookResults,
+    VerdictCounts,
+)
 
-Row = dict[str, Any]
 
-
-def cell(dataset: str, mean: float | None, half: float = 0.03, verdict: Verdict = "supported", **more: Any) -> Row:
+def cell(
+    dataset: str, mean: float | None, half: float = 0.03, verdict: ClaimVerdict = "supported", *,
+    strict: ClaimVerdict | None = None, against: str = "as it is", at: dict[str, Level] | None = None,
+    inflation: float = 0.0,
+) -> EffectCell:  # fmt: skip
     """An effect on one data set; its interval reaches `half` to both sides."""
-    ends = {"low": None, "high": None} if mean is None else {"low": mean - half, "high": mean + half}
-    fixed = {"at": {}, "of": "dropout=0.5", "against": "as it is", "of_mean": 0.3, "against_mean": 0.7, "n": 30}
-    named = {"dataset": dataset, "mean": mean, **ends, "inflation": 0.0, "verdict": verdict, "strict": verdict}
-    return {**fixed, **named, **more}
+    low, high = (None, None) if mean is None else (mean - half, mean + half)
+    return EffectCell(
+        dataset=dataset, at=at or {}, of="dropout=0.5", against=against, of_mean=0.3, against_mean=0.7, n=30,
+        mean=mean, low=low, high=high, inflation=inflation, freedom=29.0, verdict=verdict, strict=strict or verdict,
+    )  # fmt: skip
 
 
-def effect(says: str, *cells: Row, metric: str = "gap/nll", **more: Any) -> Row:
-    fixed = {"direction": "lower", "least": 0.01, "denied": False, "experiment": "made", "against_metric": metric}
-    return {"says": says, "metric": metric, **fixed, **more, "cells": list(cells)}
+def effect(
+    says: str, *cells: EffectCell, metric: str = "gap/nll", against_metric: str = "", direction: Direction = "lower",
+    denied: bool = False,
+) -> EffectResult:  # fmt: skip
+    return EffectResult(
+        says=says, metric=metric, against_metric=against_metric or metric, experiment="made", direction=direction,
+        least=0.01, denied=denied, cells=cells,
+    )  # fmt: skip
 
 
-def line(metric: str, x: Sequence[Any], mean: Sequence[float | None], **levels: Any) -> Row:
-    ends = {
-        end: [None if value is None else value + shift for value in mean]
-        for end, shift in (("mean", 0.0), ("low", -0.05), ("high", 0.05))
-    }
-    return {"metric": metric, "line": levels, "n": 30, "x": list(x), **ends}
+def line(metric: str, x: Sequence[Level], mean: Sequence[float | None], **levels: Level) -> FigureLine:
+    low, high = (tuple(None if value is None else value + shift for value in mean) for shift in (-0.05, 0.05))
+    return FigureLine(metric=metric, line=levels, n=30, x=tuple(x), mean=tuple(mean), low=low, high=high)
 
 
-def panel(dataset: str, x: str, *lines: Row, **more: Any) -> Row:
-    y = list(dict.fromkeys(one["metric"] for one in lines))
-    return {"dataset": dataset, "x": x, "by": list(lines[0]["line"]), "y": y, "lines": list(lines), **more}
+def axes(dataset: str, x: str, *lines: FigureLine, where: dict[str, tuple[Level, ...]] | None = None) -> FigureAxes:
+    y = tuple(dict.fromkeys(each.metric for each in lines))
+    return FigureAxes(dataset=dataset, x=x, by=tuple(lines[0].line), where=where or {}, y=y, lines=lines)
 
 
-def check(what: str, *, holds: bool = True) -> Row:
-    return {
-        "what": what,
-        "measured": 1.2345e-7,
-        "expected": 0.0,
-        "relation": "within",
-        "tolerance": 1e-6,
-        "holds": holds,
-    }
+def check(what: str, *, holds: bool = True) -> CheckResult:
+    return CheckResult(
+        what=what, measured=1.2345e-7, expected=0.0, relation="within", tolerance=1e-6, holds=holds
+    )  # fmt: skip
+
+
+def count(verdicts: Sequence[ClaimVerdict]) -> VerdictCounts:
+    return VerdictCounts(
+        supported=verdicts.count("supported"),
+        refuted=verdicts.count("refuted"),
+        inconclusive=verdicts.count("inconclusive"),
+    )
 
 
 def claim(
-    name: str, sentence: str, verdict: Verdict, *effects: Row, panels: Sequence[Row] = (), checks: Sequence[Row] = (),
-    quantifier: str = "all", note: str = "",
-) -> Row:  # fmt: skip
-    cells = [one for part in effects for one in part["cells"]]
-    verdicts = [one["verdict"] for one in cells] + ["supported" if one["holds"] else "refuted" for one in checks]
-    return {
-        "id": name,
-        "topic": name.partition(".")[0],
-        "sentence": sentence,
-        "source": "notebook 1.2",
-        "note": note,
-        "quantifier": quantifier,
-        "verdict": verdict,
-        "counts": counted(verdicts),
-        "datasets": list(dict.fromkeys(one["dataset"] for one in cells)),
-        "seeds": 30 if cells else 0,
-        "effects": list(effects),
-        "checks": list(checks),
-        "panels": list(panels),
-    }
+    name: str, sentence: str, verdict: ClaimVerdict, *effects: EffectResult, axes: Sequence[FigureAxes] = (),
+    checks: Sequence[CheckResult] = (), quantifier: Quantifier = "all", note: str = "",
+) -> ClaimResult:  # fmt: skip
+    cells = [cell for part in effects for cell in part.cells]
+    verdicts: list[ClaimVerdict] = [cell.verdict for cell in cells]
+    verdicts += ["supported" if check.holds else "refuted" for check in checks]
+    return ClaimResult(
+        topic=name.partition(".")[0],
+        id=name,
+        sentence=sentence,
+        source="notebook 1.2",
+        note=note,
+        quantifier=quantifier,
+        verdict=verdict,
+        counts=count(verdicts),
+        datasets=tuple(dict.fromkeys(cell.dataset for cell in cells)),
+        seeds=30 if cells else 0,
+        recipe={},
+        effects=effects,
+        checks=tuple(checks),
+        panels=tuple(axes),  # its alias, which type checkers know
+    )
 
 
 STRENGTHS = (0.0, 0.2, 0.5)
@@ -74,7 +98,7 @@ EVERYWHERE = claim(
     "Dropout reduces the gap.",
     "supported",
     effect("dropout 0.5 has a smaller gap", cell("mixture", -0.42), cell("digits", -0.12, inflation=0.4)),
-    panels=[panel("mixture", "dropout", line("gap/nll", STRENGTHS, (0.7, 0.4, 0.3)))],
+    axes=[axes("mixture", "dropout", line("gap/nll", STRENGTHS, (0.7, 0.4, 0.3)))],
 )
 MIXED = claim(
     "dropout.mixed",
@@ -94,8 +118,8 @@ MIXED = claim(
         cell("breast_cancer", None, 0.03, "inconclusive"),
         metric="test/nll",
     ),
-    panels=[
-        panel(name, "dropout", *(line("test/nll", STRENGTHS, (0.7, None, 0.3), batch_norm=on) for on in (False, True)))
+    axes=[
+        axes(name, "dropout", *(line("test/nll", STRENGTHS, (0.7, None, 0.3), batch_norm=on) for on in (False, True)))
         for name in ("mixture", "digits", "breast_cancer")
     ],
     note="A note.",
@@ -106,7 +130,7 @@ CAN = claim(
     "supported",
     effect(
         "dropout is worse",
-        cell("mixture", 0.3, 0.05, direction="higher"),
+        cell("mixture", 0.3, 0.05),
         cell("digits", -0.1, 0.02, "refuted", strict="refuted"),
         direction="higher",
         metric="test_ts/accuracy",
@@ -123,7 +147,7 @@ DENIED = claim(
         cell("mixture", 0.01, 0.1, "inconclusive", at={"hidden": "256x256"}),
         denied=True,
     ),
-    panels=[panel("mixture", "hidden", line("gap/nll", ("64x64", "256x256"), (0.7, 0.4)))],
+    axes=[axes("mixture", "hidden", line("gap/nll", ("64x64", "256x256"), (0.7, 0.4)))],
 )
 EXACT = claim("decay.exact", "L2 is decay.", "supported", checks=[check("difference of weights"), check("another")])
 FAILED = claim("decay.failed", "L2 is no decay.", "refuted", checks=[check("one"), check("other", holds=False)])
@@ -133,17 +157,18 @@ SAME = claim(
     "supported",
     effect("the two are the same", cell("mixture", 0.002, 0.003), direction="same", metric="test/nll"),
     effect("bias is larger", cell("mixture", 12.3, 0.4), metric="bias/nll", against_metric="variance/nll"),
-    panels=[
-        panel(
+    axes=[
+        axes(
             "mixture", "label_smoothing",
-            line("test/exact_ce", STRENGTHS, (0.1, 0.2, 0.3)), line("theory/smoothing_error", STRENGTHS, (0, 0.1, 0.2)),
+            line("test/exact_ce", STRENGTHS, (0.1, 0.2, 0.3)),
+            line("theory/smoothing_error", STRENGTHS, (0.0, 0.1, 0.2)),
         ),
-        panel(
+        axes(
             "mixture", "epoch",
             line("train/nll", (0, 1, 10, 100), (0.7, 0.6, 0.3, 0.1)),
             line("validation/nll", (0, 1, 10, 100), (0.7, 0.7, None, 0.9)),
         ),
-        panel(
+        axes(
             "mixture", "cell",
             line("bias/nll", ("as it is", "dropout=0.5"), (0.2, 0.1)), line("variance/nll", ("as it is",), (0.3,)),
         ),
@@ -154,8 +179,8 @@ MANY = claim(
     "Combining is best.",
     "inconclusive",
     effect("it is better", cell("mixture", -0.5, 0.6, "inconclusive"), cell("digits", -9.0, 0.2)),
-    panels=[
-        panel(
+    axes=[
+        axes(
             name, x,
             *(
                 line(metric, STRENGTHS, (0.5, 0.4, 0.3), weight_decay=decay, label_smoothing=smoothing)
@@ -177,23 +202,22 @@ AIMED = claim(
     ),
 )  # fmt: skip
 
-AUDIT = [
-    {
-        "dataset": "mixture", "cell": network, "part": part, "estimator": name, "rows": rows, "networks": 30,
-        "truth": 0.1, "bias": bias / rows, "coverage": covered if part == "study" or name == "debiased" else None,
-    }
+AUDIT = tuple(
+    AuditRow(
+        dataset="mixture", cell=network, part=part, estimator=name, rows=rows, networks=30, truth=0.1,
+        mean=0.1 + bias / rows, bias=bias / rows, sd=0.01, interval="Student t",
+        coverage=covered if part == "study" or name == "debiased" else None, coverage_low=None, coverage_high=None,
+        within=ENOUGH[0] <= covered <= ENOUGH[1] if part == "study" or name == "debiased" else None,
+    )
     for network in ("as it is", "dropout=0.5")
     for part in ("network", "study")
     for name, bias, covered in (("ece", 3.0, 0.85), ("debiased", 0.1, 0.95), ("smece", -1.0, 0.97))
     for rows in (100, 1000)
-]  # fmt: skip
+)  # fmt: skip
 
 
-def table(*claims: Row, audit: Sequence[Row] = ()) -> Row:
+def table(*claims: ClaimResult, audit: Sequence[AuditRow] = ()) -> TextbookResults:
     chosen = claims or CLAIMS
-    return {
-        "seeds": 30,
-        "claims": list(chosen),
-        "audit": list(audit),
-        "counts": counted([one["verdict"] for one in chosen]),
-    }
+    return TextbookResults(
+        seeds=30, counts=count([claim.verdict for claim in chosen]), claims=chosen, audit=tuple(audit)
+    )

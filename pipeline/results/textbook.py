@@ -13,6 +13,8 @@ ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
 VERDICTS: tuple[ClaimVerdict, ...] = ("supported", "refuted", "inconclusive")
 Direction = Literal["lower", "higher", "same"]
 Quantifier = Literal["all", "any"]
+ENOUGH = (0.93, 0.98)
+"""Shares of cases in which a 95% interval may hold the truth."""
 
 
 class VerdictCounts(Record):

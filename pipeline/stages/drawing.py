@@ -10,7 +10,7 @@ from pipeline.core.files import write_bytes
 
 if TYPE_CHECKING:
     from pipeline.reporting.figures.canvas import Drawing
-    from pipeline.reporting.page import Picture
+    from pipeline.reporting.sections import Picture
 
 
 class Drawn(NamedTuple):
@@ -23,13 +23,13 @@ class Drawn(NamedTuple):
 def forms_at(path: Path, drawing: Drawing | None) -> Drawn:
     """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
     from pipeline.reporting.figures import canvas  # noqa: PLC0415
-    from pipeline.reporting.page import Picture  # noqa: PLC0415
+    from pipeline.reporting.sections import Picture  # noqa: PLC0415
 
     if drawing is None:
         return Drawn({}, {})
     made = canvas.forms(drawing)
     alone = {path.with_name(f"{path.name}.{kind}"): content for kind, content in (("png", made.png), ("svg", made.svg))}
-    return Drawn(alone, {path.name: Picture(made.bare.decode(), drawing.caption)})
+    return Drawn(alone, {path.name: Picture(svg=made.bare.decode(), caption=drawing.caption)})
 
 
 def written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:

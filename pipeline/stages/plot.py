@@ -12,7 +12,6 @@ from pipeline.core.files import (
     keep_only,
     read_csv,
     read_json,
-    write_json,
 )
 from pipeline.core.paths import (
     PARAMS,
@@ -34,7 +33,10 @@ def plot(dataset: str, *, jobs: int) -> str:
     """Draw a data set's figures from its finished tables, and write its section of the report."""
     from joblib import Parallel, delayed  # noqa: PLC0415
 
-    from pipeline.reporting.page import section  # noqa: PLC0415
+    from pipeline.reporting.sections import Section  # noqa: PLC0415
+    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+    from pipeline.results.study import StudyResults  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
@@ -48,7 +50,9 @@ def plot(dataset: str, *, jobs: int) -> str:
     folder = figure_file(dataset, "")
     files, pictures = written(drawn)
     keep_only(folder, files)
-    write_json(section_file(dataset), section(tables["results"], tables["search"], pictures))
+    results = read_record(StudyResults, report_file(dataset, "results.json"))
+    search = read_record(SearchResults, report_file(dataset, "search.json"))
+    write_record(section_file(dataset), Section(results=results, search=search, pictures=pictures))
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 
 

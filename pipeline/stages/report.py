@@ -1,50 +1,60 @@
-"""The command `report`: join the data sets' parts to one page."""
+"""The command `report`: join the data sets' sections to the study's page, and write its summary and metrics."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
-from pipeline.core.files import (
-    read_json,
-    write_bytes,
-    write_json,
-)
+from pipeline.core.files import write_bytes, write_json
 from pipeline.core.paths import (
-    CLAIMS_SECTION,
+    METRICS,
     PAGE,
     PARAMS,
     SUMMARY,
+    TEXTBOOK_PAGE,
     section_file,
     shared_figure_file,
 )
 from pipeline.stages.drawing import forms_at, written
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
+
+    from pipeline.reporting.sections import Picture, Section
+    from pipeline.results.summary import Summary
 
 
 def report() -> str:
-    """Join the data sets' sections to one page, and say what holds across them."""
-    from pipeline.reporting.figures import canvas, study  # noqa: PLC0415
-    from pipeline.reporting.page import page  # noqa: PLC0415
-    from pipeline.results.record import significant  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
-    from pipeline.results.summary import summary  # noqa: PLC0415
+    """Join the data sets' sections to one page, and say what holds on all of them."""
+    from pipeline.reporting.dvc_metrics import DIGITS, dataset_metrics  # noqa: PLC0415
+    from pipeline.reporting.page import study_page  # noqa: PLC0415
+    from pipeline.reporting.sections import Section  # noqa: PLC0415
+    from pipeline.results.record import read_record, significant, write_record  # noqa: PLC0415
+    from pipeline.results.summary import Summary, summary  # noqa: PLC0415
 
-    params = load_params(PARAMS)
-    sections = [read_json(section_file(dataset)) for dataset in params.study.datasets]
-    studies = [section["results"] for section in sections]
-    records = [StudyResults.model_validate_json(json.dumps(study)) for study in studies]
-    found = significant(summary(records).model_dump(mode="json"), 6)
-    with canvas.styled():
-        headline = forms_at(shared_figure_file("headline"), study.headline(studies))
-        rankings = forms_at(shared_figure_file("rankings"), study.rankings(found, studies))
-        best = forms_at(shared_figure_file("best"), study.best([section["search"] for section in sections]))
-    _, pictures = written([headline, rankings, best])
-    claims = read_json(CLAIMS_SECTION) if CLAIMS_SECTION.exists() else None
-    text = page(sections, found, pictures, claims).encode()
-    write_json(SUMMARY, found)
+    datasets = load_params(PARAMS).study.datasets
+    sections = [read_record(Section, section_file(dataset)) for dataset in datasets]
+    studies = [section.results for section in sections]
+    write_record(SUMMARY, summary(studies))
+    rounded = read_record(Summary, SUMMARY)
+    link = TEXTBOOK_PAGE.name if TEXTBOOK_PAGE.exists() else ""
+    text = study_page(sections, rounded, _pictures(sections, rounded), textbook_link=link).encode()
+    metrics = {results.dataset.name: dataset_metrics(results).model_dump(mode="json") for results in studies}
+    write_json(METRICS, significant(metrics, DIGITS))
     write_bytes(PAGE, text)
     return f"{PAGE}: {len(studies)} data sets on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
+
+
+def _pictures(sections: Sequence[Section], summary: Summary) -> dict[str, Picture]:
+    """Draw the figures of all data sets together."""
+    from pipeline.reporting.figures import canvas, study  # noqa: PLC0415
+
+    studies = [section.results for section in sections]
+    with canvas.styled():
+        drawn = [
+            forms_at(shared_figure_file("headline"), study.headline(studies)),
+            forms_at(shared_figure_file("rankings"), study.rankings(summary, studies)),
+            forms_at(shared_figure_file("best"), study.best([section.search for section in sections])),
+        ]
+    _, pictures = written(drawn)
+    return pictures

@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
-from pipeline.core.files import (
-    read_json,
-)
-from pipeline.core.paths import (
-    LEDGER,
-    PARAMS,
-    SUMMARY,
-    report_file,
-)
-from pipeline.stages.tables import results_of
-
-if TYPE_CHECKING:
-    pass
+from pipeline.core.paths import LEDGER, PARAMS, SUMMARY, report_file
 
 
 def show(dataset: str | None) -> str:
-    """The results table of a data set, or of all that the study names and what holds across them."""
+    """The results tables of a data set, or of all that the study names and what holds on all of them."""
     params = load_params(PARAMS)
     if dataset is not None:
         look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-        return shown(results_of(dataset)).strip()
-    return "\n".join([*(shown(results_of(name)) for name in params.study.datasets), *across()]).strip()
+        return study_text(dataset).strip()
+    return "\n".join([*(study_text(name) for name in params.study.datasets), *shared_texts()]).strip()
 
 
-def shown(results: Mapping[str, Any]) -> str:
-    """The table and the sentence that answers, and those of the search where there is one; in colour for a person."""
+def study_text(dataset: str) -> str:
+    """A data set's table and answer, and those of its search where there is one; in colour for a person."""
+    from pipeline.reporting.table import WIDTH  # noqa: PLC0415
     from pipeline.reporting.text import search, study  # noqa: PLC0415
+    from pipeline.reporting.text.answer import answer_sentence  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+    from pipeline.results.study import StudyResults  # noqa: PLC0415
 
-    name, color = results["dataset"]["name"], sys.stdout.isatty()
-    told = f"\n{name}\n{study.render(results, color=color)}\n{fill(results['answer']['sentence'], 120)}\n"
-    searched = report_file(name, "search.json")
-    return f"{told}\n{search.render(read_json(searched), color=color)}" if searched.exists() else told
+    results, color = read_record(StudyResults, report_file(dataset, "results.json")), sys.stdout.isatty()
+    parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(answer_sentence(results), WIDTH)}\n"]
+    path = report_file(dataset, "search.json")
+    if path.exists():
+        parts.append(search.render(read_record(SearchResults, path), color=color))
+    return "\n".join(parts)
 
 
-def across() -> list[str]:
-    """What holds on all data sets, where the report has said it, and the claims ledger where there is one."""
+def shared_texts() -> list[str]:
+    """What holds on all data sets, where the report has said it, and the textbook's claims where there are some."""
+    from pipeline.reporting.table import WIDTH  # noqa: PLC0415
     from pipeline.reporting.text import textbook  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.summary import Summary  # noqa: PLC0415
+    from pipeline.results.textbook import TextbookResults  # noqa: PLC0415
 
-    told = [fill(read_json(SUMMARY)["sentence"], 120)] if SUMMARY.exists() else []
+    texts = [fill(read_record(Summary, SUMMARY).sentence, WIDTH)] if SUMMARY.exists() else []
     if LEDGER.exists():
-        told.append(f"\n{textbook.render(read_json(LEDGER), color=sys.stdout.isatty())}")
-    return told
+        texts.append(f"\n{textbook.render(read_record(TextbookResults, LEDGER), color=sys.stdout.isatty())}")
+    return texts

@@ -103,7 +103,7 @@ def ledger(*, jobs: int) -> str:
             tick(1)
     files, pictures = written(drawn)
     keep_only(claim_figure_file(""), files)
-    write_json(CLAIMS_SECTION, {"table": table, "pictures": {n: p._asdict() for n, p in pictures.items()}})
+    write_json(CLAIMS_SECTION, {"table": table, "pictures": {n: p.model_dump() for n, p in pictures.items()}})
     told = ", ".join(f"{count} {word}" for word, count in table["counts"].items())
     return f"{LEDGER}: {len(table['claims'])} claims, {told}; {claim_figure_file('')}: {len(files)} files"
 

@@ -22,7 +22,7 @@ from pipeline.core.paths import (
     trials_file,
 )
 from pipeline.core.progress import progress
-from pipeline.stages.show import across, shown
+from pipeline.stages.show import shared_texts, study_text
 from pipeline.stages.tables import pictures_of, results_of, search_tables
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def track() -> str:
             complete=True,
             progress=lambda *_: tick(1),
         )
-    print("\n".join([*map(shown, reports), *across()]))
+    print("\n".join([*map(study_text, params.study.datasets), *shared_texts()]))
     changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
     page = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
     return f"\nMLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"

@@ -21,6 +21,7 @@ from pipeline.metrics.predictions import (
     checked_probabilities,
 )
 from pipeline.results.reliability import wilson
+from pipeline.results.textbook import ENOUGH
 from pipeline.statistics.intervals import mean_interval
 from pipeline.statistics.shared_rows import measured_or, measured_widening
 from pipeline.textbook.estimators import ESTIMATORS, estimates, of_groups, truths
@@ -30,7 +31,6 @@ BOOTSTRAPPED = {"debiased": "normal bootstrap", "ece": "percentile bootstrap"}  
 SIZES: Mapping[int, int] = {200: 60, 1000: 40, 4000: 30, 20_000: 10}  # rows of a test set: test sets drawn
 STUDIES = 20  # sets of networks drawn for each test set
 BOOTSTRAP_NETWORKS, RESAMPLES = 4, 100
-ENOUGH = (0.93, 0.98)  # coverage that a 95% interval may have
 FEWEST_NETWORKS = 2
 _UNKNOWN: Row = {"interval": "", **dict.fromkeys(("coverage", "coverage_low", "coverage_high", "within"))}
 _Z = 1.959963984540054  # 97.5% quantile of the normal distribution

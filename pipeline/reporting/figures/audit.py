@@ -9,7 +9,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from pipeline.reporting.figures.canvas import BLUE, GREY, INK, PALE, SHAPES, Drawing, Row, new_figure
 from pipeline.reporting.figures.textbook_axes import AMBER, GREEN, PINK, settle
-from pipeline.reporting.text.audit import ENOUGH, network, readable_estimator, sizes
+from pipeline.reporting.text.audit import network, readable_estimator, sizes
+from pipeline.results.textbook import ENOUGH
 
 WIDTH = 11.0
 _ACROSS = 3  # networks

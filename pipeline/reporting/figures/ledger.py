@@ -11,8 +11,9 @@ from matplotlib.transforms import blended_transform_factory
 
 from pipeline.reporting.figures.canvas import DARK, GREY, INK, Drawing, Row, new_figure
 from pipeline.reporting.figures.textbook_forest import COLOUR
-from pipeline.reporting.text.textbook import SIGNS, VERDICTS, checked, compared, counted
+from pipeline.reporting.text.textbook import SIGNS, checked, compared, counted
 from pipeline.results.readable_names import readable
+from pipeline.results.textbook import VERDICTS
 
 WIDTH = 11.0
 _LEFT, _RIGHT = 0.665, 0.985  # the bars; sentences stand left of them

@@ -16,8 +16,9 @@ from pipeline.reporting.figures.audit import audit_figure
 from pipeline.reporting.figures.canvas import DARK, GREY, Drawing, Row, new_figure
 from pipeline.reporting.figures.ledger import ledger_figure
 from pipeline.reporting.figures.textbook_forest import COLOUR
-from pipeline.reporting.text.textbook import SIGNS, WORDS, tally
-from pipeline.reporting.text.textbook_words import axis_label, caption, decoded, listed, recipe, titles
+from pipeline.reporting.text.textbook import LABELS, SIGNS, tally
+from pipeline.reporting.text.textbook_figures import axis_label, caption, decoded, recipe, titles
+from pipeline.reporting.text.textbook_names import listed
 
 __all__ = ["audit_figure", "claim_figure", "ledger_figure"]
 Claim = Mapping[str, Any]
@@ -87,7 +88,7 @@ def _setting(claim: Claim) -> str:
 def _head(figure: Figure, claim: Claim, title: str, setting: str) -> None:
     """The sentence, below it the verdict as a coloured word, and below that the setting."""
     height = figure.get_figheight()
-    word, colour = f"{SIGNS[claim['verdict']]} {WORDS[claim['verdict']]}", DARK[COLOUR[claim["verdict"]]]
+    word, colour = f"{SIGNS[claim['verdict']]} {LABELS[claim['verdict']]}", DARK[COLOUR[claim["verdict"]]]
     y = 1 - (0.29 * (title.count("\n") + 1) + 0.12) / height
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=15, weight="bold", linespacing=1.2)
     figure.text(0.008, y, word, va="top", fontsize=13.5, weight="bold", color=colour)

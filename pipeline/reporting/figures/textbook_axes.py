@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFo
 from numpy.typing import NDArray
 
 from pipeline.reporting.figures.canvas import BLUE, COLOURS, DARK, GREY, INK, ORANGE, SHAPES, Row, gap_where_missing
-from pipeline.reporting.text.textbook_words import level, levels, measure, readable_field, scale, setting, shortened
+from pipeline.reporting.text.textbook_names import describe, level, levels, readable_field, scale, setting
 
 GREEN, PINK, AMBER, SKY = COLOURS[2:]
 SHADES = ("#9ecae1", "#4292c6", "#08519c", "#000000")  # one hue from weak to strong: order, not kind
@@ -115,7 +115,7 @@ def handles(lines: Sequence[Row], drawn: Mapping[Key, Mapping[str, Any]]) -> lis
     keys = list(dict.fromkeys(map(key_of, lines)))
     if not several and _is_crossed(_fields(lines), len(keys)):
         return [Line2D([], [], linewidth=2, **entry) for entry in _crossed_handles(_fields(lines))]
-    labels = shortened({key: " ".join([measure(key[0])] * several + [key[1]] * bool(key[1])) for key in keys})
+    labels = {key: " ".join([describe(key[0])] * several + [key[1]] * bool(key[1])) for key in keys}
     return [Line2D([], [], label=labels[key], linewidth=2, markersize=5.5, **drawn[key]) for key in keys if labels[key]]
 
 

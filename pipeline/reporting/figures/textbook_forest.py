@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pipeline.reporting.figures.canvas import BLUE, DARK, GREY, INK, ORANGE, Row
-from pipeline.reporting.text.textbook import SIGNS, Part, difference
-from pipeline.reporting.text.textbook_words import axis_of, levels, says, scale, target
+from pipeline.reporting.text.textbook import SIGNS, Part, difference, says
+from pipeline.reporting.text.textbook_figures import axis_of
+from pipeline.reporting.text.textbook_names import levels, scale, target
 from pipeline.results.readable_names import readable
 
 COLOUR = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}

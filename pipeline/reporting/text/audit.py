@@ -1,15 +1,16 @@
-"""How is the audit of the estimators of calibration read? Their names, and a line of text for each."""
+"""The audit of the estimators of calibration as text: their names, and the table of their bias and coverage."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.reporting.table import Cell, Column, Table, cells
 from pipeline.reporting.text.numbers import short
-from pipeline.reporting.text.textbook_words import setting
+from pipeline.reporting.text.textbook_names import setting
 from pipeline.results.readable_names import readable
+from pipeline.results.textbook import ENOUGH, AuditRow
 
-Row = Mapping[str, Any]
-ENOUGH = (0.93, 0.98)  # coverage that a 95% interval may have
-NAMES = {
+_NAMES = {
     "ece": "ECE",
     "ece_mass": "ECE, equal mass",
     "ece_l2": "ECE, root mean square",
@@ -21,7 +22,7 @@ NAMES = {
     "calibration": "calibration loss",
     "bias": "confidence − accuracy",
 }
-CAPTION = (
+_CAPTION = (
     "Bias: mean estimate minus truth. Coverage: in how many percent of cases a 95% interval holds the truth, that of "
     "Student t over networks, widened for the test rows that they share, or of one network's bootstrap; marked outside "
     f"{100 * ENOUGH[0]:g} to {100 * ENOUGH[1]:g}"
@@ -30,51 +31,52 @@ CAPTION = (
 
 def readable_estimator(estimator: str) -> str:
     """An estimator as people would write it."""
-    return NAMES.get(estimator, readable(estimator))
+    return _NAMES.get(estimator, readable(estimator))
 
 
-def network(row: Row) -> str:
-    """The data set and the setting of the networks that an estimator is tried on.
-
-    >>> network({"dataset": "mixture", "cell": "as it is"})
-    'mixture, none'
-    """
-    return f"{readable(row['dataset'])}, {setting(row['cell'])}"
+def network(row: AuditRow) -> str:
+    """The data set and the setting of the networks that an estimator is tried on."""
+    return f"{readable(row.dataset)}, {setting(row.cell)}"
 
 
-def sizes(rows: Sequence[Row]) -> list[int]:
+def sizes(rows: Sequence[AuditRow]) -> list[int]:
     """Rows of a test set, ascending."""
-    return sorted({int(row["rows"]) for row in rows})
+    return sorted({row.rows for row in rows})
 
 
-def audit_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A line for each network and estimator: its truth, and for each size of a test set its bias and its coverage.
+def audit_table(rows: Sequence[AuditRow]) -> Table:
+    """A row for each network and estimator: its truth, and for each size of a test set its bias and its coverage.
 
     An estimator with a bootstrap interval has one more.
     """
-    groups: dict[tuple[str, str, str], dict[int, Row]] = {}
+    groups: dict[tuple[str, str, str], dict[int, AuditRow]] = {}
     for row in rows:
-        if row["part"] == "study" or row["coverage"] is not None:
-            groups.setdefault((network(row), row["estimator"], row["part"]), {})[row["rows"]] = row
-    return [
-        {
-            "network": place,
-            "name": readable_estimator(estimator) + ", bootstrap" * (part == "network"),
-            "truth": short(next(iter(own.values()))["truth"], digits=4).replace("-", "−"),
-            "bias": [_bias(own.get(size)) for size in sizes(rows)],
-            "coverage": [_coverage(own.get(size)) for size in sizes(rows)],
-        }
-        for (place, estimator, part), own in groups.items()
+        if row.part == "study" or row.coverage is not None:
+            groups.setdefault((network(row), row.estimator, row.part), {})[row.rows] = row
+    columns = [Column("estimator", "estimator", kind="text"), Column("network", "network"), Column("truth", "truth")]
+    columns += [
+        Column(f"{key}/{size}", f"{size:,}", group)
+        for key, group in (("bias", "bias with n test rows"), ("coverage", "coverage"))
+        for size in sizes(rows)
     ]
+    body = tuple(tuple(_row(group, sizes(rows))) for group in groups.values())
+    return Table("The audit of the estimators of calibration", tuple(columns), body, _CAPTION)
 
 
-def _bias(row: Row | None) -> str:
-    return short(row["bias"], digits=4, sign=True).replace("-", "−") if row else ""
+def _row(by_size: Mapping[int, AuditRow], wanted: Sequence[int]) -> Iterator[Cell]:
+    first = next(iter(by_size.values()))
+    name = readable_estimator(first.estimator) + ", bootstrap" * (first.part == "network")
+    yield from cells(name, network(first), short(first.truth, digits=4))
+    yield from (_bias(by_size.get(size)) for size in wanted)
+    yield from (_coverage(by_size.get(size)) for size in wanted)
 
 
-def _coverage(row: Row | None) -> dict[str, Any]:
-    """The coverage in percent, and whether it is outside of what is enough."""
-    share = row["coverage"] if row else None
-    if share is None:
-        return {"text": "", "outside": False}
-    return {"text": f"{100 * share:.0f}", "outside": not ENOUGH[0] <= share <= ENOUGH[1]}
+def _bias(row: AuditRow | None) -> Cell:
+    return Cell("" if row is None else short(row.bias, digits=4, sign=True))
+
+
+def _coverage(row: AuditRow | None) -> Cell:
+    """The coverage in percent, marked where it is not within `ENOUGH`."""
+    if row is None or row.coverage is None:
+        return Cell("")
+    return Cell(f"{100 * row.coverage:.0f}", "" if row.within else "bad")

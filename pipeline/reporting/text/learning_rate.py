@@ -1,59 +1,53 @@
-"""What no regularization gains from a learning rate of its own: the study has one untuned rate, the search tunes it."""
+"""The notice that no learning rate was tuned: what no regularization gains from a rate of its own."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
+from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.numbers import short
+from pipeline.results.search import SearchResults
+from pipeline.results.study import PointResult, StudyResults
 
-Table = Mapping[str, Any]
-LOSS = "test_ts/nll"
+LOSS = MetricName("test", "after", "nll")
 
 
-def untuned(results: Table, search: Table) -> str:
-    """What the study's results are worth beside no regularization at the rate that the search found for it.
-
-    Args:
-        results: the study's finished table.
-        search: the finished table of the same data set's search.
-    """
-    told, tuned = _reference(results), _reference(search["results"])
-    before, after = (point["metrics"][LOSS]["mean"] for point in (told, tuned))
-    rate, own = (_rate(point["parameters"]) for point in (told, tuned))
-    one = len({point["parameters"]["learning_rate"] for point in results["points"]}) == 1
-    lead = f"all points share the learning rate {rate}, which" if one else f"the learning rate of none, {rate},"
+def untuned(results: StudyResults, search: SearchResults) -> str:
+    """What the study's results are worth beside no regularization at the rate that the search of its data set found."""
+    plain, tuned = results.reference_point, search.results.reference_point
+    before, after = plain.mean(LOSS), tuned.mean(LOSS)
+    shared = len({point.parameters.learning_rate for point in results.points}) == 1
+    lead = f"all points share the learning rate {_rate(plain)}, which" if shared else _alone(plain)
     if before is None or after is None:
         return f"{lead} was not tuned."
     return (
-        f"{lead} was not tuned. At its own rate, {own} as the search found, no regularization has a test NLL of "
-        f"{short(after)} instead of {short(before)} after temperature scaling ({tuned['seeds']} other seeds)"
+        f"{lead} was not tuned. At its own rate, {_rate(tuned)} as the search found, no regularization has a test NLL "
+        f"of {short(after)} instead of {short(before)} after temperature scaling ({tuned.seeds} other seeds)"
         f"{_share(results, before - after)}.{_left(results, after)}"
     )
 
 
-def better_than(results: Table, loss: float) -> tuple[int, int]:
+def better_than(results: StudyResults, loss: float) -> tuple[int, int]:
     """How many points are better than no regularization after scaling, and how many of them have a mean below this."""
-    compared = [point for point in results["points"] if point["against_reference"]]
-    better = [point for point in compared if point["against_reference"][LOSS]["verdict"] == "better"]
-    return len(better), sum(point["metrics"][LOSS]["mean"] < loss for point in better)
+    compared = ((point, point.comparison(LOSS)) for point in results.points)
+    better = [point for point, entry in compared if entry is not None and entry.verdict == "better"]
+    return len(better), sum(mean < loss for point in better if (mean := point.mean(LOSS)) is not None)
 
 
-def _reference(results: Table) -> Table:
-    point: Table = results["points"][results["reference"]["index"]]
-    return point
+def _alone(plain: PointResult) -> str:
+    return f"the learning rate of none, {_rate(plain)},"
 
 
-def _rate(parameters: Table) -> str:
-    return f"{parameters['learning_rate']:.2g}".removeprefix("0")
+def _rate(point: PointResult) -> str:
+    return f"{point.parameters.learning_rate:.2g}"
 
 
-def _share(results: Table, gained: float) -> str:
+def _share(results: StudyResults, gained: float) -> str:
     """What the rate alone gains of the advertised gain, where both gain."""
-    choice = results["answer"]["after_scaling"]
-    if choice["recommendation"] != "use" or gained <= 0:
+    choice = results.answer.after_scaling
+    if choice.recommendation != "use" or choice.test is None or choice.test.difference is None or gained <= 0:
         return ""
-    return f": the rate alone gains {short(gained)} of the {short(-choice['test']['difference'])} advertised here"
+    return f": the rate alone gains {short(gained)} of the {short(-choice.test.difference)} advertised here"
 
 
-def _left(results: Table, loss: float) -> str:
+def _left(results: StudyResults, loss: float) -> str:
     better, lower = better_than(results, loss)
     return f" Of the {better} points that are better after scaling, {lower} have a lower mean than that." * bool(better)

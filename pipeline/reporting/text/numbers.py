@@ -1,9 +1,13 @@
-"""How are points and numbers written for people? The same everywhere: terminal, figures, report, README."""
+"""Numbers as people read them: fixed digits, a minus sign, intervals. The same in terminal, figures, report, README."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-OBJECTIVES = {
+from typing import Protocol
+
+from pipeline.config.search_space import Objective
+
+MISSING = "-"
+OBJECTIVES: dict[Objective, str] = {
     "nll": "NLL",
     "nll_ts": "NLL after temperature scaling",
     "calibration": "calibration loss",
@@ -11,23 +15,63 @@ OBJECTIVES = {
 }
 
 
-def short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
-    """Fixed digits without the leading zero, fewer of them from 10 on; a dash where there is no value."""
+class Ends(Protocol):
+    """What has the ends of an interval, None where they are not known."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end."""
+
+
+def fixed(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
+    """A number with so many digits after the point; what rounds to zero has no sign.
+
+    >>> fixed(-0.25), fixed(0.5, digits=1, sign=True), fixed(-0.0001, sign=True)
+    ('−0.250', '+0.5', '0.000')
+    """
     if value is None:
-        return "-"
-    size = abs(value)
-    form = f"{size:.{digits}f}" if size < 10 else f"{size:.3g}"
-    form = form[1:] if form.startswith("0.") else form
-    zero = not form.strip("0.")
-    return ("" if zero else "-" if value < 0 else "+" if sign else "") + form
+        return MISSING
+    return _signed(value, f"{abs(value):.{digits}f}", sign=sign)
 
 
-def interval(entry: Mapping[str, Any], centre: str, form: str) -> str:
-    """A number with its interval, minus signs as they are printed.
+def short(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
+    """Fixed digits without the leading zero, fewer of them from 10 on; a dash where there is no value.
 
-    >>> interval({"mean": -1.0, "low": -1.25, "high": 0.5}, "mean", "{:+.2f}")
+    >>> short(-0.25), short(0.0, sign=True), short(123.456), short(None)
+    ('−.250', '.000', '123', '-')
+    """
+    if value is None:
+        return MISSING
+    size = f"{abs(value):.{digits}f}" if abs(value) < 10 else f"{abs(value):.3g}"
+    return _signed(value, size.removeprefix("0") if size.startswith("0.") else size, sign=sign)
+
+
+def interval(centre: float | None, ends: Ends, *, digits: int = 3, sign: bool = False) -> str:
+    """A number with its interval, or alone where that is not known.
+
+    >>> from pipeline.results.study import MetricSummary
+    >>> interval(-1.0, MetricSummary(mean=-1.0, low=-1.25, high=0.5), digits=2, sign=True)
     '−1.00 [−1.25, +0.50]'
     """
-    ends = [form.format(entry[key]) for key in (centre, "low", "high") if entry[key] is not None]
-    text = f"{ends[0]} [{ends[1]}, {ends[2]}]" if len(ends) == 3 else "".join(ends[:1])
-    return text.replace("-", "−")
+    middle, low, high = (fixed(value, digits=digits, sign=sign) for value in (centre, ends.low, ends.high))
+    return middle if ends.low is None or ends.high is None else f"{middle} [{low}, {high}]"
+
+
+def short_interval(centre: float | None, ends: Ends, *, digits: int = 3, sign: bool = False) -> str:
+    """A number with its interval in as few characters as can be.
+
+    >>> from pipeline.results.study import MetricSummary
+    >>> short_interval(-0.1, MetricSummary(mean=-0.1, low=-0.25, high=0.5), digits=2, sign=True)
+    '−.10 [−.25,+.50]'
+    """
+    middle, low, high = (short(value, digits=digits, sign=sign) for value in (centre, ends.low, ends.high))
+    return f"{middle} [{low},{high}]"
+
+
+def _signed(value: float, size: str, *, sign: bool) -> str:
+    zero = not size.strip("0.")
+    return ("" if zero else "−" if value < 0 else "+" if sign else "") + size

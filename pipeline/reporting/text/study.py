@@ -1,176 +1,208 @@
-"""How are results read in a terminal? One line a point within 120 columns, and footnotes that say what is what."""
+"""A study as text: tables of its points, of verdicts that change, of calibration; footnotes; and the answer."""
 
-import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterator, Sequence
 
+from pipeline.metrics.names import STAGES, MetricName
+from pipeline.reporting.table import WIDTH, Cell, Column, Table, cells, markdown, terminal
 from pipeline.reporting.text.numbers import short
-from pipeline.results.rank_changes import SIGNIFICANT, is_doubtful, said
-from pipeline.results.readable_names import DAGGER
+from pipeline.reporting.text.points import STAGE_NAMES, SUFFIX, mean_text, points_table, test_nll, verdict_cell
+from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.study import (
+    SIGNIFICANT,
+    PointResult,
+    ProtocolSummary,
+    RankChangeSide,
+    StudyResults,
+    VerdictChange,
+)
 
-_STYLES = {"better": "bold green", "worse": "bold red"}
-_NAME = 22  # characters of a name on one line; a longer one has its parts below each other
-_COLUMNS = ("Point", "NLL", "Acc", "ECE/floor", "Debiased", "Gap", "NLL TS", "NLL - none", "P(better)", "Verdict", "+n")
+_TERMINAL = (
+    *("name", "nll", "accuracy", "ece", "debiased", "gap", "nll_ts"),
+    *("difference", "p_better", "verdict", "more_seeds"),
+)
+_README = ("name", "nll", "gap", "ece", "nll_ts", "ece_ts", "difference_ts", "verdict", "verdict_ts")
+_PAGE = (
+    *("name", "accuracy"),
+    *(key + SUFFIX[stage] for stage in STAGES for key in ("nll", "gap", "ece", "difference", "verdict")),
+)
+_CALIBRATION = {
+    "debiased": "debiased²",
+    "smece": "smooth CE",
+    "classwise": "classwise",
+    "bias": "confidence − accuracy",
+}
+_CALIBRATION |= {"brier": "Brier"}
+_SIGNED = ("debiased", "bias")
 
 
-def rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The cells as text: variants in their order, the points of each from best to worst on validation.
+def render(results: StudyResults, *, width: int = WIDTH, color: bool = False) -> str:
+    """The table of points and its footnotes for a terminal."""
+    made = _points(results, ordered(results)).only(*_TERMINAL)
+    noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(results)))
+    return terminal(noted, width=width, color=color)
 
-    The reference leads its variant.
-    """
-    return [_row(point) for point in ordered(results)]
+
+def page_table(results: StudyResults) -> Table:
+    """All points as the page shows them, as trained and after temperature scaling."""
+    made = _points(results, ordered(results)).only(*_PAGE)
+    notes = (multiplicity(results.protocol), correction(results.protocol), *a_a_checks(results), *_twins(results))
+    caption = f"Means over seeds on test; NLL − none with its interval; {DAGGER} see below"
+    return Table(made.title, made.columns, made.rows, caption, notes)
 
 
-def footnotes(results: Mapping[str, Any]) -> list[str]:
+def readme_table(results: StudyResults) -> str:
+    """The unregularized point, and of each variant the point that validation chooses, as Markdown."""
+    best: dict[str, PointResult] = {}
+    for point in ordered(results):
+        if not point.a_a and not point.duplicate:
+            best.setdefault(point.variant, point)
+    return markdown(_points(results, list(best.values())).only(*_README))
+
+
+def _points(results: StudyResults, points: Sequence[PointResult]) -> Table:
+    return points_table(f"All points, {results.dataset.name}", points, name=_name, head="point")
+
+
+def _name(point: PointResult) -> str:
+    return readable(point.key) + " =" * point.duplicate
+
+
+def calibration_table(results: StudyResults) -> Table:
+    """More measures of calibration: a row a point, duplicates of the reference left out."""
+    columns = [Column("name", "point", kind="text")]
+    columns += [
+        Column(metric + SUFFIX[stage], stage, group) for metric, group in _CALIBRATION.items() for stage in STAGES
+    ]
+    rows = [_calibration(point) for point in ordered(results) if not point.duplicate]
+    caption = "More measures of calibration, before and after temperature scaling; means over seeds on test"
+    return Table(f"More measures of calibration, {results.dataset.name}", tuple(columns), tuple(rows), caption)
+
+
+def _calibration(point: PointResult) -> tuple[Cell, ...]:
+    names = [MetricName("test", stage, metric) for metric in _CALIBRATION for stage in STAGES]
+    texts = (
+        mean_text(point, name, digits=4 if name.metric == "debiased" else 3, sign=name.metric in _SIGNED)
+        for name in names
+    )
+    return cells(readable(point.key), *texts)
+
+
+def changes_table(results: StudyResults) -> Table:
+    """The changes of sign or verdict of the NLL difference with temperature scaling, largest changes of rank first."""
+    columns = [Column("name", "point", kind="text"), Column("changed", "what changes")]
+    columns += [
+        Column(key + SUFFIX[stage], title, STAGE_NAMES[stage])
+        for stage in STAGES
+        for key, title in (("difference", "NLL − none"), ("verdict", "verdict"), ("rank", "rank"))
+    ]
+    changes = [change for change in results.verdict_changes if change.metric == "nll"]
+    changes.sort(key=lambda change: -abs(change.after.rank - change.before.rank))
+    caption = "Changes of sign or verdict of the NLL difference with temperature scaling, the largest moves first"
+    rows = tuple(tuple(_change(change)) for change in changes)
+    return Table(f"Changes of sign or verdict, {results.dataset.name}", tuple(columns), rows, caption)
+
+
+def _change(change: VerdictChange) -> Iterator[Cell]:
+    yield from cells(readable(change.key), " and ".join(change.changed))
+    for side in (change.before, change.after):
+        yield from _side(side)
+
+
+def _side(side: RankChangeSide) -> tuple[Cell, ...]:
+    return Cell(short(side.difference, sign=True)), verdict_cell(side.verdict), Cell(str(side.rank))
+
+
+def ordered(results: StudyResults) -> list[PointResult]:
+    """The points as tables list them: variant by variant, from best to worst on validation, the reference first."""
+    variants = list(dict.fromkeys(point.variant for point in results.points))
+    chosen_by = [test_nll(stage).on("validation") for stage in reversed(STAGES)]
+
+    def rank(point: PointResult) -> tuple[int, bool, bool, float]:
+        means = (point.mean(metric) for metric in chosen_by)
+        mean = next((mean for mean in means if mean is not None), None)
+        return variants.index(point.variant), point.key != results.reference.key, mean is None, mean or 0.0
+
+    return sorted(results.points, key=rank)
+
+
+def footnotes(results: StudyResults) -> list[str]:
     """What n is, what the intervals are, which corrections were made, what the A/A check and duplicates say."""
-    protocol, data = results["protocol"], results["dataset"]
-    percent = f"{protocol['confidence']:.0%}"
-    notes = [
-        f"n = {protocol['seeds']} paired seeds; {data['train']} training, {data['validation']} validation, "
-        f"{data['test']} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
-        "NLL - none: paired difference from the unregularized point (negative is better). TS: after temperature "
+    protocol, data = results.protocol, results.dataset
+    percent = f"{protocol.confidence:.0%}"
+    return [
+        f"n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
+        f"{data.test} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
+        "NLL − none: paired difference from the unregularized point (negative is better). TS: after temperature "
         "scaling. Floor: the ECE expected of a calibrated model. Debiased: signed squared calibration error.",
         f"P(better): share of paired seeds with the lower NLL, ties half; [ ] {percent} bootstrap of "
-        f"{protocol['resamples']} seed sets. Better: above 1/2 and reaching beyond {protocol['gamma']:g}; same: "
+        f"{protocol.resamples} seed sets. Better: above 1/2 and reaching beyond {protocol.gamma:g}; same: "
         "shown to matter less; no evidence: neither. "
         "+n: more seeds that would settle it with even chances; 0: settled; empty: only more rows would. The points of "
         "a variant stand from best to worst on validation.",
-        _flips(results["flips"]),
+        _verdict_changes(results.verdict_changes),
         multiplicity(protocol),
         correction(protocol),
         *a_a_checks(results),
-    ]
-    twins = [point["key"] for point in results["points"] if point["duplicate"]]
-    return [*notes, f"= identical to the unregularized point to the bit: {', '.join(twins)}."] if twins else notes
-
-
-def table(results: Mapping[str, Any]) -> Table:
-    """The rich table of `rows`, verdicts highlighted, for a console of any width."""
-    made = Table(*_COLUMNS, box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
-    made.columns[0].overflow, made.columns[0].min_width = "fold", _NAME
-    for column in made.columns[1:]:
-        column.no_wrap, column.justify = True, "right"
-    for row in rows(results):
-        style = _STYLES.get(row["Verdict"].removesuffix(DAGGER), "")
-        made.add_row(*(Text(row[name], style=style if name == "Verdict" else "") for name in _COLUMNS))
-    return made
-
-
-def render(results: Mapping[str, Any], *, width: int = 120, color: bool = False) -> str:
-    """The table and its footnotes as text, with terminal colours only where asked for."""
-    console = Console(file=io.StringIO(), width=width, force_terminal=color, color_system="standard" if color else None)
-    with console.capture() as captured:
-        console.print(table(results))
-        console.print()
-        for note in footnotes(results):
-            console.print(note, style="dim", highlight=False, markup=False)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
-
-
-def ordered(results: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The points as tables list them: variant by variant, from best to worst on validation, the reference first."""
-    variants = list(dict.fromkeys(point["variant"] for point in results["points"]))
-
-    def place(point: Mapping[str, Any]) -> tuple[int, bool, bool, float]:
-        means = (_mean(point, f"validation{stage}/nll") for stage in ("_ts", ""))
-        mean = next((mean for mean in means if mean is not None), None)
-        is_other = point["key"] != results["reference"]["key"]
-        return variants.index(point["variant"]), is_other, mean is None, mean or 0.0
-
-    return sorted(results["points"], key=place)
-
-
-def _row(point: Mapping[str, Any]) -> dict[str, str]:
-    against = point["against_reference"].get("test/nll")
-    mark = " =" if point["duplicate"] else " (A/A)" if point["a_a"] else ""
-    cells = [
-        (point["key"] if len(point["key"]) <= _NAME else point["key"].replace(",", ",\n  ")) + mark,
-        short(_mean(point, "test/nll")),
-        short(_mean(point, "test/accuracy")),
-        f"{short(_mean(point, 'test/ece'))}/{short(_mean(point, 'test/ece_floor'))}",
-        short(_mean(point, "test/debiased"), digits=4, sign=True),
-        short(_mean(point, "gap/nll")),
-        short(_mean(point, "test_ts/nll")),
-    ]
-    return dict(zip(_COLUMNS, [*cells, *compared(against)], strict=True))
-
-
-def compared(against: Mapping[str, Any] | None) -> list[str]:
-    """A comparison as four cells: difference, P(better), verdict and how many more seeds would settle it."""
-    if against is None:
-        return ["", "", "", ""]
-    if against["left_out"]:
-        return ["", "", "left out", ""]
-    more, p = against["more_seeds"], against["p_better"]
-    return [
-        _interval(against, "difference", digits=3, sign=True),
-        _interval(p, "estimate", digits=2, sign=False),
-        said(against) + DAGGER * is_doubtful(against),
-        "" if more is None else str(more),
+        *_twins(results),
     ]
 
 
-def _interval(entry: Mapping[str, Any], centre: str, *, digits: int, sign: bool) -> str:
-    middle, low, high = (short(entry[key], digits=digits, sign=sign) for key in (centre, "low", "high"))
-    return f"{middle} [{low},{high}]"
-
-
-def _mean(point: Mapping[str, Any], metric: str) -> float | None:
-    mean: float | None = point["metrics"].get(metric, {}).get("mean")
-    return mean
-
-
-def _flips(flips: Sequence[Mapping[str, Any]]) -> str:
-    changed = [flip for flip in flips if flip["metric"] == "nll" and "verdict" in flip["kinds"]]
-    listed = "; ".join(f"{flip['key']}: {flip['before']['verdict']} to {flip['after']['verdict']}" for flip in changed)
+def _verdict_changes(changes: Sequence[VerdictChange]) -> str:
+    changed = [change for change in changes if change.metric == "nll" and "verdict" in change.changed]
+    listed = "; ".join(
+        f"{readable(change.key)}: {change.before.verdict} to {change.after.verdict}" for change in changed
+    )
     return f"Verdicts on NLL that change with temperature scaling: {listed or 'none'}."
 
 
-def multiplicity(protocol: Mapping[str, Any]) -> str:
-    """What the mark of doubt means: verdicts themselves are not corrected for how many there are."""
+def _twins(results: StudyResults) -> list[str]:
+    twins = ", ".join(readable(point.key) for point in results.points if point.duplicate)
+    return [f"= identical to the unregularized point to the bit: {twins}."] if twins else []
+
+
+def multiplicity(protocol: ProtocolSummary, *, compared: str = "points") -> str:
+    """What the dagger means: verdicts themselves are not corrected for how many there are."""
     return (
         f"Verdicts are not corrected for several comparisons: {DAGGER} marks those that do not hold at "
-        f"{SIGNIFICANT:.0%} once all {protocol['family']} points are taken into account (Holm's step-down)."
+        f"{SIGNIFICANT:.0%} once all {protocol.family} {compared} are taken into account (Holm's step-down)."
     )
 
 
-def correction(protocol: Mapping[str, Any]) -> str:
+def correction(protocol: ProtocolSummary) -> str:
     """What is done about the rows that seeds share."""
-    if protocol["correction"] == "none":
+    if protocol.correction == "none":
         return (
             "Every seed draws its own training and validation rows; all share one test set, whose own noise the "
             "intervals leave out."
         )
-    if not protocol["rho_train"]:
+    if not protocol.rho_train:
         return (
             "Every seed draws its own training and validation rows; all share one test set, and t intervals are "
             "widened for its noise, as groups of its rows show it. A verdict needs that interval to exclude 0 as well."
         )
-    ratio = protocol["inflation"]["surrogate"]
     return (
         "Seeds resplit one data set: t intervals are widened (Nadeau & Bengio) for the correlation that shared rows "
-        f"cause: measured for test rows, taken as {protocol['rho_train']:.2g} for training rows and "
-        f"{protocol['rho_fit']:.2g} where validation rows were fitted on too (their rule of thumb, n_test/n_train = "
-        f"{ratio:.3g}, is far too wide here). A verdict needs that interval to exclude 0 as well."
+        f"cause: measured for test rows, taken as {protocol.rho_train:.2g} for training rows and "
+        f"{protocol.rho_fit:.2g} where validation rows were fitted on too (their rule of thumb, n_test/n_train = "
+        f"{protocol.inflation.surrogate:.3g}, is far too wide here). A verdict needs that interval to exclude 0 as "
+        "well."
     )
 
 
-def a_a_checks(results: Mapping[str, Any]) -> list[str]:
+def a_a_checks(results: StudyResults) -> list[str]:
     """What the unregularized network on other seeds says against itself."""
-    return [_a_a(point) for point in results["points"] if point["a_a"]]
+    return [_a_a(point) for point in results.points if point.a_a]
 
 
-def _a_a(point: Mapping[str, Any]) -> str:
-    against = point["against_reference"].get("test/nll")
-    if against is None or against["left_out"]:
-        return f"A/A check {point['key']}: not compared."
-    verdicts = [entry["verdict"] for entry in point["against_reference"].values() if not entry["left_out"]]
+def _a_a(point: PointResult) -> str:
+    against = point.comparison(test_nll("before"))
+    if against is None or against.left_out:
+        return f"A/A check {point.key}: not compared."
+    verdicts = [entry.verdict for entry in point.against_reference.values() if not entry.left_out]
     alarms = sum(verdict != "no evidence" for verdict in verdicts)
     return (
-        f"A/A check (the unregularized network on other seeds, paired by position, {point['key']}): "
-        f"{against['verdict']} on NLL; {alarms} of {len(verdicts)} metrics compared raise a false alarm."
+        f"A/A check (the unregularized network on other seeds, paired by position, {point.key}): "
+        f"{against.verdict} on NLL; {alarms} of {len(verdicts)} metrics compared raise a false alarm."
     )

@@ -1,232 +1,227 @@
-"""How is the claims ledger read? A finding for each sentence, and rows of text for terminal, page and README."""
+"""The textbook's claims as text: the table of sentences and verdicts, and what was found of each sentence."""
 
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import NamedTuple
 
-from pipeline.reporting.text.numbers import interval
-from pipeline.reporting.text.textbook_words import levels, listed, says, stands_alone, subtracted, target
+from pipeline.reporting import table as tables
+from pipeline.reporting.table import WIDTH, Cell, Column, Table, terminal, verdict_style
+from pipeline.reporting.text.numbers import fixed, interval
+from pipeline.reporting.text.textbook_names import describe, levels, listed, setting, target
 from pipeline.results.readable_names import readable
+from pipeline.results.study import MetricSummary
+from pipeline.results.textbook import (
+    VERDICTS,
+    ClaimResult,
+    ClaimVerdict,
+    EffectCell,
+    EffectResult,
+    TextbookResults,
+    VerdictCounts,
+)
 
-Claim = Mapping[str, Any]
-Row = Mapping[str, Any]
-VERDICTS = ("supported", "refuted", "inconclusive")
-SIGNS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
-WORDS = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
+SIGNS: dict[ClaimVerdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+LABELS: dict[ClaimVerdict, str] = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
 _AIMS = {"same": "target", "higher": "against", "lower": "against"}
-_ZERO = re.compile(r"[+−](?=0(?:\.0+)?(?![\d.]))")
-_STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": ""}
 
 
 class Part(NamedTuple):
     """One comparison that a sentence stands on: an effect on one data set, at one level of what it is measured at."""
 
-    effect: Row
-    cell: Row
+    effect: EffectResult
+    cell: EffectCell
 
 
-def parts(claim: Claim) -> list[Part]:
+def parts(claim: ClaimResult) -> list[Part]:
     """All comparisons of a claim."""
-    return [Part(effect, cell) for effect in claim["effects"] for cell in effect["cells"]]
+    return [Part(effect, cell) for effect in claim.effects for cell in effect.cells]
 
 
 def difference(part: Part) -> str:
     """The difference with its interval, in as many digits as the smallest effect of interest asks for.
 
     Where a cell is compared with a number, the value itself and that number.
-
-    >>> effect = {"least": 0.01, "direction": "same"}
-    >>> difference(Part(effect, {"mean": -0.42, "low": -0.45, "high": 0.0, "against": "as it is"}))
-    '−0.420 [−0.450, 0.000]'
-    >>> difference(Part(effect, {"mean": 0.0, "low": 0.0, "high": 0.0, "against": "1"}))
-    '1.000, target 1'
     """
-    if part.cell["mean"] is None:
+    mean, low, high = part.cell.mean, part.cell.low, part.cell.high
+    if mean is None or low is None or high is None:
         return "not finite"
-    aim, least = target(part.cell), part.effect["least"]
+    aim, least = target(part.cell), part.effect.least
     if aim is None:
-        return _ZERO.sub("", interval(part.cell, "mean", f"{{:+.{_digits(part.cell['mean'], least)}f}}"))
-    ends: dict[str, float] = {key: part.cell[key] + aim for key in ("mean", "low", "high")}
-    text = interval(ends, "mean", f"{{:.{_digits(ends['mean'], least)}f}}")
-    text = text.partition(" [")[0] if part.cell["low"] == part.cell["high"] else text
-    return f"{_ZERO.sub('', text)}, {_AIMS[part.effect['direction']]} {aim:.3g}"
-
-
-def _stated(part: Part) -> str:
-    """The metric and its difference; of what is compared with a number, the metric's value."""
-    equals = "= " * (target(part.cell) is not None and part.cell["mean"] is not None)
-    return f"{subtracted(part.effect)} {equals}{difference(part)}"
+        return interval(mean, part.cell, digits=_digits(mean, least), sign=True)
+    value = MetricSummary(mean=mean + aim, low=low + aim, high=high + aim)
+    digits = _digits(mean + aim, least)
+    text = fixed(value.mean, digits=digits) if low == high else interval(value.mean, value, digits=digits)
+    return f"{text}, {_AIMS[part.effect.direction]} {aim:.3g}"
 
 
 def _digits(value: float, least: float) -> int:
     return 1 if abs(value) >= 10 or least >= 1 else 2 if least >= 0.1 else 3 if least >= 0.002 else 4
 
 
-def decisive(claim: Claim) -> Part | None:
+def quantity(part: Part) -> str:
+    """What a comparison's number is: a metric, and which cell minus which."""
+    effect, of, against = part.effect, setting(part.cell.of), setting(part.cell.against)
+    metric, other = describe(effect.metric), describe(effect.against_metric)
+    if target(part.cell) is not None:
+        return metric
+    if metric != other:
+        return f"{metric} minus {other}"
+    return f"{metric}, {of} minus {against}" if of != against else metric
+
+
+def stated(part: Part) -> str:
+    """What a comparison is to show, its number, on which data set and at which level, and what the number is."""
+    return f"{says(part.effect)}: {difference(part)} on {_where(part.cell)} ({quantity(part)})"
+
+
+def says(effect: EffectResult) -> str:
+    """What an effect says; of one that the sentence denies, that it does."""
+    return f"the sentence denies that {effect.says}" if effect.denied else effect.says
+
+
+def _where(cell: EffectCell) -> str:
+    at = levels(cell.at)
+    return ", ".join([readable(cell.dataset), *([at] if at else [])])
+
+
+def decisive(claim: ClaimResult) -> Part | None:
     """The comparison that decides: the weakest that supports what holds everywhere, the strongest exception if not.
 
     Of a claim that something holds somewhere it is the mirror image. None where exact checks alone decide.
     """
-    found = parts(claim)
-    key = "strict" if claim["verdict"] == ("refuted" if claim["quantifier"] == "all" else "supported") else "verdict"
-    chosen = [part for part in found if part.cell[key] == claim["verdict"]]
-    if claim["verdict"] == "inconclusive":
-        against = "refuted" if claim["quantifier"] == "all" else "supported"
-        chosen = [part for part in found if part.cell["verdict"] == against] or chosen
-    known = [part for part in chosen if part.cell["mean"] is not None] or chosen
-    pick = min if claim["quantifier"] == "all" else max
-    return pick(known, key=_strength, default=None)
+    everywhere = claim.quantifier == "all"
+    decided = "refuted" if everywhere else "supported"  # by one comparison, under Bonferroni's correction
+    is_strict = claim.verdict == decided
+    chosen = [p for p in parts(claim) if (p.cell.strict if is_strict else p.cell.verdict) == claim.verdict]
+    if claim.verdict == "inconclusive":
+        chosen = [part for part in parts(claim) if part.cell.verdict == decided] or chosen
+    known = [part for part in chosen if part.cell.mean is not None] or chosen
+    return (min if everywhere else max)(known, key=_strength, default=None)
 
 
 def _strength(part: Part) -> float:
     """How far the difference goes the way that it is said to go, in smallest effects of interest."""
-    effect, mean = part.effect, float(part.cell["mean"] or 0)
-    size = mean / max(effect["least"], 1e-12)
-    along: float = {"higher": size, "lower": -size, "same": 1 - abs(size)}[effect["direction"]]
-    return -along if effect["denied"] else along
+    size = (part.cell.mean or 0.0) / max(part.effect.least, 1e-12)
+    along = {"higher": size, "lower": -size, "same": 1 - abs(size)}[part.effect.direction]
+    return -along if part.effect.denied else along
 
 
-def by_dataset(claim: Claim) -> dict[str, list[str]]:
+def by_dataset(claim: ClaimResult) -> dict[ClaimVerdict, list[str]]:
     """On which data sets the sentence is supported, refuted and open, each taken alone."""
-    found: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
-    whole = "supported" if claim["quantifier"] == "all" else "refuted"
-    single = "refuted" if whole == "supported" else "supported"
-    for dataset in claim["datasets"]:
-        verdicts = {part.cell["verdict"] for part in parts(claim) if part.cell["dataset"] == dataset}
+    found: dict[ClaimVerdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+    whole, single = VERDICTS[:2] if claim.quantifier == "all" else VERDICTS[1::-1]
+    for dataset in claim.datasets:
+        verdicts = {part.cell.verdict for part in parts(claim) if part.cell.dataset == dataset}
         found[whole if verdicts == {whole} else single if single in verdicts else "inconclusive"].append(dataset)
     return found
 
 
-def finding(claim: Claim) -> str:
-    """What was found of a sentence, in one: where it holds and where not, and the comparison that decides."""
-    where = by_dataset(claim)
-    decides, checks = decisive(claim), claim["checks"]
-    against = "refuted" if claim["quantifier"] == "all" else "supported"
-    order = sorted(VERDICTS, key=lambda verdict: verdict != claim["verdict"])
-    said = []
-    for verdict in (verdict for verdict in order if where[verdict]):
-        own = decides if decides and decides.cell["dataset"] in where[verdict] else None
-        doubt = ", if taken alone" if claim["verdict"] == "inconclusive" and verdict == against else ""
-        told = f": {_told(own, claim, where[verdict])}" if own else ""
-        said.append(f"{WORDS[verdict]} on {listed(where[verdict])}{doubt}{told}")
-    if checks:
-        said.append(_checked(checks))
-    text = "; ".join(said)
-    if not where[claim["verdict"]]:
-        text = f"{WORDS[claim['verdict']]}{' as a whole' * bool(claim['effects'])}: {text}"
-    return f"{text[:1].upper()}{text[1:]}."
+def finding(claim: ClaimResult) -> str:
+    """What was found of a sentence: where it holds and where not, the comparison that decides, and exact checks."""
+    places, part = by_dataset(claim), decisive(claim)
+    order = sorted(VERDICTS, key=lambda verdict: verdict != claim.verdict)
+    where = ", ".join(f"{LABELS[verdict]} on {listed(places[verdict])}" for verdict in order if places[verdict])
+    sentences = [f"Each data set taken alone: {where}."] if where else []
+    sentences += [f"What decides: {stated(part)}."] if part is not None else []
+    sentences += [f"{_checked(claim)}."] if claim.checks else []
+    return " ".join(sentences)
 
 
-def _checked(checks: Sequence[Row]) -> str:
-    """How many exact checks hold, and which do not."""
-    failed = [check["what"] for check in checks if not check["holds"]]
-    if not failed:
-        return f"all {len(checks)} exact checks hold" if len(checks) > 1 else "the exact check holds"
-    return f"{len(checks) - len(failed)} of {len(checks)} exact checks hold, not “{'”, “'.join(failed)}”"
+def checked(claim: ClaimResult) -> str:
+    """How many exact checks of a claim hold."""
+    return f"{sum(check.holds for check in claim.checks)} of {len(claim.checks)} exact checks hold"
 
 
-def _told(part: Part, claim: Claim, datasets: Sequence[str]) -> str:
-    """A comparison in words: what is compared, the metric, and the difference."""
-    at = levels(part.cell["at"])
-    said = f"“{stands_alone(claim, part.effect)}”, "
-    place = [*([at] if at else []), *([f"on {readable(part.cell['dataset'])}"] if len(datasets) > 1 else [])]
-    return f"{said}{_stated(part)}" + (f" ({', '.join(place)})" if place else "")
+def _checked(claim: ClaimResult) -> str:
+    failed = [f"“{check.what}”" for check in claim.checks if not check.holds]
+    return f"{checked(claim)}, not {', '.join(failed)}" if failed else checked(claim)
 
 
-def tally(claim: Claim) -> str:
+def tally(claim: ClaimResult) -> str:
     """How many comparisons speak for and against a sentence."""
-    counts, total = claim["counts"], sum(claim["counts"].values())
-    kind = "comparison" if claim["effects"] else "check"
-    said = [f"{counts['supported']} of {total} {kind}{'s' * (total != 1)} support{'s' * (total == 1)} it"]
-    said += [f"{counts['refuted']} refute{'s' * (counts['refuted'] == 1)} it"] if counts["refuted"] else []
-    said += [f"{counts['inconclusive']} open"] if counts["inconclusive"] else []
-    return ", ".join(said)
+    counts, total = claim.counts, _total(claim.counts)
+    unit = "comparison" if claim.effects else "check"
+    texts = [f"{counts.supported} of {total} {unit}{'s' * (total != 1)} support{'s' * (total == 1)} it"]
+    texts += [f"{counts.refuted} refute{'s' * (counts.refuted == 1)} it"] if counts.refuted else []
+    texts += [f"{counts.inconclusive} open"] if counts.inconclusive else []
+    return ", ".join(texts)
 
 
-def compared(claim: Claim) -> dict[str, int]:
+def _total(counts: VerdictCounts) -> int:
+    return counts.supported + counts.refuted + counts.inconclusive
+
+
+def compared(claim: ClaimResult) -> dict[ClaimVerdict, int]:
     """How many comparisons, exact checks apart, have each verdict."""
-    found = [part.cell["verdict"] for part in parts(claim)]
+    found = [part.cell.verdict for part in parts(claim)]
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 
-def checked(claim: Claim) -> str:
-    """How many exact checks of a claim hold, in few words.
-
-    >>> checked({"checks": [{"holds": True}, {"holds": False}]})
-    '1 of 2 exact checks hold'
-    """
-    return f"{sum(check['holds'] for check in claim['checks'])} of {len(claim['checks'])} exact checks hold"
-
-
-def outcomes(claim: Claim) -> list[tuple[str, list[str]]]:
-    """By verdict, the parts of a sentence: what each says, from what size on, and where that is found."""
-    found = []
-    for verdict in VERDICTS:
-        said = [
-            f"{says(effect)}, smallest effect of interest {effect['least']:g} ({'; '.join(own)})"
-            for effect in claim["effects"]
-            if (own := [_place(Part(effect, cell)) for cell in effect["cells"] if cell["verdict"] == verdict])
-        ]
-        if said:
-            found.append((verdict, said))
-    return found
-
-
-def _place(part: Part) -> str:
-    at = levels(part.cell["at"])
-    return f"{readable(part.cell['dataset'])}{f', {at}' if at else ''}: {difference(part)}"
-
-
-def counted(table: Mapping[str, Any]) -> str:
-    """How many sentences hold."""
-    counts = table["counts"]
-    return (
-        f"Of {sum(counts.values())} sentences of the textbook, {counts['supported']} are supported, "
-        f"{counts['refuted']} refuted and {counts['inconclusive']} open"
-    )
-
-
-def rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A line a claim: id, topic, sentence, verdict, tally, n, data sets, and the difference that decides.
-
-    `metric` says what that difference is to show before its metric; `decides` is all of it in one text.
-    """
+def outcomes(claim: ClaimResult) -> list[tuple[ClaimVerdict, str]]:
+    """The parts of a sentence by verdict: what each says, from what size on, and where that is found."""
     return [
-        {
-            "id": claim["id"],
-            "topic": claim["topic"],
-            "sentence": claim["sentence"],
-            "verdict": claim["verdict"],
-            "tally": " / ".join(str(claim["counts"][verdict]) for verdict in VERDICTS),
-            "word": WORDS[claim["verdict"]],
-            "decides": _decides(claim, part),
-            "metric": f"{stands_alone(claim, part.effect)}: {subtracted(part.effect)}" if part else "",
-            "difference": difference(part) if part else _checked(claim["checks"]),
-            "where": readable(part.cell["dataset"]) if part else "",
-            "n": claim["seeds"] or "",
-            "datasets": listed(claim["datasets"]) if claim["datasets"] else "",
-        }
-        for claim in table["claims"]
-        for part in [decisive(claim)]
+        (verdict, f"{says(effect)}, smallest effect of interest {effect.least:g} ({'; '.join(places)})")
+        for verdict in VERDICTS
+        for effect in claim.effects
+        if (places := [_place(Part(effect, cell)) for cell in effect.cells if cell.verdict == verdict])
     ]
 
 
-def _decides(claim: Claim, part: Part | None) -> str:
-    """The comparison that decides: what it is to show, its metric, its number, and where."""
-    if part is None:
-        return _checked(claim["checks"])
-    return f"{stands_alone(claim, part.effect)}: {_stated(part)} ({readable(part.cell['dataset'])})"
+def _place(part: Part) -> str:
+    return f"{_where(part.cell)}: {difference(part)}"
 
 
-def notes(table: Mapping[str, Any]) -> list[str]:
+def counted(table: TextbookResults) -> str:
+    """How many sentences hold."""
+    counts = table.counts
+    return (
+        f"Of {_total(counts)} sentences of the textbook, {counts.supported} are supported, "
+        f"{counts.refuted} refuted and {counts.inconclusive} open"
+    )
+
+
+def claims_table(table: TextbookResults) -> Table:
+    """A row a sentence: its verdict, its tally, and the comparison that decides."""
+    columns = (
+        Column("sentence", "what the textbook says", kind="text", least=24),
+        Column("verdict", "verdict"),
+        Column("tally", "+ / − / ?", alone="+/−/?"),
+        Column("decides", "what decides: difference [95%]", kind="text", least=24),
+        Column("n", "n"),
+    )
+    caption = (
+        "Every sentence, and the comparison that decides: the weakest where all support it, the strongest exception "
+        "where one does not; + / − / ?: comparisons that support it, refute it and are open"
+    )
+    rows = tuple(_row(claim) for claim in table.claims)
+    return Table("All sentences and their verdicts", columns, rows, caption, tuple(notes(table)))
+
+
+def _row(claim: ClaimResult) -> tuple[Cell, ...]:
+    part = decisive(claim)
+    return (
+        Cell(claim.sentence, target=anchor(claim)),
+        verdict_cell(claim.verdict),
+        Cell(f"{claim.counts.supported}/{claim.counts.refuted}/{claim.counts.inconclusive}"),
+        Cell(_checked(claim) if part is None else stated(part)),
+        Cell(str(claim.seeds) if claim.seeds else ""),
+    )
+
+
+def verdict_cell(verdict: ClaimVerdict) -> Cell:
+    """A verdict as people read it."""
+    return Cell(LABELS[verdict], verdict_style(verdict))
+
+
+def anchor(claim: ClaimResult) -> str:
+    """The id of a claim's part of the page."""
+    return "claim-" + "-".join(claim.id.split("."))
+
+
+def notes(table: TextbookResults) -> list[str]:
     """How a verdict is reached."""
     return [
-        f"n = {table['seeds']} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
+        f"n = {table.seeds} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
         "rows that seeds share.",
         "An effect is supported if its interval excludes zero and its mean reaches the smallest effect of interest; "
         "refuted if the whole interval falls short of that; of “the same”, if the interval lies inside or outside the "
@@ -238,55 +233,13 @@ def notes(table: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def render(table: Mapping[str, Any], *, width: int = 120, color: bool = False) -> str:
-    """The ledger as text, a table a topic, with terminal colours only where asked for."""
-    console = Console(file=io.StringIO(), width=width, force_terminal=color, color_system="standard" if color else None)
-    with console.capture() as captured:
-        console.print(f"{counted(table)}.", markup=False, highlight=False)
-        console.print(_table(table))
-        console.print()
-        for note in notes(table):
-            console.print(note, style="dim", highlight=False, markup=False)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+def render(table: TextbookResults, *, width: int = WIDTH, color: bool = False) -> str:
+    """How many sentences hold, and the table of all, for a terminal."""
+    made = claims_table(table).only("sentence", "verdict", "tally", "decides")
+    return f"{counted(table)}.\n{terminal(made, width=width, color=color)}"
 
 
-def _table(table: Mapping[str, Any]) -> Table:
-    """Columns that share the width; what does not fit is wrapped, never cut."""
-    made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True, expand=True)
-    made.add_column("What the textbook says", ratio=2)
-    made.add_column("Verdict", no_wrap=True)
-    made.add_column("+/−/?", no_wrap=True, justify="right")
-    made.add_column("What decides: difference [95%]", ratio=3)
-    topic = ""
-    for row in rows(table):
-        if row["topic"] != topic:
-            made.add_row(Text(readable(topic := row["topic"]), style="bold"))
-        verdict = Text(row["word"], style=_STYLES[row["verdict"]])
-        made.add_row(Text(row["sentence"]), verdict, row["tally"].replace(" ", ""), Text(row["decides"]))
-    return made
-
-
-def markdown(table: Mapping[str, Any]) -> str:
+def markdown(table: TextbookResults) -> str:
     """The README's part: how many sentences hold, and a line each."""
-    lines = ["| what the textbook says | verdict | what was found |", "| --- | --- | --- |"]
-    lines += [f"| {' | '.join(cells)} |" for claim in table["claims"] for cells in [_markdown_row(claim)]]
-    head = f"{counted(table)} (n = {table['seeds']} paired seeds, 95% intervals)."
-    return head + "\n\n" + "\n".join(lines)
-
-
-def _markdown_row(claim: Claim) -> Iterator[str]:
-    yield claim["sentence"].replace("|", "\\|")
-    yield f"**{WORDS[claim['verdict']]}**" if claim["verdict"] == "refuted" else WORDS[claim["verdict"]]
-    yield brief(claim)
-
-
-def brief(claim: Claim) -> str:
-    """A finding in few words: the tally, and the comparison that decides."""
-    part, counts = decisive(claim), claim["counts"]
-    told = f"{counts['supported']} of {sum(counts.values())}"
-    if part is None:
-        return _checked(claim["checks"])
-    at = levels(part.cell["at"])
-    place = readable(part.cell["dataset"]) + (f", {at}" if at else "")
-    said = stands_alone(claim, part.effect)
-    return f"{told} hold; {said}: {_stated(part)} ({place})"
+    made = claims_table(table).only("sentence", "verdict", "tally", "decides")
+    return f"{counted(table)} (n = {table.seeds} paired seeds, 95% intervals).\n\n{tables.markdown(made)}"

@@ -1,0 +1,41 @@
+"""The few numbers of a study for `dvc metrics show`: those of the point that validation chooses after scaling."""
+
+from __future__ import annotations
+
+from pipeline.metrics.names import STAGES
+from pipeline.reporting.text.points import test_nll
+from pipeline.results.record import Record
+from pipeline.results.study import StudyResults
+
+DIGITS = 4
+"""Significant digits, few enough for a table in a terminal."""
+
+
+class DatasetMetrics(Record):
+    """Test NLL and ECE before and after scaling; NLL after it minus that of none; percent of the gap then closed."""
+
+    nll: float | None
+    nll_ts: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    gap_closed: float | None
+    ece: float | None
+    ece_ts: float | None
+
+
+def dataset_metrics(results: StudyResults) -> DatasetMetrics:
+    """The numbers of one data set; of no regularization itself the difference is not known."""
+    choice = results.answer.after_scaling
+    point, test, closed = results.point(choice.key), choice.test, choice.gap_closed
+    before, after = (test_nll(stage) for stage in STAGES)
+    return DatasetMetrics(
+        nll=point.mean(before),
+        nll_ts=point.mean(after),
+        difference=None if test is None else test.difference,
+        low=None if test is None else test.low,
+        high=None if test is None else test.high,
+        gap_closed=None if closed is None else closed.percent,
+        ece=point.mean(before._replace(metric="ece")),
+        ece_ts=point.mean(after._replace(metric="ece")),
+    )

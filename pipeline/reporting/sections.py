@@ -1,0 +1,30 @@
+"""Sections of the pages: finished tables with the pictures that were drawn of them, as the stages write them."""
+
+from __future__ import annotations
+
+from pipeline.results.record import Record
+from pipeline.results.search import SearchResults
+from pipeline.results.study import StudyResults
+from pipeline.results.textbook import TextbookResults
+
+
+class Picture(Record):
+    """A figure for a page: SVG without its caption, and that."""
+
+    svg: str
+    caption: str
+
+
+class Section(Record):
+    """A data set's part of the study page: the finished tables of study and search, and pictures by name."""
+
+    results: StudyResults
+    search: SearchResults
+    pictures: dict[str, Picture]
+
+
+class TextbookSection(Record):
+    """What the textbook page is made from: the finished table of all claims, and pictures by name or claim."""
+
+    table: TextbookResults
+    pictures: dict[str, Picture]

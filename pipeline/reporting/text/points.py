@@ -1,0 +1,92 @@
+"""Points as rows of a table: their metrics as trained and after temperature scaling, and how they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pipeline.metrics.names import STAGES, MetricName, Stage
+from pipeline.reporting.table import Cell, Column, Table, verdict_style
+from pipeline.reporting.text.numbers import short, short_interval
+from pipeline.results.readable_names import DAGGER
+from pipeline.results.study import Comparison, Finding, PointResult
+
+STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after temperature scaling"}
+SUFFIX: dict[Stage, str] = {"before": "", "after": "_ts"}
+"""Of the keys of columns."""
+_NAME = 22
+_TITLES = {
+    "nll": "NLL",
+    "gap": "gap",
+    "ece": "ECE/floor",
+    "debiased": "debiased",
+    "difference": "NLL − none",
+    "p_better": "P(better)",
+    "verdict": "verdict",
+    "more_seeds": "+n",
+}
+
+
+def test_nll(stage: Stage) -> MetricName:
+    """The metric that verdicts are about."""
+    return MetricName("test", stage, "nll")
+
+
+def mean_text(point: PointResult, metric: MetricName, *, digits: int = 3, sign: bool = False) -> str:
+    """A metric's mean as text."""
+    return short(point.mean(metric), digits=digits, sign=sign)
+
+
+def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[PointResult], str], head: str) -> Table:
+    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, after scaling with `_ts`.
+
+    Args:
+        title: what the table is, for those who cannot see it.
+        points: a row each.
+        name: what a point is called.
+        head: of the column of names.
+    """
+    columns = [Column("name", head, kind="text", least=_NAME), Column("accuracy", "accuracy", alone="acc")]
+    columns += [
+        Column(key + SUFFIX[stage], text, STAGE_NAMES[stage], text + " TS" * (stage == "after"))
+        for stage in STAGES
+        for key, text in _TITLES.items()
+    ]
+    return Table(title, tuple(columns), tuple(tuple(_row(point, name(point))) for point in points))
+
+
+def verdict_cell(finding: Finding, *, fails_holm: bool = False) -> Cell:
+    """A finding, with a dagger where it fails Holm's correction."""
+    return Cell(finding + DAGGER * fails_holm, verdict_style(finding))
+
+
+def _row(point: PointResult, name: str) -> list[Cell]:
+    row = [Cell(name), Cell(mean_text(point, MetricName("test", "before", "accuracy")))]
+    for stage in STAGES:
+        row += [*_metrics(point, stage), *_compared(point.comparison(test_nll(stage)))]
+    return row
+
+
+def _metrics(point: PointResult, stage: Stage) -> list[Cell]:
+    nll = test_nll(stage)
+    ece, floor = (mean_text(point, nll._replace(metric=metric)) for metric in ("ece", "ece_floor"))
+    debiased = mean_text(point, nll._replace(metric="debiased"), digits=4, sign=True)
+    return [
+        Cell(mean_text(point, nll)),
+        Cell(mean_text(point, nll.on("gap"))),
+        Cell(f"{ece}/{floor}"),
+        Cell(debiased),
+    ]
+
+
+def _compared(entry: Comparison | None) -> list[Cell]:
+    """Difference, P(better), verdict and how many more seeds would settle it."""
+    if entry is None:
+        return [Cell("")] * 4
+    if entry.left_out:
+        return [Cell(""), Cell(""), Cell("left out", "soft"), Cell("")]
+    return [
+        Cell(short_interval(entry.difference, entry, sign=True)),
+        Cell(short_interval(entry.p_better.estimate, entry.p_better, digits=2)),
+        verdict_cell(entry.finding, fails_holm=entry.fails_holm),
+        Cell("" if entry.more_seeds is None else str(entry.more_seeds)),
+    ]
