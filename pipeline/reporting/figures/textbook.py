@@ -123,7 +123,7 @@ def _lines(parts: Sequence[FigureAxes]) -> Iterator[Strip]:
 
 def _signs(blocks: Sequence[Block]) -> list[str]:
     """What titles and names of axes tell of a line of panels: lines below each other have them once."""
-    return [f"{part.dataset} {part.x} {part.get('where')}" for block in blocks for part in block.parts]
+    return [f"{part.dataset} {part.x} {part.where}" for block in blocks for part in block.parts]
 
 
 def packed(parts: Sequence[FigureAxes]) -> list[list[Block]]:
