@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
-from pipeline.core.files import (
-    keep_only,
-    read_csv,
-    read_json,
-)
-from pipeline.core.paths import (
-    PARAMS,
-    figure_file,
-    result_file,
-    section_file,
-)
+from pipeline.core.files import keep_only
+from pipeline.core.paths import PARAMS, figure_file, result_file, section_file, trials_file
 from pipeline.core.progress import progress
-from pipeline.stages.drawing import Drawn, forms_at, written
-from pipeline.stages.tables import results_of, search_tables, study_results_of
+from pipeline.stages.figure_files import Drawn, forms_at, written
 
 if TYPE_CHECKING:
-    pass
+    from pipeline.reporting.figures.study import StudyTables
+    from pipeline.results.reliability import PointDiagrams
 
-POINTS = "points"  # folder of the reliability diagrams of single points
+POINTS = "points"
+"""Folder of the reliability diagrams of single points."""
 
 
 def plot(dataset: str, *, jobs: int) -> str:
@@ -34,55 +26,68 @@ def plot(dataset: str, *, jobs: int) -> str:
     from joblib import Parallel, delayed  # noqa: PLC0415
 
     from pipeline.reporting.sections import Section  # noqa: PLC0415
-    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
-    from pipeline.results.search import SearchResults  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.results.record import write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     tables = _tables(dataset)
-    calls = [delayed(call)(*arguments) for call, *arguments in _drawings(dataset, tables)]
+    calls = [delayed(call)() for call in _calls(dataset, tables)]
     drawn = []
     with progress(f"{dataset}: drawing", len(calls), "figures") as tick:
-        for one in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(calls):
-            drawn.append(one)
+        for figure in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(calls):
+            drawn.append(figure)
             tick(1)
     folder = figure_file(dataset, "")
     files, pictures = written(drawn)
     keep_only(folder, files)
-    results = read_record(StudyResults, result_file(dataset, "results.json"))
-    search = read_record(SearchResults, result_file(dataset, "search.json"))
-    write_record(section_file(dataset), Section(results=results, search=search, pictures=pictures))
+    section = Section(results=tables.results, search=tables.search, pictures=pictures)
+    write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 
 
-def _tables(dataset: str) -> dict[str, Any]:
-    from pipeline.results.series import cells, sweep_rows  # noqa: PLC0415
+def _tables(dataset: str) -> StudyTables:
+    """All tables that figures are drawn from.
 
-    results = results_of(dataset)
-    return {
-        "results": results,
-        "diagrams": read_json(result_file(dataset, "diagrams.json")),
-        "history": read_csv(result_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
-        "sweeps": [cells(row) for row in sweep_rows(study_results_of(dataset))],
-        **search_tables(dataset),
-    }
+    Raises:
+        InputError: one is missing or damaged.
+    """
+    from pipeline.reporting.figures.study import StudyTables  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.reliability import Diagrams  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+    from pipeline.results.series import read_history, sweep_rows  # noqa: PLC0415
+    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.search.trials import read_trials  # noqa: PLC0415
+
+    results = read_record(StudyResults, result_file(dataset, "results.json"))
+    search = read_record(SearchResults, result_file(dataset, "search.json"))
+    rungs = search.search.pruner.rungs(search.results.points[0].parameters.epochs)
+    return StudyTables(
+        results=results,
+        diagrams=read_record(Diagrams, result_file(dataset, "diagrams.json")).root,
+        history=read_history(result_file(dataset, "history.csv")),
+        sweeps=sweep_rows(results),
+        search=search,
+        trials=read_trials(trials_file(dataset), search.search, rungs=rungs),
+    )
 
 
-def _drawings(dataset: str, tables: dict[str, Any]) -> Iterator[tuple[Callable[..., Drawn], *tuple[Any, ...]]]:
-    """What is to be drawn, as calls: the long ones first."""
+def _calls(dataset: str, tables: StudyTables) -> Iterator[Callable[[], Drawn]]:
+    """What is to be drawn, the figures that take long first."""
+    from functools import partial  # noqa: PLC0415
+
     from pipeline.reporting.figures.canvas import sample  # noqa: PLC0415
     from pipeline.reporting.figures.study import FIGURES  # noqa: PLC0415
 
-    yield from ((_draw, name, figure_file(dataset, name), tables) for name in FIGURES)
-    note = sample(tables["results"])
-    for point in tables["results"]["points"]:
-        if diagram := tables["diagrams"][point["key"]]:
-            path = figure_file(dataset, f"{POINTS}/{point['variant']}/{point['name']}.png")
-            yield _draw_point, path, point["key"], diagram, note
+    yield from (partial(_draw, name, figure_file(dataset, name), tables) for name in FIGURES)
+    note = sample(tables.results)
+    for point in tables.results.points:
+        if (diagrams := tables.diagrams[point.key]) is not None:
+            path = figure_file(dataset, f"{POINTS}/{point.variant}/{point.name}.png")
+            yield partial(_draw_point, path, point.key, diagrams, note)
 
 
-def _draw(name: str, path: Path, tables: dict[str, Any]) -> Drawn:
+def _draw(name: str, path: Path, tables: StudyTables) -> Drawn:
     """One figure of a data set: the work of one worker."""
     from pipeline.reporting.figures import canvas, study  # noqa: PLC0415
 
@@ -90,8 +95,8 @@ def _draw(name: str, path: Path, tables: dict[str, Any]) -> Drawn:
         return forms_at(path, study.FIGURES[name](tables))
 
 
-def _draw_point(path: Path, key: str, diagram: dict[str, Any], note: str) -> Drawn:
+def _draw_point(path: Path, key: str, diagrams: PointDiagrams, note: str) -> Drawn:
     from pipeline.reporting.figures import canvas, study  # noqa: PLC0415
 
     with canvas.styled():
-        return Drawn({path: canvas.png(study.point_reliability(key, diagram, note))}, {})
+        return Drawn({path: canvas.png(study.point_reliability(key, diagrams, note))}, {})

@@ -15,7 +15,7 @@ from pipeline.core.paths import (
     section_file,
     shared_figure_file,
 )
-from pipeline.stages.drawing import forms_at, written
+from pipeline.stages.figure_files import forms_at, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

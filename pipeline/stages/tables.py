@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.points import Point
 from pipeline.core.files import read_csv, read_json
 from pipeline.core.paths import figure_file, report_file, trials_file
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.results.reliability import Diagrams
     from pipeline.results.search import SearchResults
     from pipeline.results.series import HistoryRow
-    from pipeline.results.study import DatasetSummary, StudyResults
+    from pipeline.results.study import StudyResults
     from pipeline.search.trials import Trial
 
 

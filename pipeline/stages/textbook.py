@@ -11,7 +11,7 @@ from pipeline.core.files import is_current, keep_only, mark_current, read_arrays
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import CLAIMS, CLAIMS_SECTION, LEDGER, claim_figure_file, claims_file, measured_file
 from pipeline.core.progress import progress
-from pipeline.stages.drawing import Drawn, forms_at, written
+from pipeline.stages.figure_files import Drawn, forms_at, written
 
 if TYPE_CHECKING:
     from pipeline.config.textbook import Claims, Experiment

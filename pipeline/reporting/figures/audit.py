@@ -1,4 +1,6 @@
-"""How good are the estimators that judge calibration? Bias and coverage against how many rows they see."""
+"""The audit of calibration estimators: bias and coverage against the size of the test set."""
+
+from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from pipeline.reporting.figures.canvas import BLUE, GREY, INK, PALE, SHAPES, Drawing, Row, new_figure
-from pipeline.reporting.figures.textbook_axes import AMBER, GREEN, PINK, settle
+from pipeline.reporting.figures.canvas import BLUE, GREY, INK, PALE, SHAPES, Drawing, new_figure
+from pipeline.reporting.figures.textbook_axes import settle
+from pipeline.reporting.figures.textbook_looks import AMBER, GREEN, PINK
 from pipeline.reporting.text.audit import network, readable_estimator, sizes
-from pipeline.results.textbook import ENOUGH
+from pipeline.results.textbook import ENOUGH, AuditRow
 
 WIDTH = 11.0
-_ACROSS = 3  # networks
+_NETWORKS = 3  # at most
 _DRAWN = {"ece": BLUE, "smece": AMBER, "debiased": GREEN, "bias": INK, "calibration": PINK}  # all others are in a table
 _TITLE = "How well do estimators of calibration find the truth in a test set of n rows?"
 _LINES: Mapping[str, tuple[Any, str]] = {
@@ -24,33 +27,33 @@ _PERCENT = (-1000, -100, -30, -10, 0, 10, 30, 100, 300, 1000, 10000)
 Look = Mapping[str, Any]
 
 
-def audit_figure(rows: Sequence[Row]) -> Drawing | None:
+def audit_figure(rows: Sequence[AuditRow]) -> Drawing | None:
     """Bias of the main estimators, coverage of their intervals, a column a network; nothing without rows."""
     if not rows:
         return None
-    networks = list(dict.fromkeys(map(network, rows)))[:_ACROSS]
-    looks = _looks({row["estimator"] for row in rows})
+    networks = list(dict.fromkeys(map(network, rows)))[:_NETWORKS]
+    looks = _looks({row.estimator for row in rows})
     figure = new_figure(WIDTH, 7.4)
-    panels = figure.subplots(2, len(networks), squeeze=False, sharex=True, sharey="row")
-    for (above, below), name in zip(panels.T, networks, strict=True):
-        own = [row for row in rows if network(row) == name]
-        _bias_panel(above, own, looks)
-        _coverage_panel(below, own, looks)
+    grid = figure.subplots(2, len(networks), squeeze=False, sharex=True, sharey="row")
+    for (above, below), name in zip(grid.T, networks, strict=True):
+        chosen = [row for row in rows if network(row) == name]
+        _bias_axes(above, chosen, looks)
+        _coverage_axes(below, chosen, looks)
         above.set_title(name)
         below.set_xlabel("rows of the test set, n")
-    panels[0, 0].set_ylabel("bias, percent of the truth")
-    panels[1, 0].set_ylabel("coverage of 95% intervals")
+    grid[0, 0].set_ylabel("bias, percent of the truth")
+    grid[1, 0].set_ylabel("coverage of 95% intervals")
     figure.legend(
         handles=[*_handles(looks)], loc="outside upper left", ncols=4, columnspacing=1.6, fontsize=12.5, title=_TITLE,
         title_fontproperties={"size": 15, "weight": "bold"}, alignment="left",
     )  # fmt: skip
     settle(figure)
-    return Drawing(figure, _words(rows, networks))
+    return Drawing(figure, _caption(rows, networks))
 
 
-def _words(rows: Sequence[Row], networks: Sequence[str]) -> str:
+def _caption(rows: Sequence[AuditRow], networks: Sequence[str]) -> str:
     low, high = (f"{100 * end:g}" for end in ENOUGH)
-    count = max(int(row["networks"]) for row in rows)
+    count = max(row.networks for row in rows)
     return (
         "Test sets of n rows are drawn from a pool of rows whose posterior is known; each estimator is compared with "
         f"its truth on the whole pool, for {count} trained networks of a setting. Above: mean estimate minus truth. "
@@ -78,10 +81,10 @@ def _handles(looks: Mapping[str, Look]) -> Iterator[Line2D]:
         yield Line2D([], [], label=text, color=GREY, linestyle=dashes, linewidth=2.3)
 
 
-def _bias_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> None:
+def _bias_axes(axes: Axes, rows: Sequence[AuditRow], looks: Mapping[str, Look]) -> None:
     for name, look in looks.items():
-        own = [row for row in rows if (row["part"], row["estimator"]) == ("network", name)]
-        known = sorted((row["rows"], 100 * row["bias"] / abs(row["truth"])) for row in own if row["truth"])
+        chosen = [row for row in rows if (row.part, row.estimator) == ("network", name)]
+        known = sorted((row.rows, 100 * row.bias / abs(row.truth)) for row in chosen if row.truth)
         axes.plot([n for n, _ in known], [bias for _, bias in known], label=readable_estimator(name), **look)
     axes.set_yscale("symlog", linthresh=10)
     axes.yaxis.set_major_locator(FixedLocator(_PERCENT))
@@ -91,11 +94,11 @@ def _bias_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> N
     _sizes(axes, rows)
 
 
-def _coverage_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) -> None:
+def _coverage_axes(axes: Axes, rows: Sequence[AuditRow], looks: Mapping[str, Look]) -> None:
     for part, (dashes, _) in _LINES.items():
         for name, look in looks.items():
-            own = [row for row in rows if (row["part"], row["estimator"]) == (part, name)]
-            known = sorted((row["rows"], row["coverage"]) for row in own if row["coverage"] is not None)
+            chosen = [row for row in rows if (row.part, row.estimator) == (part, name)]
+            known = sorted((row.rows, row.coverage) for row in chosen if row.coverage is not None)
             if known:
                 axes.plot([n for n, _ in known], [share for _, share in known], linestyle=dashes, **look)
     axes.axhspan(*ENOUGH, color=PALE, zorder=0)
@@ -103,7 +106,7 @@ def _coverage_panel(axes: Axes, rows: Sequence[Row], looks: Mapping[str, Look]) 
     _sizes(axes, rows)
 
 
-def _sizes(axes: Axes, rows: Sequence[Row]) -> None:
+def _sizes(axes: Axes, rows: Sequence[AuditRow]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,15 +1,15 @@
-"""What have all figures in common? Colours, marks, captions, and files that are the same to the byte each time."""
+"""The canvas of all figures: colours, marks, captions, and files that are the same to the byte each time."""
+
+from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from textwrap import fill, wrap
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,11 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from numpy.typing import NDArray
-from PIL import Image
 
-from pipeline.results.rank_changes import is_doubtful
+from pipeline.metrics.names import MetricName, Stage
 from pipeline.results.readable_names import DAGGER
+from pipeline.results.study import Comparison, PointResult, StudyResults, Verdict
 
 # Okabe & Ito 2008, without the yellow that white paper swallows; black is the unregularized network's
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -30,19 +29,18 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "h")
 BLUE, ORANGE = COLOURS[:2]
 INK, GREY, PALE = "#000000", "#767676", "#DDDDDD"
 DARK = {ORANGE: "#A84600", BLUE: BLUE, GREY: "#555555"}  # the same for text, which needs more contrast than a mark
-VERDICTS = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
-VERDICT_WORDS = {"better": "better", "worse": "worse", "no evidence": "no evidence, or too small to matter"}
+VERDICTS: dict[Verdict, str] = {"better": BLUE, "worse": ORANGE, "no evidence": GREY}
+VERDICT_LABELS: dict[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "no evidence": "no evidence, or too small to matter",
+}
 NOT_HELD = "does not hold for all together (Holm)"
-NEUTRAL = "#555555"  # what is neither better nor worse: before and after, found and fresh
-SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-SUFFIX = {"before": "", "after": "_ts"}
-WHEN = {"before": "before temperature scaling", "after": "after temperature scaling"}
-Results = Mapping[str, Any]
-Row = Mapping[str, Any]
-# hundredths of a point are finer than any screen; scales, which have more digits, do not follow a blank
-NUMBER = re.compile(r"(?<=[ \n\"])-?\d+\.\d{3,}(?![\d%])")
-INDENT = re.compile(r"\n\s+")
-STYLE: dict[str, Any] = {
+NEUTRAL = "#555555"  # what is neither better nor worse
+Split = Literal["train", "validation", "test"]
+SPLITS: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
+WHEN: dict[Stage, str] = {"before": "before temperature scaling", "after": "after temperature scaling"}
+STYLE: dict[str, bool | float | str] = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.labelsize": 12,
@@ -66,14 +64,14 @@ STYLE: dict[str, Any] = {
 
 
 class Drawing(NamedTuple):
-    """A figure and the words that belong below it: what its marks, intervals and n are."""
+    """A figure and its caption: what its marks, intervals and n are."""
 
     figure: Figure
     caption: str
 
 
 class Forms(NamedTuple):
-    """A figure as files: for a page that has its words, and as it stands alone."""
+    """A figure as files: for a page that has its caption, and as it stands alone."""
 
     bare: bytes
     png: bytes
@@ -108,22 +106,22 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, inches, whose parts make room for each other."""
+    """An empty figure, in inches, whose axes make room for each other."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def sample(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+def sample(results: StudyResults, splits: Sequence[Split] = ("train", "test")) -> str:
     """What a data set's figures are drawn from: its name, n, and how many rows of some splits."""
-    protocol, data = results["protocol"], results["dataset"]
-    rows = " and ".join(f"{data[split]:,} {SPLITS[split]}" for split in splits)
-    return f"{data['name']}: n = {protocol['seeds']} paired seeds, {rows} rows."
+    data = results.dataset
+    sizes = {"train": data.train, "validation": data.validation, "test": data.test}
+    rows = " and ".join(f"{sizes[split]:,} {SPLITS[split]}" for split in splits)
+    return f"{data.name}: n = {results.protocol.seeds} paired seeds, {rows} rows."
 
 
-def intervals(results: Results, splits: Sequence[str] = ("train", "test")) -> str:
+def intervals(results: StudyResults, splits: Sequence[Split] = ("train", "test")) -> str:
     """The same where intervals are drawn, and what these are."""
-    protocol = results["protocol"]
-    widened = "" if protocol["correction"] == "none" else ", widened for the rows that seeds share"
-    return f"{sample(results, splits)[:-1]}, {protocol['confidence']:.0%} Student t intervals over seeds{widened}."
+    widened = "" if results.protocol.correction == "none" else ", widened for the rows that seeds share"
+    return f"{sample(results, splits)[:-1]}, {results.protocol.confidence:.0%} Student t intervals over seeds{widened}."
 
 
 def wrapped(text: str, width: int) -> str:
@@ -137,8 +135,8 @@ def wrapped(text: str, width: int) -> str:
     return fill(text, next(fitting, width))
 
 
-def verdict_look(verdict: str) -> dict[str, Any]:
-    """Colour and fill of a mark that tells a verdict."""
+def verdict_look(verdict: Verdict) -> dict[str, Any]:
+    """Colour and fill of a verdict's mark, as keywords of matplotlib."""
     return {
         "color": VERDICTS[verdict],
         "marker": "o",
@@ -149,14 +147,20 @@ def verdict_look(verdict: str) -> dict[str, Any]:
 
 def verdict_legend() -> list[Line2D]:
     """What these marks mean, and the sign of a verdict that fails Holm's correction."""
-    made = [Line2D([], [], linewidth=2, label=text, **verdict_look(name)) for name, text in VERDICT_WORDS.items()]
-    return [*made, Line2D([], [], color=INK, marker=r"$\dagger$", markersize=9, linestyle="", label=NOT_HELD)]
+    handles = [Line2D([], [], linewidth=2, label=text, **verdict_look(name)) for name, text in VERDICT_LABELS.items()]
+    return [*handles, Line2D([], [], color=INK, marker=r"$\dagger$", markersize=9, linestyle="", label=NOT_HELD)]
 
 
-def doubt(axes: Axes, entry: Row, x: float, y: float) -> None:
-    """The sign above a mark, where its verdict does not hold once all comparisons are taken into account."""
-    if is_doubtful(entry):
+def dagger(axes: Axes, entry: Comparison, x: float, y: float) -> None:
+    """The sign above a mark whose verdict does not hold once all comparisons are taken into account."""
+    if entry.fails_holm:
         axes.annotate(DAGGER, (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom", fontsize=11)
+
+
+def known_mean(point: PointResult, metric: MetricName) -> float:
+    """A metric's mean over seeds, NaN where there is none: a gap in a line, and no mark."""
+    mean = point.mean(metric)
+    return float("nan") if mean is None else mean
 
 
 def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) -> None:
@@ -172,9 +176,9 @@ def values_axis(axis: Axis, values: Sequence[float], *, room: float = 1.12) -> N
     if not values or min(values) <= 0:
         return
     axes, (low, high) = axis.axes, (min(values) / min(1.25, room), max(values) * room)
-    across = axis is axes.xaxis
-    (axes.set_xscale if across else axes.set_yscale)("log")
-    (axes.set_xlim if across else axes.set_ylim)(low, high)
+    horizontal = axis is axes.xaxis
+    (axes.set_xscale if horizontal else axes.set_yscale)("log")
+    (axes.set_xlim if horizontal else axes.set_ylim)(low, high)
     axis.set_major_locator(FixedLocator(round_numbers(low, high)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -187,8 +191,8 @@ def round_numbers(low: float, high: float, most: int = 6) -> list[float]:
     ([0.2, 0.5, 1.0, 2.0], [0.4, 0.45, 0.5, 0.55], [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])
     """
     for steps in ([1 + n / 2 for n in range(18)], (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        found = [float(f"{step:g}e{power}") for power in range(-8, 8) for step in steps]
-        inside = [value for value in found if low <= value <= high]
+        numbers = [float(f"{step:g}e{power}") for power in range(-8, 8) for step in steps]
+        inside = [value for value in numbers if low <= value <= high]
         if len(inside) <= most:
             return inside
     return inside[:: len(inside) // most + 1]
@@ -200,7 +204,7 @@ def gap_where_missing(value: float | None) -> float:
 
 
 def forms(drawing: Drawing) -> Forms:
-    """The figure in all its forms; its parts are arranged once."""
+    """The figure in all its forms, laid out once."""
     bare = svg(drawing.figure)
     drawing.figure.set_layout_engine("none")
     figure = with_caption(drawing)
@@ -208,7 +212,7 @@ def forms(drawing: Drawing) -> Forms:
 
 
 def with_caption(drawing: Drawing) -> Figure:
-    """The figure with its words below, for where it stands alone; it grows by what they need."""
+    """The figure with its caption below, for where it stands alone; it grows by what that needs."""
     figure = drawing.figure
     width, before = figure.get_size_inches()
     text = fill(drawing.caption, int(width * 12.2))
@@ -230,28 +234,10 @@ def _keep_at_the_top(figure: Figure, ratio: float) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, in its 256 most frequent colours: a third of the size, and no time or version in it."""
-    agg, content = FigureCanvasAgg(figure), io.BytesIO()
-    agg.draw()  # type: ignore[no-untyped-call]
-    pixels = np.asarray(agg.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
-    places, colours = most_frequent(pixels, 256)
-    picture = Image.fromarray(places.astype(np.uint8)).convert("L")
-    picture.putpalette(colours.astype(np.uint8).tobytes())
-    picture.save(content, "PNG")
+    """The figure as PNG without the version that drew it."""
+    content = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
     return content.getvalue()
-
-
-def most_frequent(pixels: NDArray[np.uint8], count: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """The `count` most frequent colours of `pixels` (height, width, 3), and each pixel's place (height, width) in them.
-
-    Lines and marks have them all: what remains are mixtures along edges, which take the nearest.
-    """
-    red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
-    codes, inverse, counts = np.unique(red << 16 | green << 8 | blue, return_inverse=True, return_counts=True)
-    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
-    kept = colours[np.argsort(-counts, kind="stable")[:count]]
-    distance = sum(np.square(colours[:, None, channel] - kept[None, :, channel]) for channel in range(3))
-    return np.argmin(distance, axis=1)[inverse.reshape(pixels.shape[:2])], kept
 
 
 def svg(figure: Figure) -> bytes:
@@ -259,4 +245,4 @@ def svg(figure: Figure) -> bytes:
     content, dpi = io.BytesIO(), figure.dpi
     FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     figure.set_dpi(dpi)  # which drawing an SVG has changed
-    return INDENT.sub("\n", NUMBER.sub(lambda found: f"{float(found[0]):.2f}", content.getvalue().decode())).encode()
+    return content.getvalue()

@@ -1,6 +1,7 @@
-"""How do all sentences of the textbook fare at a glance, and how good are the estimators that judge calibration?"""
+"""The claims ledger as a figure: every sentence, its verdict and its comparisons."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from textwrap import fill
 from typing import Any
 
@@ -9,23 +10,23 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from pipeline.reporting.figures.canvas import DARK, GREY, INK, Drawing, Row, new_figure
+from pipeline.reporting.figures.canvas import DARK, GREY, INK, Drawing, new_figure
 from pipeline.reporting.figures.textbook_forest import COLOUR
 from pipeline.reporting.text.textbook import SIGNS, checked, compared, counted
 from pipeline.results.readable_names import readable
-from pipeline.results.textbook import VERDICTS
+from pipeline.results.textbook import VERDICTS, ClaimResult, ClaimVerdict, TextbookResults
 
 WIDTH = 11.0
 _LEFT, _RIGHT = 0.665, 0.985  # the bars; sentences stand left of them
 _ROW, _HEAD, _FOOT = 0.27, 1.0, 0.55  # inches
 _LONGEST = 90  # letters of a line of a sentence
-_WORDS = {"supported": "support the sentence", "refuted": "refute it", "inconclusive": "open"}
+_LABELS: dict[ClaimVerdict, str] = {"supported": "support the sentence", "refuted": "refute it", "inconclusive": "open"}
 
 
-def ledger_figure(table: Mapping[str, Any]) -> Drawing:
+def ledger_figure(table: TextbookResults) -> Drawing:
     """Every sentence with its verdict, and how many comparisons support it, refute it and are open."""
-    topics = list(dict.fromkeys(claim["topic"] for claim in table["claims"]))
-    sentences = {claim["id"]: fill(claim["sentence"], _LONGEST) for claim in table["claims"]}
+    topics = list(dict.fromkeys(claim.topic for claim in table.claims))
+    sentences = {claim.id: fill(claim.sentence, _LONGEST) for claim in table.claims}
     rows = sum(map(_lines, sentences.values())) + 1.25 * len(topics)
     height = _ROW * rows + _HEAD + _FOOT
     figure = new_figure(WIDTH, height)
@@ -36,20 +37,20 @@ def ledger_figure(table: Mapping[str, Any]) -> Drawing:
     for topic in topics:
         _text(axes, 0.01, y + 0.7, readable(topic), weight="bold", fontsize=12)
         y += 1.25
-        for claim in (claim for claim in table["claims"] if claim["topic"] == topic):
-            tall = _lines(sentences[claim["id"]])
-            _claim(axes, claim, sentences[claim["id"]], y + tall / 2)
+        for claim in (claim for claim in table.claims if claim.topic == topic):
+            tall = _lines(sentences[claim.id])
+            _claim(axes, claim, sentences[claim.id], y + tall / 2)
             y += tall
     _finish(axes, rows)
-    handles = [Patch(color=COLOUR[verdict], label=_WORDS[verdict]) for verdict in VERDICTS]
+    handles = [Patch(color=COLOUR[verdict], label=_LABELS[verdict]) for verdict in VERDICTS]
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.42 / height), ncols=3)
     return Drawing(figure, _caption(table))
 
 
-def _caption(table: Mapping[str, Any]) -> str:
+def _caption(table: TextbookResults) -> str:
     return (
         "Each sentence, its verdict (✓ supported, ✗ refuted, ? open), and as a bar its comparisons: effects on data "
-        f"sets and levels, each of n = {table['seeds']} paired seeds, judged by its 95% Student t interval against the "
+        f"sets and levels, each of n = {table.seeds} paired seeds, judged by its 95% Student t interval against the "
         "smallest effect of interest. Exact checks compute and need no seeds; they stand beside the bars as numbers. A "
         "sentence is refuted by a single comparison or check; one that says “can” is supported by a single one, which "
         "must then hold at Bonferroni’s level."
@@ -61,9 +62,9 @@ def _lines(sentence: str) -> float:
     return 1.0 + 0.62 * sentence.count("\n")
 
 
-def _claim(axes: Axes, claim: Row, sentence: str, y: float) -> None:
-    colour = COLOUR[claim["verdict"]]
-    _text(axes, 0.025, y, SIGNS[claim["verdict"]], color=DARK[colour], weight="bold", fontsize=13, ha="center")
+def _claim(axes: Axes, claim: ClaimResult, sentence: str, y: float) -> None:
+    colour = COLOUR[claim.verdict]
+    _text(axes, 0.025, y, SIGNS[claim.verdict], color=DARK[colour], weight="bold", fontsize=13, ha="center")
     _text(axes, 0.042, y, sentence, fontsize=10.3, linespacing=1.15)
     left = 0
     counts = compared(claim)
@@ -73,7 +74,7 @@ def _claim(axes: Axes, claim: Row, sentence: str, y: float) -> None:
             axes.barh(y, count, 0.78, left=left, color=COLOUR[verdict], edgecolor="white", linewidth=1)
             axes.text(left + count / 2, y, str(count), color="white", fontsize=9.5, ha="center", va="center")
         left += count
-    if claim["checks"]:
+    if claim.checks:
         axes.text(left + 0.2, y, checked(claim), color=DARK[GREY], fontsize=9.5, va="center")
 
 

@@ -1,31 +1,46 @@
-"""Which figures are there? Each is drawn from the finished tables of a data set, or of several."""
+"""The figures of a data set, by name, each drawn from its finished tables."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.reporting.figures.canvas import Drawing
 from pipeline.reporting.figures.comparison import forest, headline
 from pipeline.reporting.figures.curves import curves, sweeps
+from pipeline.reporting.figures.pareto import pareto
 from pipeline.reporting.figures.rankings import rankings, temperature
 from pipeline.reporting.figures.reliability import point_reliability, reliability
 from pipeline.reporting.figures.search import arms, best, interactions
-from pipeline.reporting.figures.slices import contours, slices
-from pipeline.reporting.figures.trials import history, importances, pareto
+from pipeline.results.reliability import PointDiagrams
+from pipeline.results.search import SearchResults
+from pipeline.results.series import HistoryRow, SweepRow
+from pipeline.results.study import StudyResults
+from pipeline.search.trials import Trial
 
-__all__ = ["FIGURES", "best", "headline", "point_reliability", "rankings"]
+__all__ = ["FIGURES", "StudyTables", "best", "headline", "point_reliability", "rankings"]
 
-FIGURES: dict[str, Callable[[Mapping[str, Any]], Drawing | None]] = {
-    "headline": lambda tables: headline([tables["results"]]),
-    "forest": lambda tables: forest(tables["results"]),
-    "temperature": lambda tables: temperature(tables["results"]),
-    "reliability": lambda tables: reliability(tables["results"], tables["diagrams"]),
-    "curves": lambda tables: curves(tables["results"], tables["history"]),
-    "sweeps": lambda tables: sweeps(tables["results"], tables["sweeps"]),
-    "slices": lambda tables: slices(tables["search"], tables["trials"]),
-    "contours": lambda tables: contours(tables["search"], tables["trials"]),
-    "arms": lambda tables: arms(tables["search"]),
-    "interactions": lambda tables: interactions(tables["search"]),
-    "history": lambda tables: history(tables["search"], tables["trials"]),
-    "importances": lambda tables: importances(tables["search"], tables["trials"]),
-    "pareto": lambda tables: pareto(tables["search"], tables["trials"]),
+
+@dataclass(frozen=True)
+class StudyTables:
+    """The finished tables of a data set."""
+
+    results: StudyResults
+    diagrams: Mapping[str, PointDiagrams | None]
+    history: Sequence[HistoryRow]
+    sweeps: Sequence[SweepRow]
+    search: SearchResults
+    trials: Sequence[Trial]
+
+
+FIGURES: dict[str, Callable[[StudyTables], Drawing | None]] = {
+    "headline": lambda tables: headline([tables.results]),
+    "forest": lambda tables: forest(tables.results),
+    "temperature": lambda tables: temperature(tables.results),
+    "reliability": lambda tables: reliability(tables.results, tables.diagrams),
+    "curves": lambda tables: curves(tables.results, tables.history),
+    "sweeps": lambda tables: sweeps(tables.results, tables.sweeps),
+    "arms": lambda tables: arms(tables.search),
+    "interactions": lambda tables: interactions(tables.search),
+    "pareto": lambda tables: pareto(tables.search, tables.trials),
 }

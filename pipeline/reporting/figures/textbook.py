@@ -1,10 +1,12 @@
-"""How does a sentence of the textbook fare? A figure for each claim: lines, all differences, and exact checks."""
+"""Figures of claims: lines over what was varied, all differences, and exact checks."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,18 +15,19 @@ from matplotlib.lines import Line2D
 
 from pipeline.reporting.figures import textbook_axes, textbook_forest
 from pipeline.reporting.figures.audit import audit_figure
-from pipeline.reporting.figures.canvas import DARK, GREY, Drawing, Row, new_figure
+from pipeline.reporting.figures.canvas import DARK, GREY, Drawing, new_figure
 from pipeline.reporting.figures.ledger import ledger_figure
 from pipeline.reporting.figures.textbook_forest import COLOUR
+from pipeline.reporting.figures.textbook_looks import Key, Look, handles, looks
 from pipeline.reporting.text.textbook import LABELS, SIGNS, tally
 from pipeline.reporting.text.textbook_figures import axis_label, caption, decoded, recipe, titles
 from pipeline.reporting.text.textbook_names import listed
+from pipeline.results.textbook import CheckResult, ClaimResult, EffectResult, FigureAxes, FigureLine
 
 __all__ = ["audit_figure", "claim_figure", "ledger_figure"]
-Claim = Mapping[str, Any]
 Draw = Callable[[Figure, SubplotSpec], None]
 WIDTH = 11.0
-_ACROSS = 6  # panels on a line, at most
+_MOST = 6  # panels on a line, at most
 _MANY = 5  # so many panels on a line have small letters
 _SHORT, _TALL = 1.55, 2.2  # inches of a panel without title and name of its axis: below others, or not
 _SMALL = 0.15  # share of the range of an axis below which a panel has one of its own
@@ -33,14 +36,14 @@ _TEXT = 0.29  # inches of a line of text
 
 
 class Block(NamedTuple):
-    """Panels of the same metrics, which share their y axis and legend."""
+    """Axes of the same metrics, which share their y axis and legend."""
 
-    panels: list[Row]
+    parts: list[FigureAxes]
 
     @property
-    def lines(self) -> list[Row]:
-        """The lines of all panels."""
-        return [line for panel in self.panels for line in panel["lines"]]
+    def lines(self) -> list[FigureLine]:
+        """All lines."""
+        return [line for part in self.parts for line in part.lines]
 
 
 class Strip(NamedTuple):
@@ -50,10 +53,10 @@ class Strip(NamedTuple):
     draw: Draw
 
 
-def claim_figure(claim: Claim) -> Drawing:
+def claim_figure(claim: ClaimResult) -> Drawing:
     """What a claim says, its verdict, its metrics over what was varied, all differences, and exact checks."""
-    strips = [*_lines(_decoded(claim)), *_forests(claim["effects"]), *_checks(claim["checks"])]
-    title, setting = fill(claim["sentence"], 84), fill(_setting(claim), 118)
+    strips = [*_lines(_decoded(claim)), *_forests(claim.effects), *_checks(claim.checks)]
+    title, setting = fill(claim.sentence, 84), fill(_setting(claim), 118)
     head = 0.29 * (title.count("\n") + 1) + 0.42 + 0.24 * len(setting.splitlines())
     total = sum(strip.height for strip in strips) + head + 0.1
     figure = new_figure(WIDTH, total)
@@ -74,40 +77,44 @@ def _is_cut(figure: Figure) -> bool:
     return any(line.get_marker() in ("^", "v") and not line.get_clip_on() for line in lines)
 
 
-def _decoded(claim: Claim) -> list[Row]:
-    """The panels, with words for what their lines mean."""
-    return [{**panel, "lines": [decoded(claim["id"], line) for line in panel["lines"]]} for panel in claim["panels"]]
+def _decoded(claim: ClaimResult) -> list[FigureAxes]:
+    """The claim's axes, with text for what their lines mean."""
+    return [
+        part.model_copy(update={"lines": tuple(decoded(claim.id, line) for line in part.lines)}) for part in claim.axes
+    ]
 
 
-def _setting(claim: Claim) -> str:
+def _setting(claim: ClaimResult) -> str:
     """On what a sentence is tried: n, data sets, and the recipe that its table may have; nothing of exact checks."""
-    n = f"n = {claim['seeds']} paired seeds on {listed(claim['datasets'])}" if claim["seeds"] else ""
-    return "; ".join(filter(None, [n, recipe(claim.get("recipe", {}))]))
+    n = f"n = {claim.seeds} paired seeds on {listed(claim.datasets)}" if claim.seeds else ""
+    return "; ".join(filter(None, [n, recipe(claim.recipe)]))
 
 
-def _head(figure: Figure, claim: Claim, title: str, setting: str) -> None:
+def _head(figure: Figure, claim: ClaimResult, title: str, setting: str) -> None:
     """The sentence, below it the verdict as a coloured word, and below that the setting."""
     height = figure.get_figheight()
-    word, colour = f"{SIGNS[claim['verdict']]} {LABELS[claim['verdict']]}", DARK[COLOUR[claim["verdict"]]]
+    text, colour = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}", DARK[COLOUR[claim.verdict]]
     y = 1 - (0.29 * (title.count("\n") + 1) + 0.12) / height
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=15, weight="bold", linespacing=1.2)
-    figure.text(0.008, y, word, va="top", fontsize=13.5, weight="bold", color=colour)
-    figure.text(0.03 + 0.0115 * len(word), y, tally(claim), va="top", fontsize=12.5, color=DARK[GREY])
+    figure.text(0.008, y, text, va="top", fontsize=13.5, weight="bold", color=colour)
+    figure.text(0.03 + 0.0115 * len(text), y, tally(claim), va="top", fontsize=12.5, color=DARK[GREY])
     figure.text(0.008, y - 0.27 / height, setting, va="top", fontsize=10.5, color=DARK[GREY], linespacing=1.3)
 
 
 # lines over what was varied
 
 
-def _lines(panels: Sequence[Row]) -> Iterator[Strip]:
-    told: list[str] = []
-    lines = packed(panels)
+def _lines(parts: Sequence[FigureAxes]) -> Iterator[Strip]:
+    previous: list[str] = []
+    lines = packed(parts)
     tall = _SHORT if len(lines) > 2 else _TALL
     for place, blocks in enumerate(lines):
         labels = [str(handle.get_label()) for block in blocks for handle in _handles(block)]
-        legend = 0.0 if labels == told else _TEXT * max(_legend_lines(block, _count(blocks)) for block in blocks) + 0.1
-        told = labels
-        rows = max((len(line["x"]) for block in blocks for line in block.lines if _is_cells(block)), default=0)
+        legend = (
+            0.0 if labels == previous else _TEXT * max(_legend_lines(block, _count(blocks)) for block in blocks) + 0.1
+        )
+        previous = labels
+        rows = max((len(line.x) for block in blocks for line in block.lines if _is_cells(block)), default=0)
         above, below = (_signs(lines[other]) if 0 <= other < len(lines) else None for other in (place - 1, place + 1))
         edges = _Edges(titled=_signs(blocks) != above, named=_signs(blocks) != below)
         body = 0.95 + 0.28 * rows if rows else tall + 0.35 * edges.titled + 0.35 * edges.named
@@ -116,29 +123,24 @@ def _lines(panels: Sequence[Row]) -> Iterator[Strip]:
 
 def _signs(blocks: Sequence[Block]) -> list[str]:
     """What titles and names of axes tell of a line of panels: lines below each other have them once."""
-    return [f"{panel['dataset']} {panel['x']} {panel.get('where')}" for block in blocks for panel in block.panels]
+    return [f"{part.dataset} {part.x} {part.where}" for block in blocks for part in block.parts]
 
 
-def packed(panels: Sequence[Row]) -> list[list[Block]]:
-    """Panels in lines: those of the same metrics stand together, short ones share a line.
-
-    >>> one, other = {"y": ["test/nll"], "x": "dropout"}, {"y": ["gap/nll"], "x": "dropout"}
-    >>> [[len(block.panels) for block in line] for line in packed([one] * 4 + [other] * 3)]
-    [[4], [3]]
-    """
-    metrics = list(dict.fromkeys(tuple(panel["y"]) for panel in panels))
+def packed(parts: Sequence[FigureAxes]) -> list[list[Block]]:
+    """Panels in lines: those of the same metrics stand together, short ones share a line."""
+    metrics = list(dict.fromkeys(tuple(part.y) for part in parts))
     blocks: list[Block] = []
     for metric in metrics:
-        own = [panel for panel in panels if tuple(panel["y"]) == metric]
-        if len(own) <= _ACROSS:
-            blocks.append(Block(own))
+        same = [part for part in parts if tuple(part.y) == metric]
+        if len(same) <= _MOST:
+            blocks.append(Block(same))
         else:
-            parts = groupby(own, key=lambda panel: (panel["x"], str(panel.get("where"))))
-            blocks += [Block(list(part)[:_ACROSS]) for _, part in parts]
+            groups = groupby(same, key=lambda part: (part.x, str(part.where)))
+            blocks += [Block(list(group)[:_MOST]) for _, group in groups]
     lines: list[list[Block]] = []
     for block in blocks:
-        used = sum(len(other.panels) for other in lines[-1]) if lines else _ACROSS
-        if used + len(block.panels) <= _ACROSS and _is_cells(block) == _is_cells(lines[-1][0]):
+        used = sum(len(other.parts) for other in lines[-1]) if lines else _MOST
+        if used + len(block.parts) <= _MOST and _is_cells(block) == _is_cells(lines[-1][0]):
             lines[-1].append(block)
         else:
             lines.append([block])
@@ -146,21 +148,21 @@ def packed(panels: Sequence[Row]) -> list[list[Block]]:
 
 
 def _is_cells(block: Block) -> bool:
-    return bool(block.panels[0]["x"] == "cell")
+    return bool(block.parts[0].x == "cell")
 
 
 def _handles(block: Block) -> list[Line2D]:
-    found = textbook_axes.handles(block.lines, textbook_axes.looks(block.lines))
-    for handle in found:
-        if all(panel["x"] == "epoch" for panel in block.panels):
+    drawn = handles(block.lines, looks(block.lines))
+    for handle in drawn:
+        if all(part.x == "epoch" for part in block.parts):
             handle.set_marker("")
-    return found
+    return drawn
 
 
 def _legend_lines(block: Block, count: int) -> int:
     """How many lines the legend of a block needs: they are short where there are few panels."""
     handles = _handles(block)
-    return -(-len(handles) // _columns(handles, len(block.panels) / count)) if handles else 0
+    return -(-len(handles) // _columns(handles, len(block.parts) / count)) if handles else 0
 
 
 def _columns(handles: Sequence[Line2D], share: float) -> int:
@@ -170,7 +172,7 @@ def _columns(handles: Sequence[Line2D], share: float) -> int:
 
 def _count(blocks: Sequence[Block]) -> int:
     """How many columns a line of panels has."""
-    return max(2, sum(len(block.panels) for block in blocks))
+    return max(2, sum(len(block.parts) for block in blocks))
 
 
 class _Edges(NamedTuple):
@@ -194,14 +196,14 @@ class _Line:
         inner = GridSpecFromSubplotSpec(2, count, spec, height_ratios=[max(self.legend, 0.01), self.body])
         start = 0
         for block in self.blocks:
-            places = range(start, start + len(block.panels))
-            _draw_block(figure, block, [inner[1, place] for place in places], _Look(self.edges, not start, count))
+            places = range(start, start + len(block.parts))
+            _draw_block(figure, block, [inner[1, place] for place in places], _Style(self.edges, not start, count))
             if self.legend:
                 _draw_legend(figure.add_subplot(inner[0, places.start : places.stop]), block, count)
             start = places.stop
 
 
-class _Look(NamedTuple):
+class _Style(NamedTuple):
     """How a block's axes are written: with which edges, whether cells are named at the left, how many side by side."""
 
     edges: _Edges
@@ -209,57 +211,55 @@ class _Look(NamedTuple):
     across: int
 
 
-def _draw_block(figure: Figure, block: Block, specs: Sequence[SubplotSpec], look: _Look) -> None:
-    drawn, first = textbook_axes.looks(block.lines), None
-    shared = _is_cells(block) or _alike(block.panels)
-    for panel, title, spec in zip(block.panels, titles(block.panels), specs, strict=True):
+def _draw_block(figure: Figure, block: Block, specs: Sequence[SubplotSpec], style: _Style) -> None:
+    drawn, first = looks(block.lines), None
+    shared = _is_cells(block) or _alike(block.parts)
+    for part, title, spec in zip(block.parts, titles(block.parts), specs, strict=True):
         axes = figure.add_subplot(spec, sharey=first if shared else None)
-        textbook_axes.panel(axes, panel, drawn)
-        _written(axes, title, panel["x"], look)
-        if (first is not None and shared) or (_is_cells(block) and not look.labelled):
+        textbook_axes.draw(axes, part, drawn)
+        _written(axes, title, part.x, style)
+        if (first is not None and shared) or (_is_cells(block) and not style.labelled):
             axes.tick_params(labelleft=False)
         elif first is None and not _is_cells(block):
-            axes.set_ylabel(axis_label(panel["y"]), fontsize=12 if all(look.edges) else 10)
+            axes.set_ylabel(axis_label(part.y), fontsize=12 if all(style.edges) else 10)
         first = first or axes
-        _cut(axes, block.lines if shared else panel["lines"], panel, drawn)
+        _cut(axes, block.lines if shared else part.lines, part, drawn)
 
 
-def _written(axes: Axes, title: str, x: str, look: _Look) -> None:
+def _written(axes: Axes, title: str, x: str, style: _Style) -> None:
     """Title and letters of a panel, in a size that leaves room between neighbours."""
-    small = look.across >= _MANY
-    axes.set_title(title if look.edges.titled else "", fontsize=11 if small else 12.5)
+    small = style.across >= _MANY
+    axes.set_title(title if style.edges.titled else "", fontsize=11 if small else 12.5)
     axes.xaxis.label.set_fontsize(10 if small else 11)
-    if not look.edges.named:
+    if not style.edges.named:
         axes.set_xlabel("")
     if x != "epoch":
         axes.tick_params(axis="x", labelsize=9 if small else 10)
     if x not in ("cell", "epoch"):
-        textbook_axes.thin(axes, WIDTH / look.across - 0.75)
+        textbook_axes.thin(axes, WIDTH / style.across - 0.75)
 
 
-def _cut(axes: Axes, lines: Sequence[Row], panel: Row, drawn: Mapping[textbook_axes.Key, Mapping[str, Any]]) -> None:
+def _cut(axes: Axes, lines: Sequence[FigureLine], part: FigureAxes, drawn: Mapping[Key, Look]) -> None:
     """Show means, not the ends of an absurdly wide interval among these lines, which flatten them."""
-    ends = textbook_axes.reach(lines) if panel["x"] not in ("cell", "epoch") else None
+    ends = textbook_axes.reach(lines) if part.x not in ("cell", "epoch") else None
     if ends:
-        textbook_axes.cut(axes, panel["lines"], drawn, ends)
+        textbook_axes.cut(axes, part.lines, drawn, ends)
 
 
-def _alike(panels: Sequence[Row]) -> bool:
+def _alike(parts: Sequence[FigureAxes]) -> bool:
     """Whether one axis shows all panels well: none has but a small share of the range of all."""
-    ends = [
-        [value for line in panel["lines"] for value in line["mean"] if value is not None] or [0.0] for panel in panels
-    ]
+    ends = [[value for line in part.lines for value in line.mean if value is not None] or [0.0] for part in parts]
     whole = float(max(map(max, ends)) - min(map(min, ends)))
     return all(max(values) - min(values) >= _SMALL * whole for values in ends)
 
 
 def _draw_legend(axes: Axes, block: Block, count: int) -> None:
     axes.set_axis_off()
-    found = _handles(block)
-    if found:
-        columns = _columns(found, len(block.panels) / count)
+    drawn = _handles(block)
+    if drawn:
+        columns = _columns(drawn, len(block.parts) / count)
         legend = axes.legend(
-            handles=found, loc="lower left", bbox_to_anchor=(-0.01, 0), ncols=columns, fontsize=10.5,
+            handles=drawn, loc="lower left", bbox_to_anchor=(-0.01, 0), ncols=columns, fontsize=10.5,
             columnspacing=1.4, handlelength=1.8, labelspacing=0.25, borderpad=0, borderaxespad=0.2,
         )  # fmt: skip
         legend.set_in_layout(False)
@@ -268,18 +268,18 @@ def _draw_legend(axes: Axes, block: Block, count: int) -> None:
 # differences and checks
 
 
-def _forests(effects: Sequence[Row]) -> Iterator[Strip]:
+def _forests(effects: Sequence[EffectResult]) -> Iterator[Strip]:
     """Forests of differences that share an axis, below what their marks mean."""
     groups = textbook_forest.groups(effects)
     if groups:
         yield Strip(0.32, _Key(effects, beyond=any(map(textbook_forest.goes_beyond, groups))))
-    for own in groups:
-        yield Strip(0.25 * textbook_forest.height(own) + 0.66, _Forest(own))
+    for group in groups:
+        yield Strip(0.25 * textbook_forest.height(group) + 0.66, _Forest(group))
 
 
 @dataclass(frozen=True)
 class _Key:
-    effects: Sequence[Row]
+    effects: Sequence[EffectResult]
     beyond: bool
 
     def __call__(self, figure: Figure, spec: SubplotSpec) -> None:
@@ -295,13 +295,13 @@ class _Key:
 
 @dataclass(frozen=True)
 class _Forest:
-    effects: Sequence[Row]
+    effects: Sequence[EffectResult]
 
     def __call__(self, figure: Figure, spec: SubplotSpec) -> None:
         textbook_forest.forest(figure.add_subplot(spec), self.effects)
 
 
-def _checks(checks: Sequence[Row]) -> Iterator[Strip]:
+def _checks(checks: Sequence[CheckResult]) -> Iterator[Strip]:
     if checks:
         yield Strip(
             0.28 * (len(checks) + 1.3),

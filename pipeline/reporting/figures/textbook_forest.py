@@ -1,22 +1,25 @@
-"""How are a claim's differences and exact checks drawn on axes? A forest with its numbers, and a table."""
+"""Differences and exact checks of a claim on axes: a forest with numbers, and a table."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import fill
-from typing import Any
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from pipeline.reporting.figures.canvas import BLUE, DARK, GREY, INK, ORANGE, Row
+from pipeline.reporting.figures.canvas import BLUE, DARK, GREY, INK, ORANGE
 from pipeline.reporting.text.textbook import SIGNS, Part, difference, says
 from pipeline.reporting.text.textbook_figures import axis_of
 from pipeline.reporting.text.textbook_names import levels, scale, target
 from pipeline.results.readable_names import readable
+from pipeline.results.textbook import CheckResult, ClaimVerdict, EffectCell, EffectResult
 
-COLOUR = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}
-MARK: dict[str, dict[str, Any]] = {
+COLOUR: dict[ClaimVerdict, str] = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}
+MARK: dict[ClaimVerdict, dict[str, str | float]] = {
     "supported": {"marker": "o", "markersize": 7, "mew": 0},
     "refuted": {"marker": "X", "markersize": 9, "mew": 0},
     "inconclusive": {"marker": "o", "markersize": 6.5, "mew": 1.4, "fillstyle": "none"},
@@ -27,20 +30,20 @@ _ALIKE = 0.1  # differences that reach less than this share of others have an ax
 _FAR = 5.0  # a difference so many times as large as others is an arrow
 
 
-def forest(axes: Axes, effects: Sequence[Row]) -> None:
+def forest(axes: Axes, effects: Sequence[EffectResult]) -> None:
     """Every difference with its interval, a row each below what its effect says, and the numbers at its side."""
     limit = reach(effects)
     y, labels = 0.0, {}
     for effect in effects:
-        rows = [y + 1 + place for place in range(len(effect["cells"]))]
+        rows = [y + 1 + place for place in range(len(effect.cells))]
         _regions(axes, effect, y + 0.5, len(rows))
         axes.text(
             0.004, y, says(effect), transform=axes.get_yaxis_transform(), va="center", fontsize=10.5, weight="bold",
             in_layout=False,
         )  # fmt: skip
-        for at, cell in zip(rows, effect["cells"], strict=True):
-            place = levels(cell["at"])
-            labels[at] = readable(cell["dataset"]) + (f", {place}" if place else "")
+        for at, cell in zip(rows, effect.cells, strict=True):
+            place = levels(cell.at)
+            labels[at] = readable(cell.dataset) + (f", {place}" if place else "")
             _difference(axes, Part(effect, cell), at, limit)
         y = rows[-1] + 1.15
     axes.set_yticks(list(labels), list(labels.values()), fontsize=10.5)
@@ -48,26 +51,26 @@ def forest(axes: Axes, effects: Sequence[Row]) -> None:
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=7)
-    head = "value [95%]" if target(effects[0]["cells"][0]) is not None else "difference [95%]"
+    head = "value [95%]" if target(effects[0].cells[0]) is not None else "difference [95%]"
     axes.text(1.012, 0, f"  {head}", transform=axes.get_yaxis_transform(), va="center", fontsize=10, color=DARK[GREY])
     axes.set_xlabel(_label(effects), fontsize=11)
 
 
-def height(effects: Sequence[Row]) -> float:
+def height(effects: Sequence[EffectResult]) -> float:
     """How many rows the forest of these effects has."""
-    return sum(len(effect["cells"]) + 1.15 for effect in effects)
+    return sum(len(effect.cells) + 1.15 for effect in effects)
 
 
-def groups(effects: Sequence[Row]) -> list[list[Row]]:
+def groups(effects: Sequence[EffectResult]) -> list[list[EffectResult]]:
     """The effects that share a forest: of one scale, one experiment, one origin, and about one size."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
+    forests: dict[tuple[str, str, float | None], list[EffectResult]] = {}
     for effect in effects:
-        key = scale(effect["metric"]), effect["experiment"], target(effect["cells"][0])
-        found.setdefault(key, []).append(effect)
-    return [part for own in found.values() for part in _by_size(own)]
+        key = scale(effect.metric), effect.experiment, target(effect.cells[0])
+        forests.setdefault(key, []).append(effect)
+    return [part for effects in forests.values() for part in _by_size(effects)]
 
 
-def _by_size(effects: Sequence[Row]) -> Iterator[list[Row]]:
+def _by_size(effects: Sequence[EffectResult]) -> Iterator[list[EffectResult]]:
     """The effects that are about as large as the largest, then those that are small beside it."""
     sizes = [_size(effect) for effect in effects]
     for chosen in ([size >= _ALIKE * max(sizes) for size in sizes], [size < _ALIKE * max(sizes) for size in sizes]):
@@ -76,55 +79,77 @@ def _by_size(effects: Sequence[Row]) -> Iterator[list[Row]]:
             yield part
 
 
-def _size(effect: Row) -> float:
+def _size(effect: EffectResult) -> float:
     """How far from zero the differences of an effect are, a margin that is larger among them."""
-    known = [cell for cell in effect["cells"] if cell["mean"] is not None]
-    return max(float(size) for size in (effect["least"], *(max(abs(cell["low"]), abs(cell["high"])) for cell in known)))
+    return max(effect.least, *(interval.size for interval in _intervals([effect])), 0.0)
 
 
-def _label(effects: Sequence[Row]) -> str:
+class _Interval(NamedTuple):
+    """A cell's mean with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        """How far from zero it reaches."""
+        return max(abs(self.low), abs(self.high))
+
+
+def _interval(cell: EffectCell, origin: float = 0.0) -> _Interval | None:
+    """A cell's difference, counted from an origin; None where it is not finite."""
+    if cell.mean is None or cell.low is None or cell.high is None:
+        return None
+    return _Interval(cell.mean + origin, cell.low + origin, cell.high + origin)
+
+
+def _intervals(effects: Sequence[EffectResult]) -> list[_Interval]:
+    cells = (cell for effect in effects for cell in effect.cells)
+    return [interval for interval in map(_interval, cells) if interval is not None]
+
+
+def _origin(effect: EffectResult) -> float:
+    """What the cells of an effect are compared with, if that is a number; else 0."""
+    return target(effect.cells[0]) or 0.0
+
+
+def _label(effects: Sequence[EffectResult]) -> str:
     """What an axis of differences shows: all metrics, and their unit."""
     names = list(dict.fromkeys(map(axis_of, effects)))
-    lead, common = "difference in ", scale(effects[0]["metric"])
-    said = "; ".join(name.removeprefix(lead) if place else name for place, name in enumerate(names))
-    return fill(f"{said}{' (nats)' * common.endswith('(nats)')}", 92)
+    lead, common = "difference in ", scale(effects[0].metric)
+    text = "; ".join(name.removeprefix(lead) if place else name for place, name in enumerate(names))
+    return fill(f"{text}{' (nats)' * common.endswith('(nats)')}", 92)
 
 
-def reach(effects: Sequence[Row]) -> tuple[float, float]:
+def reach(effects: Sequence[EffectResult]) -> tuple[float, float]:
     """How far the axis goes to both sides of the origin: a few that are much larger than the others are left out."""
-    known = [cell for effect in effects for cell in effect["cells"] if cell["mean"] is not None]
-    size = {id(cell): max(abs(cell["low"]), abs(cell["high"])) for cell in known}
-    ordered = sorted(size.values())
+    known = _intervals(effects)
+    ordered = sorted(interval.size for interval in known)
     far = next((a for a, b in pairwise(ordered[len(ordered) // 2 :]) if b > _FAR * a > 0), None)
-    kept = [cell for cell in known if far is None or size[id(cell)] <= far]
-    least = 1.3 * max(effect["least"] for effect in effects)
-    left, right = min([-least, *(cell["low"] for cell in kept)]), max([least, *(cell["high"] for cell in kept)])
+    kept = [interval for interval in known if far is None or interval.size <= far]
+    least = 1.3 * max(effect.least for effect in effects)
+    left = min([-least, *(interval.low for interval in kept)])
+    right = max([least, *(interval.high for interval in kept)])
     pad = 0.04 * (right - left) or 1.0
-    origin = target(effects[0]["cells"][0]) or 0.0
+    origin = _origin(effects[0])
     return origin + left - pad, origin + right + pad
 
 
-def goes_beyond(effects: Sequence[Row]) -> bool:
+def goes_beyond(effects: Sequence[EffectResult]) -> bool:
     """Whether a difference or its interval leaves the axis, which an arrow shows."""
     left, right = reach(effects)
-    ends = [_ends(cell) for effect in effects for cell in effect["cells"] if cell["mean"] is not None]
-    return any(low < left or high > right for _, low, high in ends)
+    drawn = (_interval(cell, target(cell) or 0.0) for effect in effects for cell in effect.cells)
+    return any(interval.low < left or interval.high > right for interval in drawn if interval is not None)
 
 
-def _ends(cell: Row) -> tuple[float, float, float]:
-    """Mean and interval of what is drawn of a cell."""
-    origin = target(cell) or 0.0
-    mean, low, high = (float(cell[key]) + origin for key in ("mean", "low", "high"))
-    return mean, low, high
-
-
-def _regions(axes: Axes, effect: Row, top: float, count: int) -> None:
+def _regions(axes: Axes, effect: EffectResult, top: float, count: int) -> None:
     """Behind the rows of an effect: what speaks for the sentence, and what is too small to matter."""
-    least, direction, origin = effect["least"], effect["direction"], target(effect["cells"][0]) or 0.0
+    least, direction, origin = effect.least, effect.direction, _origin(effect)
     far = 1e6 * max(least, 1.0)
     held = {"lower": [(-far, -least)], "higher": [(least, far)], "same": [(-least, least)]}[direction]
     small = [] if direction == "same" else [(-least, least)]
-    if effect["denied"]:  # then what is too small is on the sentence's side
+    if effect.denied:  # then what is too small is on the sentence's side
         small, held = [], {
             "lower": [(-least, far)], "higher": [(-far, least)], "same": [(-far, -least), (least, far)],
         }[direction]  # fmt: skip
@@ -138,15 +163,16 @@ def _regions(axes: Axes, effect: Row, top: float, count: int) -> None:
 
 def _difference(axes: Axes, part: Part, y: float, limit: tuple[float, float]) -> None:
     cell = part.cell
-    colour, mark = COLOUR[cell["verdict"]], MARK[cell["verdict"]]
+    colour, mark = COLOUR[cell.verdict], MARK[cell.verdict]
     axes.set_xlim(*limit)
     axes.text(
-        1.012, y, f"{SIGNS[cell['verdict']]} {difference(part)}", transform=axes.get_yaxis_transform(), va="center",
+        1.012, y, f"{SIGNS[cell.verdict]} {difference(part)}", transform=axes.get_yaxis_transform(), va="center",
         fontsize=10, color=DARK[colour],
     )  # fmt: skip
-    if cell["mean"] is None:
+    interval = _interval(cell, target(cell) or 0.0)
+    if interval is None:
         return
-    mean, low, high = _ends(cell)
+    mean, low, high = interval
     if limit[0] <= mean <= limit[1]:
         axes.plot([low, high], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
         axes.plot(mean, y, color=colour, zorder=3, linestyle="", **mark)
@@ -155,27 +181,31 @@ def _difference(axes: Axes, part: Part, y: float, limit: tuple[float, float]) ->
             axes.plot(end, y, color=colour, marker=shape, markersize=8, clip_on=False, zorder=3, linestyle="")
 
 
-def verdict_handles(effects: Sequence[Row], *, beyond: bool) -> list[Line2D | Rectangle]:
+def verdict_handles(effects: Sequence[EffectResult], *, beyond: bool) -> list[Line2D | Rectangle]:
     """What colours, marks and shades of the forest mean."""
-    words = {"supported": "supports the sentence", "refuted": "refutes it", "inconclusive": "open"}
-    found: list[Line2D | Rectangle] = [
+    labels: dict[ClaimVerdict, str] = {
+        "supported": "supports the sentence",
+        "refuted": "refutes it",
+        "inconclusive": "open",
+    }
+    handles: list[Line2D | Rectangle] = [
         Line2D([], [], color=COLOUR[verdict], linewidth=2, label=text, **MARK[verdict])
-        for verdict, text in words.items()
-        if any(cell["verdict"] == verdict for effect in effects for cell in effect["cells"])
+        for verdict, text in labels.items()
+        if any(cell.verdict == verdict for effect in effects for cell in effect.cells)
     ]
-    found.append(Rectangle((0, 0), 1, 1, color=HELD, label="the sentence’s side"))
-    if any(effect["direction"] != "same" and not effect["denied"] for effect in effects):
-        found.append(Rectangle((0, 0), 1, 1, color=SMALL, label="too small to matter"))
+    handles.append(Rectangle((0, 0), 1, 1, color=HELD, label="the sentence’s side"))
+    if any(effect.direction != "same" and not effect.denied for effect in effects):
+        handles.append(Rectangle((0, 0), 1, 1, color=SMALL, label="too small to matter"))
     if beyond:
-        found.append(Line2D([], [], color=GREY, marker=">", markersize=8, linestyle="", label="beyond the axis"))
-    return found
+        handles.append(Line2D([], [], color=GREY, marker=">", markersize=8, linestyle="", label="beyond the axis"))
+    return handles
 
 
 # exact checks
 
 
-def checks_table(axes: Axes, checks: Sequence[Row]) -> None:
-    """Exact checks as a table of numbers: what was measured, what was expected, and whether it holds."""
+def checks_table(axes: Axes, checks: Sequence[CheckResult]) -> None:
+    """Exact checks as a table of numbers: measured, expected, and whether it holds."""
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(len(checks) + 0.1, -1))
     heads = ((0.0, "exact check", "left"), (0.73, "measured", "right"), (0.945, "expected", "right"))
@@ -183,24 +213,20 @@ def checks_table(axes: Axes, checks: Sequence[Row]) -> None:
         axes.text(x, -0.5, text, ha=side, va="center", fontsize=10.5, color=DARK[GREY])
     axes.plot([0, 1], [0, 0], color=INK, linewidth=1)
     for place, check in enumerate(checks):
-        y, colour = place + 0.5, COLOUR["supported" if check["holds"] else "refuted"]
-        sign = SIGNS["supported" if check["holds"] else "refuted"]
+        y, colour = place + 0.5, COLOUR["supported" if check.holds else "refuted"]
+        sign = SIGNS["supported" if check.holds else "refuted"]
         axes.add_artist(Rectangle((0.962, place + 0.14), 0.03, 0.72, color=colour, linewidth=0))
-        axes.text(0, y, check["what"], va="center", fontsize=10.4)
-        axes.text(0.73, y, value(check["measured"]), ha="right", va="center", fontsize=10.4)
+        axes.text(0, y, check.what, va="center", fontsize=10.4)
+        axes.text(0.73, y, value(check.measured), ha="right", va="center", fontsize=10.4)
         axes.text(0.945, y, expected(check), ha="right", va="center", fontsize=10.4)
         axes.text(0.977, y, sign, ha="center", va="center", fontsize=12, color="white")
         axes.plot([0, 1], [place + 1, place + 1], color="#DDDDDD", linewidth=0.8)
 
 
-def expected(check: Row) -> str:
-    """What a check demands of the number that it measures.
-
-    >>> expected({"relation": "within", "expected": 0.91, "tolerance": 1e-7})
-    '0.91 ± 1e−07'
-    """
-    tolerance = f" ± {value(check['tolerance'])}" if check["relation"] == "within" else ""
-    return f"{_RELATIONS[check['relation']]}{value(check['expected'])}{tolerance}"
+def expected(check: CheckResult) -> str:
+    """What a check demands of its number."""
+    tolerance = f" ± {value(check.tolerance)}" if check.relation == "within" else ""
+    return f"{_RELATIONS[check.relation]}{value(check.expected)}{tolerance}"
 
 
 def value(number: float | None) -> str:

@@ -1,4 +1,4 @@
-"""From a drawing to its files, and to the picture that the page embeds."""
+"""Files of figures, and the pictures of them that a page embeds."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ class Drawn(NamedTuple):
 
 
 def forms_at(path: Path, drawing: Drawing | None) -> Drawn:
-    """A figure as it stands alone, PNG and SVG, and bare for a page that has its words; nothing where none is drawn."""
+    """A figure as it stands alone, PNG and SVG, and bare for a page; nothing where none is drawn."""
     from pipeline.reporting.figures import canvas  # noqa: PLC0415
     from pipeline.reporting.sections import Picture  # noqa: PLC0415
 
     if drawing is None:
         return Drawn({}, {})
-    made = canvas.forms(drawing)
-    alone = {path.with_name(f"{path.name}.{kind}"): content for kind, content in (("png", made.png), ("svg", made.svg))}
-    return Drawn(alone, {path.name: Picture(svg=made.bare.decode(), caption=drawing.caption)})
+    forms = canvas.forms(drawing)
+    alone = {
+        path.with_name(f"{path.name}.{kind}"): content for kind, content in (("png", forms.png), ("svg", forms.svg))
+    }
+    return Drawn(alone, {path.name: Picture(svg=forms.bare.decode(), caption=drawing.caption)})
 
 
 def written(drawn: Iterable[Drawn]) -> tuple[list[Path], dict[str, Picture]]:
     """Write the files; give back where they are, and the pictures by name."""
-    files = {path: content for one in drawn for path, content in one.files.items()}
+    files = {path: content for figure in drawn for path, content in figure.files.items()}
     for path, content in files.items():
         write_bytes(path, content)
-    return [*files], {name: picture for one in drawn for name, picture in one.pictures.items()}
+    return [*files], {name: picture for figure in drawn for name, picture in figure.pictures.items()}
