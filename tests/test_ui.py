@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from tracking.test_publishing import server
+from tracking.test_publish import server
 
 from pipeline.core.files import read_arrays, read_json
 from pipeline.core.paths import report_file, score_file
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
-from pipeline.tracking.pages import address
-from pipeline.tracking.publishing import publish
+from pipeline.tracking.links import address
+from pipeline.tracking.publish import publish
 from pipeline.tracking.study import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
         records += found
         pages.append(experiment_of(results, found))
     database = root / "mlflow.db"
-    publish(records, uri=uri_of(database), provenance={}, experiments=pages, complete=True)
+    publish(records, uri=uri_of(database), provenance={}, pages=pages, complete=True)
     (number,) = [one.number for one in stored_experiments(database) if one.name == experiment(DATASET)]
     runs = {run.key: run.run_id for run in stored_runs(database)}
     (results,) = [results for results in studies if results["dataset"]["name"] == DATASET]

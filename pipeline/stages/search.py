@@ -96,7 +96,7 @@ def _search(
     """Search with progress, publishing after every batch unless it only looks around; the table's rows by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
     from pipeline.stages.fitting import workers  # noqa: PLC0415
-    from pipeline.tracking.publishing import meanwhile, tracking_uri  # noqa: PLC0415
+    from pipeline.tracking.publish import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 

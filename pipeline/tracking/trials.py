@@ -1,13 +1,14 @@
-"""What MLflow is told of a search while it runs: its arms and their trials."""
+"""Trials in MLflow: a run a trial, under one for its arm; what they say depends on nothing that comes later."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pipeline.config.search_space import Search, measure
 from pipeline.search.trials import rungs_of
-from pipeline.tracking.artifacts import Row
-from pipeline.tracking.records import Record
+from pipeline.tracking.points import Metric
+from pipeline.tracking.runs import RunRecord
 
 TRIALS = "trials"  # a view
 # A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
@@ -15,12 +16,17 @@ _STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 
 
 def experiment(dataset: str) -> str:
-    """The experiment in which a search's runs are found."""
+    """The experiment in which a search's runs are."""
     return f"{dataset} search"
 
 
-def trial_records(dataset: str, search: Search, rows: Sequence[Row], *, epochs: int) -> list[Record]:
-    """One record an arm and one a trial.
+def trial_key(dataset: str, arm: str, number: int) -> str:
+    """The key of a trial's run."""
+    return f"{dataset}/{arm}/trial-{number}"
+
+
+def trial_records(dataset: str, search: Search, rows: Sequence[Mapping[str, Any]], *, epochs: int) -> list[RunRecord]:
+    """A record an arm and a record a trial.
 
     Args:
         dataset: its name.
@@ -33,22 +39,12 @@ def trial_records(dataset: str, search: Search, rows: Sequence[Row], *, epochs: 
     return [*arms, *(_trial_record(dataset, search, row, epochs=epochs) for row in in_time)]
 
 
-def key(dataset: str, *parts: str) -> str:
-    """What a run of a search is known by."""
-    return "/".join([dataset, *parts])
-
-
-def trial_key(dataset: str, arm: str, number: int) -> str:
-    """What a trial is known by."""
-    return key(dataset, arm, f"trial-{number}")
-
-
-def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> Record:
+def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> RunRecord:
     rungs = ", ".join(map(str, search.pruner.rungs(epochs)))
     pruning = f"Pruner `{search.pruner.kind}` ends trials at epochs {rungs}. " if rungs else ""
     goals = " and ".join(f"`{measure(objective)}`" for objective in search.objectives)
-    return Record(
-        key=key(dataset, arm),
+    return RunRecord(
+        key=f"{dataset}/{arm}",
         experiment=experiment(dataset),
         name=arm,
         description=(
@@ -72,23 +68,23 @@ def _ranges(search: Search, arm: str) -> str:
     return "\n".join(["| strength | from | to | sampled | off |", "|---|---|---|---|---|", *lines])
 
 
-def _trial_record(dataset: str, search: Search, row: Row, *, epochs: int) -> Record:
+def _trial_record(dataset: str, search: Search, row: Mapping[str, Any], *, epochs: int) -> RunRecord:
     arm, number = row["arm"], int(row["trial"])
-    return Record(
+    return RunRecord(
         key=trial_key(dataset, arm, number),
         experiment=experiment(dataset),
         name=f"{arm} trial {number}",
-        parent=key(dataset, arm),
-        description=_became(search, row),
+        parent=f"{dataset}/{arm}",
+        description=_outcome(search, row),
         params={name: float(row[name]) for name in search.space},
         tags={"dataset": dataset, "arm": arm, "level": "trial", "state": row["state"]},
-        metrics=list(_trial_metrics(search, row, epochs=epochs)),
+        metrics=list(_metrics(search, row, epochs=epochs)),
         status=_STATUS[row["state"]],
     )
 
 
-def _became(search: Search, row: Row) -> str:
-    """What became of a trial, in a sentence."""
+def _outcome(search: Search, row: Mapping[str, Any]) -> str:
+    """How a trial ended, in a sentence."""
     first = search.objectives[0]
     if row["state"] == "complete":
         return f"Completed: {measure(first)} {row[first]:.4f}, the mean of {search.seeds} seeds."
@@ -97,8 +93,8 @@ def _became(search: Search, row: Row) -> str:
     return f"Pruned{last}." if row["state"] == "pruned" else f"Failed: training diverged{last}."
 
 
-def _trial_metrics(search: Search, row: Row, *, epochs: int) -> Iterator[tuple[str, float, int]]:
-    """The objectives; the first one by epoch, where it was looked at on the way; and each seed's value of it."""
+def _metrics(search: Search, row: Mapping[str, Any], *, epochs: int) -> Iterator[Metric]:
+    """The objectives; the first one by epoch, where the pruner read it; and each seed's value of it."""
     first, rungs = search.objectives[0], rungs_of(row)
     yield from ((measure(name), row[name], 0) for name in search.objectives if row[name] is not None)
     if rungs:

@@ -1,4 +1,6 @@
-"""What does a run, or an experiment, of the tracking server say? Pure data, its checks, and digests of the content."""
+"""Run records: what a run, or the page of an experiment, says; their checks, and digests of their content."""
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -10,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import InputError
-from pipeline.tracking.pages import cited, resolved
+from pipeline.tracking.links import cited, resolved
 
 Value = str | float | int | bool
+Identity = tuple[str, str]
+"""Experiment and key of a record."""
 
 TAG_LIMIT = 8000
 EXPERIMENT_TAG_LIMIT = 20_000
@@ -25,7 +29,7 @@ NAME = re.compile(r"[/\w.\- :]{1,250}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetRef:
+class DatasetInfo:
     """The data a run was fitted on, as MLflow's dataset panel shows it.
 
     Attributes:
@@ -46,11 +50,11 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
-    """Everything one run says.
+class RunRecord:
+    """Everything a run says.
 
     Attributes:
-        key: its place, such as "mixture/dropout/dropout=0.2"; unique within its experiment.
+        key: its name in the store, such as "mixture/dropout/dropout=0.2"; unique within its experiment.
         experiment: name of the experiment, such as "mixture regularization".
         name: name of the run.
         parent: key of the parent record in the same experiment, or None.
@@ -75,7 +79,7 @@ class Record:
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[tuple[str, float, int]] = ()
     artifacts: Mapping[str, bytes | Path] = field(default_factory=dict)
-    dataset: DatasetRef | None = None
+    dataset: DatasetInfo | None = None
     status: str = "FINISHED"
 
     def __post_init__(self) -> None:
@@ -98,7 +102,7 @@ class Record:
                 raise InputError(f"record {self.key!r} must have {requirement}, got {value[:80]!r}")
 
     @property
-    def place(self) -> tuple[str, str]:
+    def identity(self) -> Identity:
         """Experiment and key: what stays the same when the content changes."""
         return self.experiment, self.key
 
@@ -114,7 +118,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class ExperimentPage:
     """What the page of an experiment says.
 
     Attributes:
@@ -142,15 +146,15 @@ class Experiment:
         return _fingerprint({"description": self.description, "views": dict(self.views)})
 
 
-def digest(record: Record) -> str:
+def digest(record: RunRecord) -> str:
     """Name the content of a record: SHA-256 in hexadecimal digits.
 
     It covers every field and the bytes of every artifact, and not how an artifact was handed over (bytes or file),
     nor the order of mappings, nor the ids of runs.
 
-    >>> one = Record(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
-    >>> two = Record(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})
-    >>> digest(one) == digest(two)
+    >>> record = RunRecord(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
+    >>> same = RunRecord(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})
+    >>> digest(record) == digest(same)
     True
     """
     content = {
@@ -179,7 +183,7 @@ def loggable(value: float) -> float:
 
 
 def run_tags(
-    record: Record, provenance: Mapping[str, str], *, experiment: str, runs: Mapping[str, str]
+    record: RunRecord, provenance: Mapping[str, str], *, experiment: str, runs: Mapping[str, str]
 ) -> dict[str, str]:
     """Write a record's tags as MLflow shows them, all but the digest.
 
@@ -203,12 +207,12 @@ def run_tags(
     }
 
 
-def note_tag(record: Record, *, experiment: str, runs: Mapping[str, str]) -> dict[str, str]:
+def note_tag(record: RunRecord, *, experiment: str, runs: Mapping[str, str]) -> dict[str, str]:
     """Write a record's description with the addresses of the runs it links to."""
     return {"mlflow.note.content": _cut(resolved(record.description, experiment=experiment, runs=runs))}
 
 
-def reference_tags(record: Record, runs: Mapping[str, str]) -> dict[str, str]:
+def reference_tags(record: RunRecord, runs: Mapping[str, str]) -> dict[str, str]:
     """Write the tags that change when a run that the record refers to gets a successor.
 
     The note changes with them, but is not compared: whoever edits it in the UI keeps the edit for as long as the
@@ -219,7 +223,7 @@ def reference_tags(record: Record, runs: Mapping[str, str]) -> dict[str, str]:
     return parent | ({"record.links": _fingerprint(linked)} if linked else {})
 
 
-def experiment_tags(experiment: Experiment, number: str) -> dict[str, str]:
+def experiment_tags(experiment: ExperimentPage, number: str) -> dict[str, str]:
     """Write an experiment's tags as MLflow shows them; the digest comes last and says that the others are there.
 
     Args:
@@ -243,7 +247,7 @@ def _content(source: bytes | Path) -> bytes:
     return source if isinstance(source, bytes) else source.read_bytes()
 
 
-def _digests(dataset: DatasetRef | None) -> list[str]:
+def _digests(dataset: DatasetInfo | None) -> list[str]:
     return [] if dataset is None else [dataset.digest]
 
 
