@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -24,17 +25,14 @@ from pipeline.tracking.runs import EXPERIMENT_DIGEST, RunRecord, size
 PREFIX = "sqlite:///"
 ADVICE = "; delete it or move it away, and the next run restores everything this project had put there"
 RUNS = """
-SELECT run.run_uuid AS run_id, experiment.name AS experiment, key.value AS key, digest.value AS digest,
-       superseded.value AS superseded, parent.value AS parent, links.value AS links,
-       run.status AS status, run.artifact_uri AS artifact_uri, run.start_time AS start
+SELECT run.run_uuid AS run_id, experiment.name AS experiment, run.status AS status, run.artifact_uri AS artifact_uri,
+       run.start_time AS start, json_group_object(tag.key, tag.value) AS tags
 FROM runs AS run
 JOIN experiments AS experiment ON experiment.experiment_id = run.experiment_id
-JOIN tags AS key ON key.run_uuid = run.run_uuid AND key.key = 'record.key'
-LEFT JOIN tags AS digest ON digest.run_uuid = run.run_uuid AND digest.key = 'record.digest'
-LEFT JOIN tags AS superseded ON superseded.run_uuid = run.run_uuid AND superseded.key = 'superseded'
-LEFT JOIN tags AS parent ON parent.run_uuid = run.run_uuid AND parent.key = 'mlflow.parentRunId'
-LEFT JOIN tags AS links ON links.run_uuid = run.run_uuid AND links.key = 'record.links'
+JOIN tags AS tag ON tag.run_uuid = run.run_uuid
 WHERE run.lifecycle_stage = 'active' AND experiment.lifecycle_stage = 'active'
+GROUP BY run.run_uuid
+HAVING max(tag.key = 'record.key')
 """
 EXPERIMENTS = f"""
 SELECT CAST(experiment.experiment_id AS TEXT) AS number, experiment.name AS name, digest.value AS digest
@@ -73,7 +71,7 @@ def stored_runs(database: Path) -> list[StoredRun]:
     Raises:
         InputError: the file is not a database that MLflow made.
     """
-    return [StoredRun(**dict(row)) for row in _rows(database, RUNS)]
+    return [StoredRun(**{**row, "tags": json.loads(row["tags"])}) for row in _rows(database, RUNS)]
 
 
 def stored_experiments(database: Path) -> list[StoredExperiment]:

@@ -12,18 +12,19 @@ from pipeline.tracking.runs import Identity, RunRecord, digest, reference_tags
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """An active run of the store that carries a key; `digest` is None until it was written to its end."""
+    """An active run of the store that carries a key."""
 
     run_id: str
     experiment: str
-    key: str
-    digest: str | None
-    superseded: str | None
-    parent: str | None
-    links: str | None
     status: str
     artifact_uri: str
     start: int
+    tags: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The key of its record."""
+        return self.tags["record.key"]
 
     @property
     def identity(self) -> Identity:
@@ -31,10 +32,19 @@ class StoredRun:
         return self.experiment, self.key
 
     @property
+    def digest(self) -> str | None:
+        """The name of its content; None until it was written to its end."""
+        return self.tags.get("record.digest")
+
+    @property
+    def superseded(self) -> bool:
+        """Whether it is history."""
+        return self.tags.get("superseded") == "true"
+
+    @property
     def references(self) -> dict[str, str]:
         """Its tags that hold other runs' ids."""
-        tags = {"mlflow.parentRunId": self.parent, "record.links": self.links}
-        return {name: value for name, value in tags.items() if value is not None}
+        return {name: self.tags[name] for name in ("mlflow.parentRunId", "record.links") if name in self.tags}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +81,7 @@ class Step:
         """Whether nothing is left to do."""
         if self.keep is None or self.delete or self.retire:
             return False
-        return self.keep.superseded == "false" and self.keep.references == reference_tags(self.record, self.refers)
+        return not self.keep.superseded and self.keep.references == reference_tags(self.record, self.refers)
 
 
 def plan(
@@ -88,10 +98,10 @@ def plan(
         InputError: two records of one identity, or a reference to a record that is neither given nor in the store.
     """
     runs = defaultdict(list)
-    for run in sorted(stored, key=lambda run: (run.superseded == "true", run.start, run.run_id)):
+    for run in sorted(stored, key=lambda run: (run.superseded, run.start, run.run_id)):
         runs[run.identity].append(run)
     current = {
-        identity: next((run.run_id for run in candidates if run.digest and run.superseded != "true"), None)
+        identity: next((run.run_id for run in candidates if run.digest and not run.superseded), None)
         for identity, candidates in runs.items()
     }
     steps = [_step(record, runs[record.identity], intact=intact) for record in _parents_first(records)]
@@ -106,9 +116,7 @@ def surplus(records: Sequence[RunRecord], stored: Iterable[StoredRun]) -> list[S
     identities = {record.identity for record in records}
     experiments = {experiment for experiment, _ in identities}
     return [
-        run
-        for run in stored
-        if run.experiment in experiments and run.identity not in identities and run.superseded != "true"
+        run for run in stored if run.experiment in experiments and run.identity not in identities and not run.superseded
     ]
 
 
@@ -118,7 +126,7 @@ def _step(record: RunRecord, runs: Sequence[StoredRun], *, intact: Callable[[Sto
     same = [run for run in runs if run.digest == content]
     keep = next((run for run in same if run.status == record.status and intact(run, record)), None)
     delete = (run for run in runs if run.digest in (None, content) and run is not keep)
-    retire = (run for run in runs if run.digest not in (None, content) and run.superseded != "true")
+    retire = (run for run in runs if run.digest not in (None, content) and not run.superseded)
     return Step(record=record, digest=content, keep=keep, delete=_ids(delete), retire=_ids(retire), refers={})
 
 

@@ -34,7 +34,6 @@ from pipeline.tracking.writer import user, write_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ def _references(step: Step, current: Mapping[Identity, str]) -> dict[str, str]:
 
 def _settle(client: MlflowClient, step: Step) -> None:
     """Bring the tags and runs beside the current run up to date; it is there by now, so that a kill loses nothing."""
-    if step.keep is not None and step.keep.superseded != "false":
+    if step.keep is not None and step.keep.superseded:
         client.set_tag(step.keep.run_id, "superseded", "false")
     for outdated in step.retire:
         client.set_tag(outdated, "superseded", "true")
@@ -287,22 +286,16 @@ def _stored_runs(client: MlflowClient, experiments: Sequence[StoredExperiment]) 
     token: str | None = ""
     while names and token is not None:
         page = client.search_runs(list(names), "tags.`record.key` != ''", page_token=token or None)
-        runs += (_stored_run(run, names) for run in page)
+        runs += (
+            StoredRun(
+                run_id=run.info.run_id,
+                experiment=names[run.info.experiment_id],
+                status=run.info.status,
+                artifact_uri=run.info.artifact_uri,
+                start=run.info.start_time,
+                tags=run.data.tags,
+            )
+            for run in page
+        )
         token = page.token or None
     return runs
-
-
-def _stored_run(run: Run, names: Mapping[str, str]) -> StoredRun:
-    tags = run.data.tags
-    return StoredRun(
-        run_id=run.info.run_id,
-        experiment=names[run.info.experiment_id],
-        key=tags["record.key"],
-        digest=tags.get("record.digest"),
-        superseded=tags.get("superseded"),
-        parent=tags.get("mlflow.parentRunId"),
-        links=tags.get("record.links"),
-        status=run.info.status,
-        artifact_uri=run.info.artifact_uri,
-        start=run.info.start_time,
-    )

@@ -19,9 +19,6 @@ Identity = tuple[str, str]
 """Experiment and key of a record."""
 
 TAG_LIMIT = 8000
-EXPERIMENT_TAG_LIMIT = 20_000
-PARAM_LIMIT = 6000
-STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 RESERVED = re.compile(r"record\..*|superseded|mlflow\.(parentRunId|runName|note\.content)")
 VIEW = "mlflow.sharedViewState."
 EXPERIMENT_DIGEST = "mlflow.record.digest"  # the UI hides tags of this prefix from its list of experiments
@@ -64,10 +61,10 @@ class RunRecord:
         metrics: (name, value, step), each name and step once; values that are not finite are allowed.
         artifacts: content, or the file that holds it, by path within the run.
         dataset: the data it was fitted on.
-        status: one of `STATUSES`.
+        status: "FINISHED" or "FAILED".
 
     Raises:
-        InputError: a name, path, length or status the tracking store would refuse, or a repeated metric.
+        InputError: a name or path the tracking store would refuse, or a repeated metric.
     """
 
     key: str
@@ -85,14 +82,8 @@ class RunRecord:
     def __post_init__(self) -> None:
         names = {name for name, _, _ in self.metrics}
         self._check_all("metric or param names", {*names, *self.params}, _is_name)
-        self._check_all(
-            f"param values of at most {PARAM_LIMIT} characters", map(str, self.params.values()), _fits(PARAM_LIMIT)
-        )
         self._check_all("tag names not used by the publisher", self.tags, lambda tag: RESERVED.fullmatch(tag) is None)
-        self._check_all(f"tags of at most {TAG_LIMIT} characters", self.tags.values(), _fits(TAG_LIMIT))
         self._check_all("relative artifact paths", self.artifacts, _is_inside)
-        self._check_all(f"a status among {', '.join(STATUSES)}", [self.status], STATUSES.__contains__)
-        self._check_all("a dataset digest of at most 36 characters", _digests(self.dataset), _fits(36))
         if len({(name, step) for name, _, step in self.metrics}) != len(self.metrics):
             raise InputError(f"record {self.key!r} must have each metric once at a step, got a name and step twice")
 
@@ -125,20 +116,11 @@ class ExperimentPage:
         name: its name, the same as in its records.
         description: Markdown; may link to its views by key, as `[the table](table:KEY)` or `[the charts](charts:KEY)`.
         views: saved views of its runs by key, as `pipeline.tracking.views.saved` writes them.
-
-    Raises:
-        InputError: a text longer than the tracking store takes.
     """
 
     name: str
     description: str = ""
     views: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for text in (self.description, *self.views.values()):
-            if len(text) > EXPERIMENT_TAG_LIMIT:
-                requirement = f"texts of at most {EXPERIMENT_TAG_LIMIT} characters"
-                raise InputError(f"experiment {self.name!r} must have {requirement}, got {len(text)}: {text[:80]!r}")
 
     @property
     def digest(self) -> str:
@@ -245,14 +227,6 @@ def _cut(text: str) -> str:
 
 def _content(source: bytes | Path) -> bytes:
     return source if isinstance(source, bytes) else source.read_bytes()
-
-
-def _digests(dataset: DatasetInfo | None) -> list[str]:
-    return [] if dataset is None else [dataset.digest]
-
-
-def _fits(limit: int) -> Callable[[str], bool]:
-    return lambda text: len(text) <= limit
 
 
 def _is_name(name: str) -> bool:

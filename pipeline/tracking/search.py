@@ -8,24 +8,8 @@ from pathlib import Path
 from pipeline.config.search_space import LEARNING_RATE, STACKED, TUNED, Search, measure
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import PointResult
-from pipeline.tracking import views
-from pipeline.tracking.points import (
-    AGAINST,
-    CURRENT,
-    NLL,
-    Arrays,
-    answer_metrics,
-    answer_tables,
-    answer_tags,
-    as_csv,
-    change_text,
-    dataset_info,
-    finding,
-    point_metrics,
-    point_tables,
-    point_tags,
-    points_table,
-)
+from pipeline.tracking import builder, views
+from pipeline.tracking.builder import AGAINST, CURRENT, NLL, Arrays
 from pipeline.tracking.runs import ExperimentPage, RunRecord
 from pipeline.tracking.trials import TRIALS, experiment, trial_key
 
@@ -140,7 +124,7 @@ def _stacks_record(search: SearchResults, stacked: Sequence[PointResult]) -> Run
             f"Compare them with the winners in [charts](charts:{WINNERS}) or in [a table](table:{WINNERS})."
         ),
         tags={"dataset": dataset, "level": "stacks"},
-        artifacts={"tables/points.csv": points_table(stacked)},
+        artifacts={"tables/points.csv": builder.points_table(stacked)},
     )
 
 
@@ -149,7 +133,7 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
     results, tuned = search.results, point.kind == TUNED
     dataset = results.dataset.name
     reference = _link(search, results.reference_point)
-    return RunRecord(
+    draft = RunRecord(
         key=_key(dataset, point),
         experiment=experiment(dataset),
         name=f"{point.name} winner" if tuned else point.name,
@@ -157,22 +141,16 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
         description=" ".join(
             [
                 _origin(search, point) if tuned else _parts(search, point),
-                finding(point, reference, results.protocol),
+                builder.finding(point, reference, results.protocol),
                 *_interactions(search, point),
                 *([_optimism(search.arms[point.name])] if tuned else []),
                 "All metrics are in `tables/metrics.csv`.",
             ]
         ),
         params={name: float(getattr(point.parameters, name)) for name in search.search.space},
-        tags={
-            **point_tags(results, point),
-            **({"arm": point.name} if tuned else {}),
-            "level": "winner" if tuned else STACKED,
-        },
-        metrics=list(point_metrics(point, arrays)),
-        artifacts=point_tables(point),
-        dataset=dataset_info(results.dataset),
+        tags={"arm": point.name, "level": "winner"} if tuned else {"level": STACKED},
     )
+    return builder.point_run(draft, results, point, arrays)
 
 
 def _origin(search: SearchResults, point: PointResult) -> str:
@@ -195,7 +173,7 @@ def _interactions(search: SearchResults, point: PointResult) -> Iterator[str]:
     for interaction in search.interactions:
         compared = interaction.metrics.get(NLL) if interaction.name == point.name else None
         if compared and not compared.left_out:
-            change = change_text(compared.difference, compared.low, compared.high)
+            change = builder.change_text(compared.difference, compared.low, compared.high)
             single = _link(search, _contender(search, interaction.best_single))
             better = compared.p_better
             yield (
@@ -207,42 +185,35 @@ def _interactions(search: SearchResults, point: PointResult) -> Iterator[str]:
 
 def _optimism(arm: ArmResult) -> str:
     optimism = arm.optimism
-    change = change_text(optimism.mean, optimism.low, optimism.high)
+    change = builder.change_text(optimism.mean, optimism.low, optimism.high)
     return f"On validation rows the search had found {optimism.searched:.4f}; fresh seeds are off by {change}."
 
 
 def _answer_record(search: SearchResults, *, trials: bytes | Path, figures: Mapping[str, Path]) -> RunRecord:
-    results = search.results
-    answer, dataset = results.answer, results.dataset.name
-    winners = ", ".join(_link(search, point) for point in results.points if point.kind == TUNED)
-    stacked = any(point.kind == STACKED for point in results.points)
-    return RunRecord(
-        key=dataset,
+    dataset, points = search.results.dataset.name, search.results.points
+    winners = ", ".join(_link(search, point) for point in points if point.kind == TUNED)
+    stacked = any(point.kind == STACKED for point in points)
+    return builder.answer_run(
+        search.results,
         experiment=experiment(dataset),
-        name="answer",
         description=(
-            f"{answer.sentence}\n\n"
             f"Look at `figures/`, at `tables/`, at all trials in [charts](charts:{TRIALS}) or in "
             f"[a table](table:{TRIALS}), and at what the winners are worth in [charts](charts:{WINNERS}) or in "
             f"[a table](table:{WINNERS}).\n\n"
             f"Winners: {winners}"
             f"{f'; and [their combinations](record:{dataset}+{STACKED})' * stacked}."
         ),
-        tags=answer_tags(results),
-        metrics=answer_metrics(results),
         artifacts={
             **{f"figures/{name}.png": figures[f"{name}.png"] for name in FIGURES if f"{name}.png" in figures},
             "tables/trials.csv": trials,
             "tables/arms.csv": _arms_table(search),
-            **answer_tables(results),
         },
-        dataset=dataset_info(results.dataset),
     )
 
 
 def _arms_table(search: SearchResults) -> bytes:
     """One line an arm: its best trial, how optimistic its value was, and how all trials ended."""
-    return as_csv(
+    return builder.as_csv(
         {
             "arm": name,
             "trial": arm.trial,

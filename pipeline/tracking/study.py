@@ -9,25 +9,8 @@ import numpy as np
 
 from pipeline.config.points import Point, Regularizers
 from pipeline.results.study import Choice, PointResult, StudyResults
-from pipeline.tracking import views
-from pipeline.tracking.points import (
-    AGAINST,
-    CURRENT,
-    NLL,
-    Arrays,
-    Metric,
-    answer_metrics,
-    answer_tables,
-    answer_tags,
-    dataset_info,
-    finding,
-    mean_text,
-    outcome,
-    point_metrics,
-    point_tables,
-    point_tags,
-    points_table,
-)
+from pipeline.tracking import builder, views
+from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
 from pipeline.tracking.runs import ExperimentPage, RunRecord, Value
 
 CURVES = tuple(f"{split}/{metric}" for split in ("train", "validation") for metric in ("nll", "accuracy"))
@@ -104,7 +87,8 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
     dataset = results.dataset.name
     points = [point for point in results.points if point.variant == variant]
     listed = ", ".join(
-        f"{_link(dataset, point)} {mean_text(point.metrics[NLL])} ({outcome(point)})" for point in points
+        f"{_link(dataset, point)} {builder.mean_text(point.metrics[builder.NLL])} ({builder.outcome(point)})"
+        for point in points
     )
     return RunRecord(
         key=f"{dataset}/{variant}",
@@ -116,7 +100,7 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
             f"Earlier results are kept as history; the filter `{CURRENT}` hides them."
         ),
         tags={"dataset": dataset, "variant": variant, "level": "variant"},
-        artifacts={"tables/points.csv": points_table(points)},
+        artifacts={"tables/points.csv": builder.points_table(points)},
     )
 
 
@@ -125,23 +109,15 @@ def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapp
     chosen = {choice.key: _link(dataset, choice) for choice in (answer.after_scaling, answer.plain)}
     choices = " with temperature scaling and without it ".join(chosen.values())
     listed = ", ".join(f"[{variant}](record:{dataset}/{variant})" for variant in variants)
-    return RunRecord(
-        key=dataset,
+    return builder.answer_run(
+        results,
         experiment=experiment(dataset),
-        name="answer",
         description=(
-            f"{answer.sentence}\n\n"
             f"Compared on test with {_link(dataset, results.reference_point)}, chosen on validation: {choices}. "
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
-        tags=answer_tags(results),
-        metrics=answer_metrics(results),
-        artifacts={
-            **{f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
-            **answer_tables(results),
-        },
-        dataset=dataset_info(results.dataset),
+        artifacts={f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
     )
 
 
@@ -155,7 +131,7 @@ def _point_record(
     dataset = results.dataset.name
     values = {name: _value(value) for name, value in point.parameters}
     diagram = figures.get(f"points/{point.variant}/{point.name}.png")
-    return RunRecord(
+    draft = RunRecord(
         key=f"{dataset}/{point.variant}/{point.name}",
         experiment=experiment(dataset),
         name=point.name,
@@ -163,16 +139,15 @@ def _point_record(
         description=_description(results, point, has_diagram=diagram is not None),
         params={name: values[name] for name in shown},
         tags={
-            **point_tags(results, point),
             "variant": point.variant,
             "level": "point",
             "dvc.md5.members": point.md5,
             **{f"fixed.{name}": str(value) for name, value in values.items() if name not in shown},
         },
-        metrics=[*point_metrics(point, arrays), *_curves(arrays)],
-        artifacts={**point_tables(point), **({} if diagram is None else {"figures/reliability.png": diagram})},
-        dataset=dataset_info(results.dataset),
+        metrics=list(_curves(arrays)),
+        artifacts={} if diagram is None else {"figures/reliability.png": diagram},
     )
+    return builder.point_run(draft, results, point, arrays)
 
 
 def _shown(points: Sequence[PointResult]) -> list[str]:
@@ -208,6 +183,6 @@ def _description(results: StudyResults, point: PointResult, *, has_diagram: bool
     diagram = "`figures/reliability.png`, " * has_diagram
     return (
         f"`{point.name}`, a point of variant {variant}: {point.seeds} networks trained on `{dataset}`, one a seed. "
-        f"{finding(point, _link(dataset, results.reference_point), results.protocol)} "
+        f"{builder.finding(point, _link(dataset, results.reference_point), results.protocol)} "
         f"Look at {diagram}`tables/metrics.csv` and the charts of `curves/`."
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.results.textbook import VERDICTS, ClaimResult, TextbookResults
 from pipeline.tracking import views
-from pipeline.tracking.points import CURRENT, as_csv
+from pipeline.tracking.builder import CURRENT, as_csv
 from pipeline.tracking.runs import ExperimentPage, RunRecord
 
 EXPERIMENT = "claims"

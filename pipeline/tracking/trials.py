@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.config.search_space import Search, measure
 from pipeline.search.trials import rungs_of
-from pipeline.tracking.points import Metric
+from pipeline.tracking.builder import Metric
 from pipeline.tracking.runs import RunRecord
 
 TRIALS = "trials"  # a view

@@ -81,7 +81,7 @@ def publish_in(
 
 def runs_in(root: Path) -> dict[str, StoredRun]:
     """The current runs by key, of which there must be one each."""
-    runs = [run for run in stored_runs(root / "mlflow.db") if run.superseded == "false"]
+    runs = [run for run in stored_runs(root / "mlflow.db") if not run.superseded]
     assert len({run.key for run in runs}) == len(runs)
     assert all(run.digest for run in runs)
     return {run.key: run for run in runs}
@@ -143,13 +143,9 @@ def test_an_artifact_is_the_same_from_memory_and_from_a_file(tmp_path):
         ({"metrics": [("a/../b", 1.0, 0)]}, r"a/\.\./b"),
         ({"metrics": [("nll", 1.0, 0), ("nll", 2.0, 0)]}, "twice"),
         ({"params": {"rate=": 1.0}}, "rate="),
-        ({"params": {"rate": "x" * 6001}}, "6000"),
         ({"tags": {"superseded": "true"}}, "superseded"),
-        ({"tags": {"note": "x" * 8001}}, "8000"),
         ({"artifacts": {"../outside": b""}}, "outside"),
         ({"artifacts": {"/outside": b""}}, "outside"),
-        ({"status": "DONE"}, "DONE"),
-        ({"dataset": replace(DATA, digest="x" * 37)}, "36"),
     ],
 )
 def test_what_mlflow_would_refuse_is_refused_when_it_is_made(change, message):
@@ -163,17 +159,23 @@ def test_what_mlflow_would_refuse_is_refused_when_it_is_made(change, message):
 def stored(record: RunRecord, run_id: str, **change: object) -> StoredRun:
     run = StoredRun(
         run_id=run_id,
-        experiment=record.experiment,
-        key=record.key,
-        digest=digest(record),
-        superseded="false",
-        parent=None,
-        links=None,
-        status=record.status,
+        experiment=change.pop("experiment", record.experiment),
+        status=change.pop("status", record.status),
         artifact_uri="file:///x",
         start=0,
+        tags={},
     )
-    return replace(run, **change)
+    tags = {"key": record.key, "digest": digest(record), "superseded": "false", **change}
+    return replace(run, tags={TAGS[name]: value for name, value in tags.items() if value is not None})
+
+
+TAGS = {
+    "key": "record.key",
+    "digest": "record.digest",
+    "superseded": "superseded",
+    "parent": "mlflow.parentRunId",
+    "links": "record.links",
+}
 
 
 def plan_for(records, runs, intact=lambda *_: True):
@@ -276,8 +278,6 @@ def test_contradicting_records_are_refused():
         plan_for([replace(PARENT, parent=PARENT.key)], [])
     with pytest.raises(InputError, match=r"linked from .* must be published .* got 'nowhere'"):
         plan_for([replace(PARENT, description="[x](record:nowhere)")], [])
-    with pytest.raises(InputError, match="20000"):
-        ExperimentPage(name=EXPERIMENT, description="x" * 20_001)
 
 
 def test_a_parent_may_have_been_published_earlier():
@@ -533,7 +533,7 @@ class TestStore:
         assert publish_in(root) == Published(created=1, unchanged=2, replaced=0)
         after = runs_in(root)
         assert after[child(0.0).key].run_id == before[child(0.0).key].run_id
-        assert after[child(0.0).key].parent == after[PARENT.key].run_id
+        assert after[child(0.0).key].references["mlflow.parentRunId"] == after[PARENT.key].run_id
 
     def test_a_deleted_experiment_comes_back(self, root, client):
         publish_in(root)
@@ -551,7 +551,7 @@ class TestStore:
         assert between.run_id != before.run_id
         assert publish_in(root, first) == Published(created=0, unchanged=2, replaced=0)
         assert runs_in(root)[child(0.0).key].run_id == before.run_id
-        history = [run for run in stored_runs(root / "mlflow.db") if run.superseded == "true"]
+        history = [run for run in stored_runs(root / "mlflow.db") if run.superseded]
         assert [run.run_id for run in history] == [between.run_id]
         assert publish_in(root, first) == Published(created=0, unchanged=2, replaced=0)
 

@@ -15,9 +15,9 @@ from pipeline.config.search_space import OBJECTIVES, Search, measure
 from pipeline.core.files import read_csv, write_csv
 from pipeline.core.paths import trials_file
 from pipeline.results.search import ArmResult, InteractionResult, Optimism, SearchResults, TrialCounts
+from pipeline.tracking.builder import AGAINST, HEADLINE
 from pipeline.tracking.database import stored_runs, uri_of
 from pipeline.tracking.links import cited
-from pipeline.tracking.points import AGAINST, HEADLINE
 from pipeline.tracking.publish import Published, meanwhile, publish
 from pipeline.tracking.runs import RunRecord, digest
 from pipeline.tracking.search import FIGURES, WINNERS, experiment_of, records_of
@@ -292,7 +292,7 @@ def say(root: Path, records: dict[str, RunRecord], *, complete: bool = False) ->
 
 
 def current(root: Path) -> dict[str, str]:
-    return {run.key: run.run_id for run in stored_runs(root / "mlflow.db") if run.superseded == "false"}
+    return {run.key: run.run_id for run in stored_runs(root / "mlflow.db") if not run.superseded}
 
 
 @pytest.mark.slow

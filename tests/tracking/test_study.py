@@ -12,8 +12,8 @@ from tracking.study_results import study_of
 
 from pipeline.metrics.names import MetricName
 from pipeline.results.study import StudyResults
+from pipeline.tracking.builder import AGAINST, HEADLINE, Arrays
 from pipeline.tracking.links import cited
-from pipeline.tracking.points import AGAINST, HEADLINE, Arrays
 from pipeline.tracking.runs import RunRecord, digest
 from pipeline.tracking.study import COMPARED, CURVES, VIEW, experiment_of, records_of
 from pipeline.tracking.writer import METRICS_A_BATCH

@@ -1,4 +1,4 @@
-"""Points in MLflow: the metrics, verdict and tables of a point's run, alike in studies and searches."""
+"""Run builder: the metrics, tags, tables and sentences of runs, alike in studies and searches."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.metrics.names import MetricName
 from pipeline.results.study import Comparison, DatasetSummary, MetricSummary, PointResult, ProtocolSummary, StudyResults
-from pipeline.tracking.runs import DatasetInfo
+from pipeline.tracking.runs import DatasetInfo, RunRecord
 
 Arrays = Mapping[str, np.ndarray]
 Metric = tuple[str, float, int]
@@ -26,7 +28,7 @@ CURRENT = 'tags.superseded = "false"'
 _FAMILY = {"against_reference": {"__all__": {"p_holm"}}}  # depends on which other points there are
 
 
-def dataset_info(dataset: DatasetSummary) -> DatasetInfo:
+def _dataset_info(dataset: DatasetSummary) -> DatasetInfo:
     """What MLflow's panel of data sets says."""
     columns = [{"name": name, "type": "float", "required": True} for name in dataset.feature_names]
     return DatasetInfo(
@@ -38,49 +40,66 @@ def dataset_info(dataset: DatasetSummary) -> DatasetInfo:
     )
 
 
-def point_tags(results: StudyResults, point: PointResult) -> dict[str, str]:
-    """What points are filtered by."""
-    return {"dataset": results.dataset.name, "verdict": outcome(point), "dvc.md5.data": results.dataset.md5}
+def point_run(draft: RunRecord, results: StudyResults, point: PointResult, arrays: Arrays) -> RunRecord:
+    """A point's run: its verdict, metrics, tables and data set, beside what the draft says.
+
+    Args:
+        draft: the run's names, description, params, and what only runs of its kind have.
+        results: the study or search the point belongs to.
+        point: the point.
+        arrays: its `score/*`.
+    """
+    tags = {"dataset": results.dataset.name, "verdict": outcome(point), "dvc.md5.data": results.dataset.md5}
+    content = point.model_dump_json(indent=1, exclude=_FAMILY).encode()
+    tables = {"results.json": content, "tables/metrics.csv": _metrics_table(point)}
+    return replace(
+        draft,
+        tags={**tags, **draft.tags},
+        metrics=[*_metrics(point, arrays), *draft.metrics],
+        artifacts={**tables, **draft.artifacts},
+        dataset=_dataset_info(results.dataset),
+    )
 
 
-def point_metrics(point: PointResult, arrays: Arrays) -> Iterator[Metric]:
+def answer_run(
+    results: StudyResults, *, experiment: str, description: str, artifacts: Mapping[str, bytes | Path]
+) -> RunRecord:
+    """The run that holds an answer, with the chosen point's headline means.
+
+    Their names are their own, or the answer would be drawn as one more point.
+    """
+    dataset, answer = results.dataset, results.answer
+    chosen = results.point(answer.after_scaling.key)
+    tables = {
+        "tables/points.csv": points_table(results.points),
+        "answer.json": answer.model_dump_json(indent=1).encode(),
+    }
+    return RunRecord(
+        key=dataset.name,
+        experiment=experiment,
+        name="answer",
+        description=f"{answer.sentence}\n\n{description}",
+        tags={"dataset": dataset.name, "level": "study", "recommendation": answer.after_scaling.recommendation},
+        metrics=[(f"chosen/{name}", _number(chosen.mean(name)), 0) for name in HEADLINE],
+        artifacts={**artifacts, **tables},
+        dataset=_dataset_info(dataset),
+    )
+
+
+def _metrics(point: PointResult, arrays: Arrays) -> Iterator[Metric]:
     """Means; intervals, comparison and each seed's value of the headline metrics."""
     for name, summary in point.metrics.items():
-        yield str(name), number(summary.mean), 0
+        yield str(name), _number(summary.mean), 0
     for name in HEADLINE:
         summary, compared = point.metrics[name], point.comparison(name)
-        yield f"interval/{name}/low", number(summary.low), 0
-        yield f"interval/{name}/high", number(summary.high), 0
+        yield f"interval/{name}/low", _number(summary.low), 0
+        yield f"interval/{name}/high", _number(summary.high), 0
         yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
         if compared:
-            yield f"against_none/{name}", number(compared.difference), 0
-            yield f"against_none/{name}/low", number(compared.low), 0
-            yield f"against_none/{name}/high", number(compared.high), 0
-            yield f"p_better/{name}", number(compared.p_better.estimate), 0
-
-
-def answer_metrics(results: StudyResults) -> list[Metric]:
-    """The chosen point's headline means, under names of their own, or the answer would be drawn as one more point."""
-    chosen = results.point(results.answer.after_scaling.key)
-    return [(f"chosen/{name}", number(chosen.mean(name)), 0) for name in HEADLINE]
-
-
-def answer_tags(results: StudyResults) -> dict[str, str]:
-    """What the run that holds the answer is filtered by."""
-    recommendation = results.answer.after_scaling.recommendation
-    return {"dataset": results.dataset.name, "level": "study", "recommendation": recommendation}
-
-
-def answer_tables(results: StudyResults) -> dict[str, bytes]:
-    """The answer, and the table of all points, by path."""
-    answer = results.answer.model_dump_json(indent=1).encode()
-    return {"tables/points.csv": points_table(results.points), "answer.json": answer}
-
-
-def point_tables(point: PointResult) -> dict[str, bytes]:
-    """A point's part of the finished table, and all its metrics, by path."""
-    content = point.model_dump_json(indent=1, exclude=_FAMILY).encode()
-    return {"results.json": content, "tables/metrics.csv": _metrics_table(point)}
+            yield f"against_none/{name}", _number(compared.difference), 0
+            yield f"against_none/{name}/low", _number(compared.low), 0
+            yield f"against_none/{name}/high", _number(compared.high), 0
+            yield f"p_better/{name}", _number(compared.p_better.estimate), 0
 
 
 def _metrics_table(point: PointResult) -> bytes:
@@ -171,6 +190,6 @@ def change_text(difference: float | None, low: float | None, high: float | None)
     return f"{middle} [{', '.join(ends)}]"
 
 
-def number(value: float | None) -> float:
+def _number(value: float | None) -> float:
     """NaN where there is no number, as MLflow shows it."""
     return np.nan if value is None else value
