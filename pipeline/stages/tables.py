@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import (
@@ -11,7 +9,6 @@ from pipeline.core.files import (
     read_json,
 )
 from pipeline.core.paths import (
-    figure_file,
     report_file,
     trials_file,
 )
@@ -33,9 +30,3 @@ def search_tables(dataset: str) -> dict[str, Any]:
     rungs = search.pruner.rungs(found["results"]["points"][0]["parameters"]["epochs"])
     trials = read_csv(trials_file(dataset), numbers=numbers(columns(search, rungs)))
     return {"search": found, "trials": trials}
-
-
-def pictures_of(results: Mapping[str, Any]) -> dict[str, Path]:
-    """The PNG files of a data set's figures by their place below its folder."""
-    folder = figure_file(results["dataset"]["name"], "")
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.png"))}
