@@ -11,14 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from tracking.test_publishing import server
+from tracking.test_publish import server
 
-from pipeline.core.files import read_arrays, read_json
+from pipeline.core.files import read_arrays
 from pipeline.core.paths import report_file, score_file
+from pipeline.metrics.names import MetricName
+from pipeline.results.record import read_record
+from pipeline.results.study import PointResult, StudyResults
+from pipeline.tracking.builder import AGAINST, NLL
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
-from pipeline.tracking.pages import address
-from pipeline.tracking.publishing import publish
-from pipeline.tracking.study import AGAINST, COMPARED, VIEW, experiment, experiment_of, records_of
+from pipeline.tracking.links import address
+from pipeline.tracking.publish import publish
+from pipeline.tracking.study import COMPARED, VIEW, experiment, experiment_of, records_of
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1]
@@ -41,7 +45,7 @@ class Site:
     address: str
     experiment: str
     runs: dict[str, str]
-    results: dict[str, Any]
+    results: StudyResults
 
     def run(self, *key: str) -> str:
         return self.at("record", self.runs["/".join([DATASET, *key])])
@@ -49,44 +53,44 @@ class Site:
     def at(self, kind: str, target: str) -> str:
         return f"{self.address}/{address(kind, target, experiment=self.experiment)}"
 
-    def points(self, *variants: str) -> dict[str, dict[str, Any]]:
-        """The table's rows by run id, of all variants or of these."""
-        rows = [row for row in self.results["points"] if not variants or row["variant"] in variants]
-        return {self.runs[f"{DATASET}/{row['variant']}/{row['name']}"]: row for row in rows}
+    def points(self, *variants: str) -> dict[str, PointResult]:
+        """The table's points by run id, of all variants or of these."""
+        points = [point for point in self.results.points if not variants or point.variant in variants]
+        return {self.runs[f"{DATASET}/{point.variant}/{point.name}"]: point for point in points}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
     """The default study, published to a folder of its own and served."""
     root = tmp_path_factory.mktemp("site")
-    studies = [read_json(path) for path in sorted(PROJECT.glob("reports/*/results.json"))]
+    studies = [read_record(StudyResults, path) for path in sorted(PROJECT.glob("reports/*/results.json"))]
     records, pages = [], []
     for results in studies:
         found = records_of(results, arrays_of(results), figures_of(results, root / "figures"))
         records += found
         pages.append(experiment_of(results, found))
     database = root / "mlflow.db"
-    publish(records, uri=uri_of(database), provenance={}, experiments=pages, complete=True)
+    publish(records, uri=uri_of(database), provenance={}, pages=pages, complete=True)
     (number,) = [one.number for one in stored_experiments(database) if one.name == experiment(DATASET)]
     runs = {run.key: run.run_id for run in stored_runs(database)}
-    (results,) = [results for results in studies if results["dataset"]["name"] == DATASET]
+    (results,) = [results for results in studies if results.dataset.name == DATASET]
     with server(root, []) as at:
         yield Site(at, number, runs, results)
 
 
-def arrays_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    places = [(row["variant"], row["name"]) for row in results["points"]]
-    paths = [PROJECT / score_file(results["dataset"]["name"], *place) for place in places]
+def arrays_of(results: StudyResults) -> list[dict[str, Any]]:
+    places = [(point.variant, point.name) for point in results.points]
+    paths = [PROJECT / score_file(results.dataset.name, *place) for place in places]
     if not all(path.exists() for path in paths):
         pytest.skip("the study's scores are not here; `make repro` makes them")
     return [read_arrays(path)[0] for path in paths]
 
 
-def figures_of(results: dict[str, Any], folder: Path) -> dict[str, Path]:
+def figures_of(results: StudyResults, folder: Path) -> dict[str, Path]:
     """The study's drawn figures, or stand-ins where they are not drawn."""
-    drawn = PROJECT / report_file(results["dataset"]["name"], "figures")
+    drawn = PROJECT / report_file(results.dataset.name, "figures")
     found = {path.relative_to(drawn).as_posix(): path for path in sorted(drawn.rglob("*.png"))}
-    names = ["headline.png", *(f"points/{row['variant']}/{row['name']}.png" for row in results["points"])]
+    names = ["headline.png", *(f"points/{point.variant}/{point.name}.png" for point in results.points)]
     return {name: stand_in(folder / name) for name in names} | found
 
 
@@ -198,8 +202,8 @@ def picture(page: Any, name: str) -> None:
 
 def test_the_experiments_page_leads_to_all_points_best_first(page, site):
     page.goto(f"{site.address}/#/experiments/{site.experiment}?workflowType=machine_learning")
-    page.get_by_text(site.results["answer"]["sentence"][:60]).wait_for()
-    variants = list(dict.fromkeys(row["variant"] for row in site.results["points"]))
+    page.get_by_text(site.results.answer.sentence[:60]).wait_for()
+    variants = list(dict.fromkeys(point.variant for point in site.results.points))
     found = cells(page, 1 + len(variants))
     assert [row["attributes.`Run Name`"] for row in found.values()] == ["answer", *reversed(variants)]
     page.get_by_role("button", name="more").first.click()
@@ -207,13 +211,13 @@ def test_the_experiments_page_leads_to_all_points_best_first(page, site):
     table.set_viewport_size({"width": 1700, "height": 1600})
     points = site.points()
     found = cells(table, len(points))
-    assert list(found) == sorted(found, key=lambda run: points[run]["metrics"]["test/nll"]["mean"])
-    for run, row in points.items():
-        assert found[run]["attributes.`Run Name`"] == row["name"]
+    assert list(found) == sorted(found, key=lambda run: points[run].mean(NLL))
+    for run, point in points.items():
+        assert found[run]["attributes.`Run Name`"] == point.name
         for name in (*AGAINST, "test_ts/nll", "test/accuracy"):
-            assert found[run][f"metrics.`{name}`"] == shown(row["metrics"][name]["mean"])
+            assert found[run][f"metrics.`{name}`"] == shown(point.mean(MetricName.parse(name)))
         for name in COMPARED:
-            assert float(found[run][f"params.`{name}`"]) == row["parameters"][name]
+            assert float(found[run][f"params.`{name}`"]) == getattr(point.parameters, name)
 
 
 def test_the_saved_view_draws_its_charts(page, site):
@@ -238,7 +242,7 @@ def test_the_saved_view_draws_its_charts(page, site):
 
 def test_selected_runs_are_compared(page, site):
     points = site.points("none", *COMPARED)
-    points = {run: row for run, row in points.items() if not row["a_a"]}
+    points = {run: point for run, point in points.items() if not point.a_a}
     page.set_viewport_size({"width": 1200, "height": 1600})
     page.goto(site.at("table", VIEW))
     cells(page, len(site.points()))
@@ -251,8 +255,8 @@ def test_selected_runs_are_compared(page, site):
     plot.locator(".y-axis").nth(len(COMPARED)).wait_for()
     choose(page, "Metrics:", *AGAINST)
     plot.locator(".axis-title").get_by_text(AGAINST[-1]).wait_for(state="attached")
-    ends = {name: [row["parameters"][name] for row in points.values()] for name in sorted(COMPARED)}
-    ends |= {name: [row["metrics"][name]["mean"] for row in points.values()] for name in AGAINST}
+    ends = {name: [getattr(point.parameters, name) for point in points.values()] for name in sorted(COMPARED)}
+    ends |= {name: [point.mean(MetricName.parse(name)) for point in points.values()] for name in AGAINST}
     assert axes(plot) == {name: (f"{max(values):.5f}", f"{min(values):.5f}") for name, values in ends.items()}
     picture(page, "compare")
 
@@ -268,10 +272,10 @@ def test_artifacts_are_previewed(page, site):
     page.get_by_text("metrics.csv", exact=True).click()
     row = page.locator("tr").filter(has=page.get_by_text("test/nll", exact=True))
     row.wait_for()
-    nll = site.points("dropout")[site.runs["/".join([DATASET, *POINT])]]["metrics"]["test/nll"]
+    nll = site.points("dropout")[site.runs["/".join([DATASET, *POINT])]].metrics[NLL]
     assert row.locator("td").all_inner_texts()[:4] == [
         "test/nll",
-        *(shown(nll[end]) for end in ("mean", "low", "high")),
+        *(shown(value) for value in (nll.mean, nll.low, nll.high)),
     ]
 
 
@@ -279,12 +283,12 @@ def test_descriptions_lead_from_child_to_parent_and_back(page, site):
     page.goto(site.run(*POINT))
     note = page.get_by_text("a point of variant")
     note.wait_for()
-    page.get_by_text(f"{DATASET} ({site.results['dataset']['md5']})").wait_for()
+    page.get_by_text(f"{DATASET} ({site.results.dataset.md5})").wait_for()
     parent = opened(note.get_by_role("link", name=POINT[0], exact=True))
     listed = parent.get_by_text("its points, one run each")
     listed.wait_for()
     assert urlsplit(parent.url).fragment == urlsplit(site.run(POINT[0])).fragment
-    names = [row["name"] for row in site.points(POINT[0]).values()]
+    names = [point.name for point in site.points(POINT[0]).values()]
     assert listed.get_by_role("link").all_inner_texts() == ["the study", *names]
     child = opened(listed.get_by_role("link", name=POINT[1], exact=True))
     child.get_by_text("a point of variant").wait_for()

@@ -97,9 +97,8 @@ def _search(
 ) -> dict[str, list[Trial]]:
     """Search with progress, publishing after every batch unless it only looks around; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
-    from pipeline.search.trials import to_row  # noqa: PLC0415
     from pipeline.stages.members import workers  # noqa: PLC0415
-    from pipeline.tracking.publishing import meanwhile, tracking_uri  # noqa: PLC0415
+    from pipeline.tracking.publish import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 
@@ -114,7 +113,7 @@ def _search(
                 tick(sum(map(len, finished.values())) * each)
             by_arm |= _records(finished, task)
             if published:
-                so_far = [to_row(trial, task.search) for of_arm in by_arm.values() for trial in of_arm]
+                so_far = [trial for of_arm in by_arm.values() for trial in of_arm]
                 records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs)
                 goes_on = min(map(len, by_arm.values())) < budget
                 say(records, [experiment_of(dataset, task.search)] * goes_on, goes_on)

@@ -1,97 +1,85 @@
-"""The command `track`: publish to MLflow what it lacks, and print the results."""
+"""The command `track`: publish to MLflow what it lacks of the study and the search, and print the results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
-from pipeline.core.files import (
-    read_arrays,
-    read_json,
-)
-from pipeline.core.paths import (
-    LEDGER,
-    PAGE,
-    PARAMS,
-    champion_file,
-    claim_figure_file,
-    report_file,
-    score_file,
-    trials_file,
-)
+from pipeline.core.files import read_arrays
+from pipeline.core.paths import PAGE, PARAMS, champion_file, figure_file, report_file, score_file
 from pipeline.core.progress import progress
 from pipeline.stages.show import shared_texts, study_text
-from pipeline.stages.tables import pictures_of, results_of, search_tables
+from pipeline.stages.tables import search_results_of, study_results_of, trials_of
 
 if TYPE_CHECKING:
-    from pipeline.tracking.records import Experiment, Record
+    from pipeline.tracking.runs import ExperimentPage, RunRecord
 
 
 def track() -> str:
     """Publish what evaluations and searches found to MLflow, where the store lacks it, and print the results."""
-    from pipeline.tracking.publishing import provenance, publish, tracking_uri  # noqa: PLC0415
+    records: list[RunRecord] = []
+    pages: list[ExperimentPage] = []
+    datasets = load_params(PARAMS).study.datasets
+    for dataset in datasets:
+        for of_experiment, page in (_study(dataset), *_search(dataset)):
+            records += of_experiment
+            pages.append(page)
+    line = publish_all(records, pages)
+    print("\n".join([*map(study_text, datasets), *shared_texts()]))
+    report = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
+    return f"{line}{report}"
 
-    params = load_params(PARAMS)
-    reports = [results_of(dataset) for dataset in params.study.datasets]
-    found = [pair for results in reports for pair in (_study_of(results), _search_of(results["dataset"]["name"]))]
-    found.append(_claims())
-    records = [record for of_experiment, _ in found for record in of_experiment]
+
+def publish_all(records: Sequence[RunRecord], pages: Sequence[ExperimentPage]) -> str:
+    """Publish all records of some experiments, and say in a line what changed."""
+    from pipeline.tracking.publish import provenance, publish, tracking_uri  # noqa: PLC0415 (numpy)
+
     with progress("MLflow", len(records), "runs") as tick:
         done = publish(
             records,
             uri=tracking_uri(Path.cwd()),
             provenance=provenance(),
-            experiments=[page for _, page in found if page is not None],
+            pages=pages,
             complete=True,
             progress=lambda *_: tick(1),
         )
-    print("\n".join([*map(study_text, params.study.datasets), *shared_texts()]))
     changed = f"{done.created} runs created, {done.replaced} replaced, {done.retired} retired"
-    page = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
-    return f"\nMLflow: {changed}, {done.unchanged} there already; look at them with `make ui`{page}"
+    return f"\nMLflow: {changed}, {done.unchanged} there already; look at them with `make ui`"
 
 
-def _study_of(results: Mapping[str, Any]) -> tuple[list[Record], Experiment | None]:
-    """What MLflow is told of a data set's study; the search's figures are its own."""
+def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
+    """The records of a data set's study; the search's figures are its own."""
     from pipeline.tracking.search import FIGURES  # noqa: PLC0415
     from pipeline.tracking.study import experiment_of, records_of  # noqa: PLC0415
 
-    pictures = {path: file for path, file in pictures_of(results).items() if path.removesuffix(".png") not in FIGURES}
-    records = records_of(results, _arrays_of(results), pictures)
+    results = study_results_of(dataset)
+    arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
+    figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
+    records = records_of(results, arrays, figures)
     return records, experiment_of(results, records)
 
 
-def _search_of(dataset: str) -> tuple[list[Record], Experiment | None]:
-    """What MLflow is told of a data set's search; nothing where there is none."""
-    from pipeline.tracking.search import experiment_of, records_of, settings  # noqa: PLC0415
+def _search(dataset: str) -> list[tuple[list[RunRecord], ExperimentPage]]:
+    """The records of a data set's search; nothing where there is none."""
+    from pipeline.tracking.search import experiment_of, records_of  # noqa: PLC0415
+    from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 
-    if not report_file(dataset, "search.json").exists():
-        return [], None
-    table, rows = search_tables(dataset).values()
-    places = [(row["kind"], row["name"]) for row in table["results"]["points"]]
-    records = records_of(
-        table,
-        rows,
-        [read_arrays(champion_file(dataset, *place))[0] for place in places],
-        trials=trials_file(dataset),
-        figures=pictures_of(table["results"]),
-    )
-    return records, experiment_of(dataset, settings(table), table)
-
-
-def _claims() -> tuple[list[Record], Experiment | None]:
-    """What MLflow is told of the claims ledger; nothing where there is none."""
-    from pipeline.tracking.textbook import experiment_of, records_of  # noqa: PLC0415
-
-    if not LEDGER.exists():
-        return [], None
-    table = read_json(LEDGER)
-    drawn = {path.stem: path for path in claim_figure_file("").glob("*.png")}
-    return records_of(table, drawn), experiment_of(table)
+    results = search_results_of(dataset)
+    if results is None:
+        return []
+    search, points = results.search, results.results.points
+    trials, epochs = trials_of(dataset), points[0].parameters.epochs
+    arrays = [read_arrays(champion_file(dataset, point.kind or "", point.name))[0] for point in points]
+    records = [
+        *trial_records(dataset, search, trials, epochs=epochs),
+        *records_of(results, arrays, trials=report_file(dataset, "trials.csv"), figures=_figures(dataset)),
+    ]
+    return [(records, experiment_of(dataset, search, results))]
 
 
-def _arrays_of(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    dataset = results["dataset"]["name"]
-    return [read_arrays(score_file(dataset, row["variant"], row["name"]))[0] for row in results["points"]]
+def _figures(dataset: str) -> Mapping[str, Path]:
+    """The PNG files of a data set's figures by their path below its folder."""
+    folder = figure_file(dataset, "")
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.png"))}

@@ -9,23 +9,20 @@ from pathlib import Path
 
 from pipeline.config.params import load_params
 from pipeline.core.errors import InputError
-from pipeline.core.paths import (
-    PARAMS,
-)
+from pipeline.core.paths import PARAMS
 
 
 def ui(*, port: int) -> str:
     """Say where the results are in MLflow's UI, and become its server on this machine."""
-    from pipeline.tracking import textbook, trials  # noqa: PLC0415
-    from pipeline.tracking.connection import ENVIRONMENT  # noqa: PLC0415
-    from pipeline.tracking.publishing import pages, tracking_uri  # noqa: PLC0415
-    from pipeline.tracking.study import VIEW, experiment  # noqa: PLC0415
+    from pipeline.tracking import study, textbook, trials  # noqa: PLC0415
+    from pipeline.tracking.client import ENVIRONMENT  # noqa: PLC0415
+    from pipeline.tracking.publish import chart_addresses, tracking_uri  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
     uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"
-    shown = pages([experiment(dataset) for dataset in datasets], uri, view=VIEW)
-    shown |= pages([trials.experiment(dataset) for dataset in datasets], uri, view=trials.TRIALS)
-    shown |= pages([textbook.EXPERIMENT], uri, view=textbook.VIEW)
+    shown = chart_addresses([study.experiment(dataset) for dataset in datasets], uri, view=study.VIEW)
+    shown |= chart_addresses([trials.experiment(dataset) for dataset in datasets], uri, view=trials.TRIALS)
+    shown |= chart_addresses([textbook.EXPERIMENT], uri, view=textbook.VIEW)
     if not shown:
         raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
     _must_be_free(port)

@@ -1,83 +1,65 @@
-"""What the tracking server says of a search: a record a trial, under one an arm, the winners, and the answer.
-
-What it says of an arm and its trials depends on nothing that comes later, so that it can be said while the search goes
-on, and again when it has ended, in the same words.
-"""
+"""Search in MLflow: beside the trials a run a winner, one a combination of winners, and one that holds the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.search_space import LEARNING_RATE, STACKED, TUNED, Search, measure
-from pipeline.tracking import views
-from pipeline.tracking.artifacts import Row, as_csv, as_json, dataset_of, points_table, tables_of
-from pipeline.tracking.records import Experiment, Record
-from pipeline.tracking.study import AGAINST, CURRENT, Arrays, chosen_metrics, finding, metrics_of, outcome, signed
-from pipeline.tracking.trials import TRIALS, experiment, key, trial_key, trial_records
+from pipeline.results.search import ArmResult, SearchResults
+from pipeline.results.study import PointResult
+from pipeline.tracking import builder, views
+from pipeline.tracking.builder import AGAINST, CURRENT, NLL, Arrays
+from pipeline.tracking.runs import ExperimentPage, RunRecord
+from pipeline.tracking.trials import TRIALS, experiment, trial_key
 
 FIGURES = ("arms", "interactions", "history", "importances", "slices", "contours", "pareto")
 WINNERS = "winners"  # a view
 
 
-def settings(table: Mapping[str, Any]) -> Search:
-    """What a finished table says was searched, and how."""
-    return Search.model_validate(table["search"])
-
-
 def records_of(
-    table: Mapping[str, Any],
-    rows: Sequence[Row],
-    arrays: Sequence[Arrays],
-    *,
-    trials: bytes | Path,
-    figures: Mapping[str, Path],
-) -> list[Record]:
-    """All records of a finished search; the one for the answer comes last, so that the UI lists it first.
+    search: SearchResults, arrays: Sequence[Arrays], *, trials: bytes | Path, figures: Mapping[str, Path]
+) -> list[RunRecord]:
+    """The records of a finished search but those of its trials; the answer is last, so that the UI lists it first.
 
     Args:
-        table: the finished table of the search.
-        rows: all trials.
+        search: a finished search.
         arrays: each contender's `score/*`.
         trials: the table of all trials.
-        figures: drawn figures by path, such as "arms.png"; those that lack are left out.
+        figures: PNG files by path, such as "arms.png"; those that lack are left out.
     """
-    results = table["results"]
-    dataset, points = results["dataset"]["name"], results["points"]
-    search, epochs = settings(table), points[0]["parameters"]["epochs"]
-    stacked = any(row["kind"] == STACKED for row in points)
+    points = search.results.points
+    stacked = [point for point in points if point.kind == STACKED]
     return [
-        *trial_records(dataset, search, rows, epochs=epochs),
-        *([_stacks_record(results)] if stacked else []),
-        *(_contender_record(table, search, row, found) for row, found in zip(points, arrays, strict=True)),
-        _answer_record(table, search, trials, figures),
+        *([_stacks_record(search, stacked)] if stacked else []),
+        *(_contender_record(search, point, of_point) for point, of_point in zip(points, arrays, strict=True)),
+        _answer_record(search, trials=trials, figures=figures),
     ]
 
 
-def experiment_of(dataset: str, search: Search, table: Mapping[str, Any] | None = None) -> Experiment:
-    """What the page of a search says: that it goes on, or what it has found."""
+def experiment_of(dataset: str, search: Search, results: SearchResults | None = None) -> ExperimentPage:
+    """What the page of a search says: that it goes on, or its answer."""
     ways = f"[charts](charts:{TRIALS}) or in [a table](table:{TRIALS})"
     shown = {TRIALS: _trials_view(search)}
-    if table is None:
+    if results is None:
         text = (
             f"The search on `{dataset}` goes on: after every batch its trials appear here, each a run under the run of "
             f"its arm. Compare them in {ways}."
         )
     else:
         text = (
-            f"{table['results']['answer']['sentence']}\n\n"
+            f"{results.results.answer.sentence}\n\n"
             f"Every trial of the search on `{dataset}` is a run under the run of its arm: compare them in {ways}, also "
             "found under *Views*. What the winners, and combinations of them, are worth on seeds that no trial has "
             f"seen: [charts](charts:{WINNERS}), [table](table:{WINNERS}). The run `answer` holds the search's figures "
             f"and tables. Filter by `{CURRENT}` to hide earlier results."
         )
         shown[WINNERS] = _winners_view(search)
-    return Experiment(name=experiment(dataset), description=text, views=shown)
+    return ExperimentPage(name=experiment(dataset), description=text, views=shown)
 
 
 def _trials_view(search: Search) -> str:
-    """All trials, best first: what was chosen, what came of it, and how values fell epoch by epoch."""
+    """All trials, best first: their strengths, their objectives, and how values fell epoch by epoch."""
     objectives, axes = list(map(measure, search.objectives)), _axes(search)
     compared = views.section("Strengths and results", [views.parallel(axes, objectives)], columns=1, height=420)
     on_the_way = views.section("On the way", [views.lines(f"rung/{search.objectives[0]}")], columns=1, height=420)
@@ -117,151 +99,131 @@ def _winners_view(search: Search) -> str:
     )
 
 
-def _place(dataset: str, row: Row) -> str:
-    """The key of a contender: a winner lies beside its arm's trials; no arm has the name of what holds the stacks."""
-    kind, name = row["kind"], row["name"]
-    return key(dataset, name, "winner") if kind == TUNED else key(f"{dataset}+{STACKED}", name)
+def _key(dataset: str, point: PointResult) -> str:
+    """A winner lies beside its arm's trials; no arm has the name of what holds the combinations."""
+    return f"{dataset}/{point.name}/winner" if point.kind == TUNED else f"{dataset}+{STACKED}/{point.name}"
 
 
-def _link(dataset: str, row: Row) -> str:
-    return f"[{row['name']}](record:{_place(dataset, row)})"
+def _link(search: SearchResults, point: PointResult) -> str:
+    return f"[{point.name}](record:{_key(search.results.dataset.name, point)})"
 
 
-def _stacks_record(results: Mapping[str, Any]) -> Record:
-    dataset = results["dataset"]["name"]
-    rows = [row for row in results["points"] if row["kind"] == STACKED]
-    return Record(
+def _contender(search: SearchResults, name: str) -> PointResult:
+    return next(point for point in search.results.points if point.name == name)
+
+
+def _stacks_record(search: SearchResults, stacked: Sequence[PointResult]) -> RunRecord:
+    dataset = search.results.dataset.name
+    return RunRecord(
         key=f"{dataset}+{STACKED}",
         experiment=experiment(dataset),
         name="stacked winners",
         description=(
             f"Winners of several arms on `{dataset}`, stacked on each other without tuning them together, part of "
-            f"[the search](record:{dataset}): {', '.join(_link(dataset, row) for row in rows)}. "
+            f"[the search](record:{dataset}): {', '.join(_link(search, point) for point in stacked)}. "
             f"Compare them with the winners in [charts](charts:{WINNERS}) or in [a table](table:{WINNERS})."
         ),
         tags={"dataset": dataset, "level": "stacks"},
-        artifacts={"tables/points.csv": points_table(rows)},
+        artifacts={"tables/points.csv": builder.points_table(stacked)},
     )
 
 
-def _contender_record(table: Mapping[str, Any], search: Search, row: Row, arrays: Arrays) -> Record:
+def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays) -> RunRecord:
     """A winner, or winners stacked on each other, on fresh seeds."""
-    results = table["results"]
-    dataset, name, tuned = results["dataset"]["name"], row["name"], row["kind"] == TUNED
-    return Record(
-        key=_place(dataset, row),
+    results, tuned = search.results, point.kind == TUNED
+    dataset = results.dataset.name
+    reference = _link(search, results.reference_point)
+    draft = RunRecord(
+        key=_key(dataset, point),
         experiment=experiment(dataset),
-        name=f"{name} winner" if tuned else name,
-        parent=key(dataset, name) if tuned else f"{dataset}+{STACKED}",
+        name=f"{point.name} winner" if tuned else point.name,
+        parent=f"{dataset}/{point.name}" if tuned else f"{dataset}+{STACKED}",
         description=" ".join(
             [
-                _origin(dataset, table["arms"][name], row) if tuned else _parts(table, row),
-                finding(row, _link(dataset, results["points"][results["reference"]["index"]]), results["protocol"]),
-                *_interactions(table, row),
-                *([_optimism(table["arms"][name])] if tuned else []),
+                _origin(search, point) if tuned else _parts(search, point),
+                builder.finding(point, reference, results.protocol),
+                *_interactions(search, point),
+                *([_optimism(search.arms[point.name])] if tuned else []),
                 "All metrics are in `tables/metrics.csv`.",
             ]
         ),
-        params={field: float(row["parameters"].get(field, 0.0)) for field in search.space},
-        tags={
-            "dataset": dataset,
-            **({"arm": name} if tuned else {}),
-            "level": "winner" if tuned else STACKED,
-            "verdict": outcome(row),
-            "dvc.md5.data": results["dataset"]["md5"],
-        },
-        metrics=list(metrics_of(row, arrays)),
-        artifacts=tables_of(row),
-        dataset=dataset_of(results["dataset"]),
+        params={name: float(getattr(point.parameters, name)) for name in search.search.space},
+        tags={"arm": point.name, "level": "winner"} if tuned else {"level": STACKED},
     )
+    return builder.point_run(draft, results, point, arrays)
 
 
-def _origin(dataset: str, arm: Mapping[str, Any], row: Row) -> str:
-    name, number = row["name"], int(arm["trial"])
+def _origin(search: SearchResults, point: PointResult) -> str:
+    dataset, arm = search.results.dataset.name, search.arms[point.name]
+    trials = arm.trials.complete + arm.trials.pruned + arm.trials.failed
     return (
-        f"[Trial {number}](record:{trial_key(dataset, name, number)}) of arm [{name}](record:{key(dataset, name)}), "
-        f"its best of {sum(arm['trials'].values())}, trained anew on {row['seeds']} seeds that no trial has seen."
+        f"[Trial {arm.trial}](record:{trial_key(dataset, point.name, arm.trial)}) of arm "
+        f"[{point.name}](record:{dataset}/{point.name}), "
+        f"its best of {trials}, trained anew on {point.seeds} seeds that no trial has seen."
     )
 
 
-def _parts(table: Mapping[str, Any], row: Row) -> str:
-    dataset = table["results"]["dataset"]["name"]
-    parts = " and ".join(_link(dataset, _contender(table, part)) for part in row["name"].split("+"))
-    return f"The winners of {parts} stacked on each other, not tuned together, on {row['seeds']} seeds."
+def _parts(search: SearchResults, point: PointResult) -> str:
+    parts = " and ".join(_link(search, _contender(search, part)) for part in point.name.split("+"))
+    return f"The winners of {parts} stacked on each other, not tuned together, on {point.seeds} seeds."
 
 
-def _contender(table: Mapping[str, Any], name: str) -> Row:
-    found: Row = next(row for row in table["results"]["points"] if row["name"] == name)
-    return found
-
-
-def _interactions(table: Mapping[str, Any], row: Row) -> Iterator[str]:
+def _interactions(search: SearchResults, point: PointResult) -> Iterator[str]:
     """How a combination compares with the best of its single arms."""
-    dataset = table["results"]["dataset"]["name"]
-    for entry in table["interactions"]:
-        against = entry["metrics"].get("test/nll") if entry["name"] == row["name"] else None
-        if against and not against["left_out"]:
-            change = f"{signed(against['difference'])} [{signed(against['low'])}, {signed(against['high'])}]"
-            single = _link(dataset, _contender(table, entry["best_single"]))
-            better = "P(better) {estimate:.2f} [{low:.2f}, {high:.2f}]".format_map(against["p_better"])
+    for interaction in search.interactions:
+        compared = interaction.metrics.get(NLL) if interaction.name == point.name else None
+        if compared and not compared.left_out:
+            change = builder.change_text(compared.difference, compared.low, compared.high)
+            single = _link(search, _contender(search, interaction.best_single))
+            better = compared.p_better
             yield (
-                f"Against {single}, the best of its parts, NLL changes by {change}, {better}, verdict: "
-                f"**{against['verdict']}**."
+                f"Against {single}, the best of its parts, NLL changes by {change}, "
+                f"P(better) {better.estimate:.2f} [{better.low:.2f}, {better.high:.2f}], verdict: "
+                f"**{compared.verdict}**."
             )
 
 
-def _optimism(arm: Mapping[str, Any]) -> str:
-    found = arm["optimism"]
-    change = f"{signed(found['mean'])} [{signed(found['low'])}, {signed(found['high'])}]"
-    return f"On validation rows the search had found {found['searched']:.4f}; fresh seeds are off by {change}."
+def _optimism(arm: ArmResult) -> str:
+    optimism = arm.optimism
+    change = builder.change_text(optimism.mean, optimism.low, optimism.high)
+    return f"On validation rows the search had found {optimism.searched:.4f}; fresh seeds are off by {change}."
 
 
-def _answer_record(
-    table: Mapping[str, Any], search: Search, trials: bytes | Path, figures: Mapping[str, Path]
-) -> Record:
-    results = table["results"]
-    answer, dataset = results["answer"], results["dataset"]["name"]
-    winners = ", ".join(_link(dataset, row) for row in results["points"] if row["kind"] == TUNED)
-    stacked = any(row["kind"] == STACKED for row in results["points"])
-    return Record(
-        key=dataset,
+def _answer_record(search: SearchResults, *, trials: bytes | Path, figures: Mapping[str, Path]) -> RunRecord:
+    dataset, points = search.results.dataset.name, search.results.points
+    winners = ", ".join(_link(search, point) for point in points if point.kind == TUNED)
+    stacked = any(point.kind == STACKED for point in points)
+    return builder.answer_run(
+        search.results,
         experiment=experiment(dataset),
-        name="answer",
         description=(
-            f"{answer['sentence']}\n\n"
             f"Look at `figures/`, at `tables/`, at all trials in [charts](charts:{TRIALS}) or in "
             f"[a table](table:{TRIALS}), and at what the winners are worth in [charts](charts:{WINNERS}) or in "
             f"[a table](table:{WINNERS}).\n\n"
             f"Winners: {winners}"
             f"{f'; and [their combinations](record:{dataset}+{STACKED})' * stacked}."
         ),
-        tags={"dataset": dataset, "level": "study", "recommendation": answer["after_scaling"]["recommendation"]},
-        metrics=list(chosen_metrics(results)),
         artifacts={
             **{f"figures/{name}.png": figures[f"{name}.png"] for name in FIGURES if f"{name}.png" in figures},
             "tables/trials.csv": trials,
-            "tables/arms.csv": _arms_table(table["arms"], search),
-            "tables/points.csv": points_table(results["points"]),
-            "answer.json": as_json(answer),
+            "tables/arms.csv": _arms_table(search),
         },
-        dataset=dataset_of(results["dataset"]),
     )
 
 
-def _arms_table(arms: Mapping[str, Mapping[str, Any]], search: Search) -> bytes:
-    """One line an arm: its best trial, how optimistic its value was, and what became of all trials."""
-    return as_csv(
+def _arms_table(search: SearchResults) -> bytes:
+    """One line an arm: its best trial, how optimistic its value was, and how all trials ended."""
+    return builder.as_csv(
         {
             "arm": name,
-            "trial": arm["trial"],
-            measure(search.objectives[0]): arm["value"],
-            **{f"optimism{end}": arm["optimism"][field] for end, field in _ENDS.items()},
-            **{strength: arm["strengths"].get(strength) for strength in search.space},
-            **arm["trials"],
-            "at_edge": " ".join(arm["edges"]),
+            "trial": arm.trial,
+            measure(search.search.objectives[0]): arm.value,
+            "optimism": arm.optimism.mean,
+            "optimism_low": arm.optimism.low,
+            "optimism_high": arm.optimism.high,
+            **{strength: arm.strengths.get(strength) for strength in search.search.space},
+            **arm.trials.model_dump(),
+            "at_edge": " ".join(arm.edges),
         }
-        for name, arm in arms.items()
+        for name, arm in search.arms.items()
     )
-
-
-_ENDS = {"": "mean", "_low": "low", "_high": "high"}

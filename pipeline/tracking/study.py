@@ -1,54 +1,51 @@
-"""What the tracking server says of a study: one record a point, under one a variant, and one that holds the answer."""
+"""Study in MLflow: a run a point, under one a variant, and one that holds the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.config.points import Point, Regularizers
-from pipeline.tracking import views
-from pipeline.tracking.artifacts import HEADLINE, Row, as_json, dataset_of, points_table, tables_of, verdict
-from pipeline.tracking.records import Experiment, Record
+from pipeline.results.study import Choice, PointResult, StudyResults
+from pipeline.tracking import builder, views
+from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
+from pipeline.tracking.runs import ExperimentPage, RunRecord, Value
 from pipeline.training.member import HISTORY
 
-Arrays = Mapping[str, NDArray[Any]]
-CURVES = HISTORY
 COMPARED = ("dropout", "weight_decay", "label_smoothing")
-AGAINST = ("test/nll", "test/ece", "gap/nll")
 VIEW = "points"
-CURRENT = 'tags.superseded = "false"'
 
 
-def records_of(results: Mapping[str, Any], arrays: Sequence[Arrays], figures: Mapping[str, Path]) -> list[Record]:
-    """One record a variant, one a point, and one for the study, which comes last so that the UI lists it first.
+def records_of(results: StudyResults, arrays: Sequence[Arrays], figures: Mapping[str, Path]) -> list[RunRecord]:
+    """A record a variant, a point, and one for the answer, which comes last so that the UI lists it first.
 
     Args:
-        results: a finished table with its answer.
+        results: a finished study.
         arrays: each point's `score/*` and `history/*`.
-        figures: drawn figures by path, those of a point as "points/<variant>/<name>.png"; those that lack are left out.
+        figures: PNG files by path, those of a point as "points/<variant>/<name>.png"; those that lack are left out.
     """
-    points = results["points"]
-    shown = _shown(points)
-    variants = dict.fromkeys(row["variant"] for row in points)
+    shown = _shown(results.points)
+    variants = list(dict.fromkeys(point.variant for point in results.points))
     return [
-        *(_variant_record(results, name) for name in variants),
-        *(_point_record(results, row, found, shown, figures) for row, found in zip(points, arrays, strict=True)),
-        _study_record(results, list(variants), figures),
+        *(_variant_record(results, variant) for variant in variants),
+        *(
+            _point_record(results, point, of_point, shown=shown, figures=figures)
+            for point, of_point in zip(results.points, arrays, strict=True)
+        ),
+        _answer_record(results, variants, figures),
     ]
 
 
-def experiment_of(results: Mapping[str, Any], records: Sequence[Record]) -> Experiment:
+def experiment_of(results: StudyResults, records: Sequence[RunRecord]) -> ExperimentPage:
     """What the page of a data set's experiment says, and how it shows the points among its records."""
-    dataset = results["dataset"]["name"]
+    dataset = results.dataset.name
     groups = {name.rpartition("/")[0] for record in records for name, _, _ in record.metrics}
-    return Experiment(
+    return ExperimentPage(
         name=experiment(dataset),
         description=(
-            f"{results['answer']['sentence']}\n\n"
+            f"{results.answer.sentence}\n\n"
             f"Every point of the study on `{dataset}`, a complete choice of hyperparameters, is a run under the run of "
             "its variant: "
             f"compare them in [charts](charts:{VIEW}) or in [a table](table:{VIEW}), also found under *Views*. "
@@ -60,12 +57,13 @@ def experiment_of(results: Mapping[str, Any], records: Sequence[Record]) -> Expe
 
 
 def experiment(dataset: str) -> str:
-    """The experiment in which a data set's runs are found; the data set first, for the UI cuts long names."""
+    """The experiment in which a data set's runs are; the data set first, for the UI cuts long names."""
     return f"{dataset} regularization"
 
 
 def _view(groups: Sequence[str]) -> str:
     """All points, best first: their headline numbers, how these depend on three regularizers, and training curves."""
+    curves = [views.lines(f"curves/{split}/nll") for split in ("train", "validation")]
     return views.saved(
         "Points, compared",
         columns=[
@@ -79,201 +77,112 @@ def _view(groups: Sequence[str]) -> str:
         sections=[
             views.section("Regularizers and results", [views.parallel(COMPARED, AGAINST)], columns=1, height=420),
             views.section("Results", [views.bars(name) for name in AGAINST], columns=3, height=520),
-            views.section(
-                "Training curves",
-                [views.lines(f"curves/{split}/nll") for split in ("train", "validation")],
-                columns=2,
-                height=420,
-            ),
+            views.section("Training curves", curves, columns=2, height=420),
         ],
         folded=groups,
     )
 
 
-def _variant_record(results: Mapping[str, Any], variant: str) -> Record:
-    dataset = results["dataset"]["name"]
-    rows = [row for row in results["points"] if row["variant"] == variant]
-    listed = ", ".join(f"{_link(dataset, row)} {_mean(row['metrics']['test/nll'])} ({outcome(row)})" for row in rows)
-    return Record(
-        key=_key(dataset, variant),
+def _variant_record(results: StudyResults, variant: str) -> RunRecord:
+    dataset = results.dataset.name
+    points = [point for point in results.points if point.variant == variant]
+    listed = ", ".join(
+        f"{_link(dataset, point)} {builder.mean_text(point.metrics[builder.NLL])} ({builder.outcome(point)})"
+        for point in points
+    )
+    return RunRecord(
+        key=f"{dataset}/{variant}",
         experiment=experiment(dataset),
         name=variant,
         description=(
-            f"Variant `{variant}` on `{dataset}`, part of [the study](record:{_key(dataset)}); its points, one run "
+            f"Variant `{variant}` on `{dataset}`, part of [the study](record:{dataset}); its points, one run "
             f"each, with test NLL and verdict: {listed}. See also `tables/points.csv`.\n\n"
             f"Earlier results are kept as history; the filter `{CURRENT}` hides them."
         ),
         tags={"dataset": dataset, "variant": variant, "level": "variant"},
-        artifacts={"tables/points.csv": points_table(rows)},
+        artifacts={"tables/points.csv": builder.points_table(points)},
     )
 
 
-def _study_record(results: Mapping[str, Any], variants: Sequence[str], figures: Mapping[str, Path]) -> Record:
-    dataset, answer = results["dataset"], results["answer"]
-    name = dataset["name"]
-    reference = results["points"][results["reference"]["index"]]
-    listed = ", ".join(f"[{variant}](record:{_key(name, variant)})" for variant in variants)
-    return Record(
-        key=_key(name),
-        experiment=experiment(name),
-        name="answer",
+def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapping[str, Path]) -> RunRecord:
+    dataset, answer = results.dataset.name, results.answer
+    chosen = {choice.key: _link(dataset, choice) for choice in (answer.after_scaling, answer.plain)}
+    choices = " with temperature scaling and without it ".join(chosen.values())
+    listed = ", ".join(f"[{variant}](record:{dataset}/{variant})" for variant in variants)
+    return builder.answer_run(
+        results,
+        experiment=experiment(dataset),
         description=(
-            f"{answer['sentence']}\n\n"
-            f"Compared on test with {_link(name, reference)}, chosen on validation: {_choices(name, answer)}. "
+            f"Compared on test with {_link(dataset, results.reference_point)}, chosen on validation: {choices}. "
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
-        tags={"dataset": name, "level": "study", "recommendation": answer["after_scaling"]["recommendation"]},
-        metrics=list(chosen_metrics(results)),
-        artifacts={
-            **{f"figures/{path}": file for path, file in _drawn(figures).items() if not path.startswith("points/")},
-            "tables/points.csv": points_table(results["points"]),
-            "answer.json": as_json(answer),
-        },
-        dataset=dataset_of(dataset),
+        artifacts={f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
     )
 
 
-def _choices(dataset: str, answer: Mapping[str, Any]) -> str:
-    """Links to the points that were chosen with and without temperature scaling, often the same one."""
-    chosen = {answer[stage]["key"]: _link(dataset, answer[stage]) for stage in ("after_scaling", "plain")}
-    return " with temperature scaling and without it ".join(chosen.values())
-
-
-def chosen_metrics(results: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
-    """The chosen point's headline means, under names of their own, or the study would be drawn as one more point."""
-    chosen = next(row for row in results["points"] if row["key"] == results["answer"]["after_scaling"]["key"])
-    yield from ((f"chosen/{name}", _number(chosen["metrics"][name]["mean"]), 0) for name in HEADLINE)
-
-
-def _key(dataset: str, *parts: str) -> str:
-    return "/".join([dataset, *parts])
-
-
-def _link(dataset: str, row: Row) -> str:
-    return f"[{row['name']}](record:{_key(dataset, row['variant'], row['name'])})"
-
-
-def _drawn(figures: Mapping[str, Path]) -> dict[str, Path]:
-    """The figures that the UI previews best, of those that are drawn in several formats."""
-    return {path: file for path, file in figures.items() if path.endswith(".png")}
+def _link(dataset: str, point: PointResult | Choice) -> str:
+    return f"[{point.name}](record:{dataset}/{point.variant}/{point.name})"
 
 
 def _point_record(
-    results: Mapping[str, Any], row: Row, arrays: Arrays, shown: Sequence[str], figures: Mapping[str, Path]
-) -> Record:
-    dataset = results["dataset"]
-    name, variant = dataset["name"], row["variant"]
-    diagram = _drawn(figures).get(f"points/{variant}/{row['name']}.png")
-    return Record(
-        key=_key(name, variant, row["name"]),
-        experiment=experiment(name),
-        name=row["name"],
-        parent=_key(name, variant),
-        description=_description(results, row, drawn=diagram is not None),
-        params={field: _value(row["parameters"][field]) for field in shown},
+    results: StudyResults, point: PointResult, arrays: Arrays, *, shown: Sequence[str], figures: Mapping[str, Path]
+) -> RunRecord:
+    dataset = results.dataset.name
+    values = {name: _value(value) for name, value in point.parameters}
+    diagram = figures.get(f"points/{point.variant}/{point.name}.png")
+    draft = RunRecord(
+        key=f"{dataset}/{point.variant}/{point.name}",
+        experiment=experiment(dataset),
+        name=point.name,
+        parent=f"{dataset}/{point.variant}",
+        description=_description(results, point, has_diagram=diagram is not None),
+        params={name: values[name] for name in shown},
         tags={
-            "dataset": name,
-            "variant": variant,
+            "variant": point.variant,
             "level": "point",
-            "verdict": outcome(row),
-            "dvc.md5.data": dataset["md5"],
-            "dvc.md5.members": row["md5"],
-            **{f"fixed.{field}": str(_value(v)) for field, v in row["parameters"].items() if field not in shown},
+            "dvc.md5.members": point.md5,
+            **{f"fixed.{name}": str(value) for name, value in values.items() if name not in shown},
         },
-        metrics=[*metrics_of(row, arrays), *_curves(arrays)],
-        artifacts={**tables_of(row), **({} if diagram is None else {"figures/reliability.png": diagram})},
-        dataset=dataset_of(dataset),
+        metrics=list(_curves(arrays)),
+        artifacts={} if diagram is None else {"figures/reliability.png": diagram},
     )
+    return builder.point_run(draft, results, point, arrays)
 
 
-def outcome(row: Row) -> str:
-    """What became of test NLL, in a word."""
-    against = row["against_reference"].get("test/nll")
-    if against is None:
-        return "reference"
-    return "duplicate" if row["duplicate"] else verdict(against)
-
-
-def _shown(points: Sequence[Row]) -> list[str]:
+def _shown(points: Sequence[PointResult]) -> list[str]:
     """Every regularizer, the learning rate, and what else differs between points: constants are not worth a column."""
-    fields = [field for field in Point.model_fields if any(field in row["parameters"] for row in points)]
-    differs = [field for field in fields if len({str(row["parameters"][field]) for row in points}) > 1]
+    always = {*Regularizers.model_fields, "learning_rate"}
     return [
-        field for field in fields if field in Regularizers.model_fields or field in differs or field == "learning_rate"
+        name
+        for name in Point.model_fields
+        if name in always or len({str(getattr(point.parameters, name)) for point in points}) > 1
     ]
 
 
-def _value(value: Any) -> str | float | int:
+def _value(value: Value | Sequence[int]) -> Value:
     """Numbers as they are, so that the UI can draw them on an axis; widths as text."""
     if isinstance(value, bool):
         return int(value)
-    return "x".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return value if isinstance(value, str | int | float) else "x".join(map(str, value))
 
 
-def metrics_of(row: Row, arrays: Arrays) -> Iterator[tuple[str, float, int]]:
-    """Means; intervals, comparison and each seed's value of the headline metrics."""
-    for name, entry in row["metrics"].items():
-        yield name, _number(entry["mean"]), 0
-    for name in HEADLINE:
-        yield from ((f"interval/{name}/{end}", _number(row["metrics"][name][end]), 0) for end in ("low", "high"))
-        yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
-        if compared := row["against_reference"].get(name):
-            yield f"against_none/{name}", _number(compared["difference"]), 0
-            yield from ((f"against_none/{name}/{end}", _number(compared[end]), 0) for end in ("low", "high"))
-            yield f"p_better/{name}", _number(compared["p_better"]["estimate"]), 0
-
-
-def _curves(arrays: Arrays) -> Iterator[tuple[str, float, int]]:
+def _curves(arrays: Arrays) -> Iterator[Metric]:
     """Mean training curves by epoch."""
     epochs = arrays["history/epoch"].tolist()
-    for name in CURVES:
+    for name in HISTORY:
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged seed's curve leaves no finite mean
             means = arrays[f"history/{name}"].mean(0)
         yield from ((f"curves/{name}", float(value), epoch) for epoch, value in zip(epochs, means, strict=True))
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _description(results: Mapping[str, Any], row: Row, *, drawn: bool) -> str:
-    """What the run is, what was found, and what to look at, in a sentence each."""
-    dataset = results["dataset"]["name"]
-    variant = f"[{row['variant']}](record:{_key(dataset, row['variant'])})"
-    reference = results["points"][results["reference"]["index"]]
-    diagram = "`figures/reliability.png`, " * drawn
+def _description(results: StudyResults, point: PointResult, *, has_diagram: bool) -> str:
+    """What the run is, its comparison with the unregularized point, and what to look at, in a sentence each."""
+    dataset = results.dataset.name
+    variant = f"[{point.variant}](record:{dataset}/{point.variant})"
+    diagram = "`figures/reliability.png`, " * has_diagram
     return (
-        f"`{row['name']}`, a point of variant {variant}: {row['seeds']} networks trained on `{dataset}`, one a seed. "
-        f"{finding(row, _link(dataset, reference), results['protocol'])} "
+        f"`{point.name}`, a point of variant {variant}: {point.seeds} networks trained on `{dataset}`, one a seed. "
+        f"{builder.finding(point, _link(dataset, results.reference_point), results.protocol)} "
         f"Look at {diagram}`tables/metrics.csv` and the charts of `curves/`."
     )
-
-
-def finding(row: Row, reference: str, protocol: Mapping[str, Any]) -> str:
-    """What was found about a point, in a sentence or two; `reference` is a link to what it is compared with."""
-    nll, ece = row["metrics"]["test/nll"], row["metrics"]["test/ece"]
-    means = f"Test NLL is {_mean(nll)} and ECE {_mean(ece)}"
-    against = row["against_reference"].get("test/nll")
-    if against is None:
-        return f"{means}. All other points are compared with this one."
-    if against["left_out"]:
-        return f"{means}. Not compared: {against['left_out']}."
-    if row["duplicate"]:
-        return f"{means}. It is {reference} itself, the same network on the same seeds."
-    change = f"{signed(against['difference'])} [{signed(against['low'])}, {signed(against['high'])}]"
-    level = f"{protocol['confidence']:.0%} interval over paired seeds"
-    return f"{means}; against {reference} NLL changes by {change} ({level}), verdict: **{against['verdict']}**."
-
-
-def _mean(entry: Mapping[str, Any]) -> str:
-    """A mean, or in words that there is none."""
-    if entry["mean"] is not None:
-        return f"{entry['mean']:.4f}"
-    seeds = entry.get("not_finite")
-    return f"not finite (in {seeds} of the seeds)" if seeds else "not finite"
-
-
-def signed(value: float | None) -> str:
-    """A change, or in words that there is none."""
-    return "not finite" if value is None else f"{value:+.4f}"

@@ -1,49 +1,36 @@
-"""What the tracking server says of the claims ledger: a record a sentence, under one for its topic."""
+"""Textbook in MLflow: a run a claim, under one for its topic."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from pipeline.results.textbook import VERDICTS, ClaimResult, TextbookResults
 from pipeline.tracking import views
-from pipeline.tracking.artifacts import as_csv
-from pipeline.tracking.records import Experiment, Record
+from pipeline.tracking.builder import CURRENT, as_csv
+from pipeline.tracking.runs import ExperimentPage, RunRecord
 
-Row = Mapping[str, Any]
 EXPERIMENT = "claims"
 VIEW = "claims"
-COUNTED = ("supported", "refuted", "inconclusive")
-COLUMNS = (
-    "says",
-    "metric",
-    "direction",
-    "least",
-    "dataset",
-    "at",
-    "of",
-    "against",
-    "mean",
-    "low",
-    "high",
-    "n",
-    "verdict",
-)
 
 
-def records_of(table: Row, figures: Mapping[str, Path]) -> list[Record]:
-    """A record for each claim of the joined table, then one for each topic; `figures` are drawn ones by claim."""
-    topics = dict.fromkeys(claim["topic"] for claim in table["claims"])
-    return [*(_claim(claim, figures) for claim in table["claims"]), *(_topic(topic, table) for topic in topics)]
+def records_of(results: TextbookResults, figures: Mapping[str, Path]) -> list[RunRecord]:
+    """A record for each claim, then one for each topic; `figures` are PNG files by claim."""
+    topics = dict.fromkeys(claim.topic for claim in results.claims)
+    return [
+        *(_claim_record(claim, figures) for claim in results.claims),
+        *(_topic_record(topic, results) for topic in topics),
+    ]
 
 
-def experiment_of(table: Row) -> Experiment:
+def experiment_of(results: TextbookResults) -> ExperimentPage:
     """What the page of the experiment says."""
-    told = ", ".join(f"{count} {word}" for word, count in table["counts"].items())
-    return Experiment(
+    counts = ", ".join(f"{getattr(results.counts, verdict)} {verdict}" for verdict in VERDICTS)
+    parts = [f"parts/{verdict}" for verdict in VERDICTS]
+    return ExperimentPage(
         name=EXPERIMENT,
         description=(
-            f"What the textbook says of regularization, and what was measured: {told}. Every sentence is a run under "
+            f"What the textbook says of regularization, and what was measured: {counts}. Every sentence is a run under "
             f"the run of its topic, with its figure and the table of its effects: [all of them](table:{VIEW})."
         ),
         views={
@@ -52,57 +39,58 @@ def experiment_of(table: Row) -> Experiment:
                 columns=[
                     views.tag("verdict"),
                     views.tag("topic"),
-                    *map(views.metric, (f"parts/{word}" for word in COUNTED)),
+                    *map(views.metric, parts),
                     "attributes.`Description`",
                 ],
-                search='tags.superseded = "false" AND tags.level = "claim"',
+                search=f'{CURRENT} AND tags.level = "claim"',
                 order_by=views.tag("mlflow.runName"),  # the server knows no attribute `Run Name`
-                sections=[
-                    views.section("Parts", [views.bars(f"parts/{word}") for word in COUNTED], columns=3, height=520)
-                ],
+                sections=[views.section("Parts", [views.bars(name) for name in parts], columns=3, height=520)],
                 folded=["effect", "parts"],
             )
         },
     )
 
 
-def _claim(claim: Row, figures: Mapping[str, Path]) -> Record:
-    cells = [(effect, cell) for effect in claim["effects"] for cell in effect["cells"]]
-    drawn = {f"figures/{claim['id']}.png": figures[claim["id"]]} if claim["id"] in figures else {}
-    return Record(
-        key=_key(claim["topic"], claim["id"]),
+def _claim_record(claim: ClaimResult, figures: Mapping[str, Path]) -> RunRecord:
+    cells = [cell for effect in claim.effects for cell in effect.cells]
+    counts = {verdict: int(getattr(claim.counts, verdict)) for verdict in VERDICTS}
+    parts = ", ".join(f"{count} of its parts {verdict}" for verdict, count in counts.items() if count)
+    ends = [
+        (f"effect/{end}", value, step)
+        for step, cell in enumerate(cells)
+        for end, value in (("mean", cell.mean), ("low", cell.low), ("high", cell.high))
+        if value is not None
+    ]
+    return RunRecord(
+        key=f"{EXPERIMENT}/{claim.topic}/{claim.id}",
         experiment=EXPERIMENT,
-        name=claim["id"],
-        parent=_key(claim["topic"]),
-        description=f"{claim['sentence']} **{claim['verdict']}**: {_parts(claim)}. Source: {claim['source']}.",
-        params={"seeds": claim["seeds"], "quantifier": claim["quantifier"]},
+        name=claim.id,
+        parent=f"{EXPERIMENT}/{claim.topic}",
+        description=f"{claim.sentence} **{claim.verdict}**: {parts}. Source: {claim.source}.",
+        params={"seeds": claim.seeds, "quantifier": claim.quantifier},
         tags={
-            "topic": claim["topic"],
-            "verdict": claim["verdict"],
-            "datasets": ", ".join(claim["datasets"]),
+            "topic": claim.topic,
+            "verdict": claim.verdict,
+            "datasets": ", ".join(claim.datasets),
             "level": "claim",
         },
-        metrics=[
-            *((f"parts/{word}", float(claim["counts"][word]), 0) for word in COUNTED),
-            *(
-                (f"effect/{end}", float(cell[end]), step)
-                for step, (_, cell) in enumerate(cells)
-                for end in ("mean", "low", "high")
-                if cell[end] is not None
-            ),
-        ],
-        artifacts={**drawn, **({"tables/effects.csv": _effects_table(claim)} if cells else {})},
+        metrics=[*((f"parts/{verdict}", float(count), 0) for verdict, count in counts.items()), *ends],
+        artifacts={
+            **({f"figures/{claim.id}.png": figures[claim.id]} if claim.id in figures else {}),
+            **({"tables/effects.csv": _effects_table(claim)} if cells else {}),
+        },
     )
 
 
-def _topic(topic: str, table: Row) -> Record:
-    claims = [claim for claim in table["claims"] if claim["topic"] == topic]
+def _topic_record(topic: str, results: TextbookResults) -> RunRecord:
+    key = f"{EXPERIMENT}/{topic}"
     listed = "\n".join(
-        f"- [{claim['id']}](record:{_key(topic, claim['id'])}): {claim['sentence']} **{claim['verdict']}**"
-        for claim in claims
+        f"- [{claim.id}](record:{key}/{claim.id}): {claim.sentence} **{claim.verdict}**"
+        for claim in results.claims
+        if claim.topic == topic
     )
-    return Record(
-        key=_key(topic),
+    return RunRecord(
+        key=key,
         experiment=EXPERIMENT,
         name=topic,
         description=f"What the textbook says of {topic.replace('_', ' ')}:\n\n{listed}",
@@ -110,21 +98,24 @@ def _topic(topic: str, table: Row) -> Record:
     )
 
 
-def _parts(claim: Row) -> str:
-    """How many of its parts are what, those that are none left out."""
-    return ", ".join(f"{claim['counts'][word]} of its parts {word}" for word in COUNTED if claim["counts"][word])
-
-
-def _effects_table(claim: Row) -> bytes:
-    """All effects of a claim, a row for each place where it was measured."""
-    rows = []
-    for effect in claim["effects"]:
-        for cell in effect["cells"]:
-            at = ", ".join(f"{field}={value}" for field, value in cell["at"].items())
-            every = {**effect, **cell, "at": at}
-            rows.append({name: every[name] for name in COLUMNS})
-    return as_csv(rows)
-
-
-def _key(*parts: str) -> str:
-    return "/".join((EXPERIMENT, *parts))
+def _effects_table(claim: ClaimResult) -> bytes:
+    """All effects of a claim, a row a cell."""
+    return as_csv(
+        {
+            "says": effect.says,
+            "metric": effect.metric,
+            "direction": effect.direction,
+            "least": effect.least,
+            "dataset": cell.dataset,
+            "at": ", ".join(f"{name}={value}" for name, value in cell.at.items()),
+            "of": cell.of,
+            "against": cell.against,
+            "mean": cell.mean,
+            "low": cell.low,
+            "high": cell.high,
+            "n": cell.n,
+            "verdict": cell.verdict,
+        }
+        for effect in claim.effects
+        for cell in effect.cells
+    )

@@ -1,13 +1,13 @@
-"""What MLflow is told of a search while it runs: its arms and their trials."""
+"""Trials in MLflow: a run a trial, under one for its arm; what they say depends on nothing that comes later."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from pipeline.config.search_space import Search, measure
-from pipeline.search.trials import rungs_of
-from pipeline.tracking.artifacts import Row
-from pipeline.tracking.records import Record
+from pipeline.search.trials import Trial
+from pipeline.tracking.builder import Metric
+from pipeline.tracking.runs import RunRecord
 
 TRIALS = "trials"  # a view
 # A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
@@ -15,40 +15,35 @@ _STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 
 
 def experiment(dataset: str) -> str:
-    """The experiment in which a search's runs are found."""
+    """The experiment in which a search's runs are."""
     return f"{dataset} search"
 
 
-def trial_records(dataset: str, search: Search, rows: Sequence[Row], *, epochs: int) -> list[Record]:
-    """One record an arm and one a trial.
+def trial_key(dataset: str, arm: str, number: int) -> str:
+    """The key of a trial's run."""
+    return f"{dataset}/{arm}/trial-{number}"
+
+
+def trial_records(dataset: str, search: Search, trials: Sequence[Trial], *, epochs: int) -> list[RunRecord]:
+    """A record an arm and a record a trial.
 
     Args:
         dataset: its name.
         search: what is searched, and how.
-        rows: the trials so far, as `pipeline.search.trials.row_of` makes them, or read from the table of all trials.
+        trials: the trials so far.
         epochs: how many a trial may take.
     """
     arms = [_arm_record(dataset, search, arm, epochs=epochs) for arm in search.arms]
-    in_time = sorted(rows, key=lambda row: int(row["trial"]))
-    return [*arms, *(_trial_record(dataset, search, row, epochs=epochs) for row in in_time)]
+    in_time = sorted(trials, key=lambda trial: trial.number)
+    return [*arms, *(_trial_record(dataset, search, trial, epochs=epochs) for trial in in_time)]
 
 
-def key(dataset: str, *parts: str) -> str:
-    """What a run of a search is known by."""
-    return "/".join([dataset, *parts])
-
-
-def trial_key(dataset: str, arm: str, number: int) -> str:
-    """What a trial is known by."""
-    return key(dataset, arm, f"trial-{number}")
-
-
-def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> Record:
+def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> RunRecord:
     rungs = ", ".join(map(str, search.pruner.rungs(epochs)))
     pruning = f"Pruner `{search.pruner.kind}` ends trials at epochs {rungs}. " if rungs else ""
     goals = " and ".join(f"`{measure(objective)}`" for objective in search.objectives)
-    return Record(
-        key=key(dataset, arm),
+    return RunRecord(
+        key=f"{dataset}/{arm}",
         experiment=experiment(dataset),
         name=arm,
         description=(
@@ -72,37 +67,36 @@ def _ranges(search: Search, arm: str) -> str:
     return "\n".join(["| strength | from | to | sampled | off |", "|---|---|---|---|---|", *lines])
 
 
-def _trial_record(dataset: str, search: Search, row: Row, *, epochs: int) -> Record:
-    arm, number = row["arm"], int(row["trial"])
-    return Record(
+def _trial_record(dataset: str, search: Search, trial: Trial, *, epochs: int) -> RunRecord:
+    arm, number = trial.arm, trial.number
+    return RunRecord(
         key=trial_key(dataset, arm, number),
         experiment=experiment(dataset),
         name=f"{arm} trial {number}",
-        parent=key(dataset, arm),
-        description=_became(search, row),
-        params={name: float(row[name]) for name in search.space},
-        tags={"dataset": dataset, "arm": arm, "level": "trial", "state": row["state"]},
-        metrics=list(_trial_metrics(search, row, epochs=epochs)),
-        status=_STATUS[row["state"]],
+        parent=f"{dataset}/{arm}",
+        description=_outcome(search, trial),
+        params={name: float(trial.strengths[name]) for name in search.space},
+        tags={"dataset": dataset, "arm": arm, "level": "trial", "state": trial.state},
+        metrics=list(_metrics(search, trial, epochs=epochs)),
+        status=_STATUS[trial.state],
     )
 
 
-def _became(search: Search, row: Row) -> str:
-    """What became of a trial, in a sentence."""
+def _outcome(search: Search, trial: Trial) -> str:
+    """How a trial ended, in a sentence."""
     first = search.objectives[0]
-    if row["state"] == "complete":
-        return f"Completed: {measure(first)} {row[first]:.4f}, the mean of {search.seeds} seeds."
-    reached = [(epoch, value) for epoch, value in rungs_of(row).items() if value is not None]
+    if trial.is_complete:
+        return f"Completed: {measure(first)} {trial.values[first]:.4f}, the mean of {search.seeds} seeds."
+    reached = [(epoch, value) for epoch, value in trial.rungs.items() if value is not None]
     last = "".join(f" after epoch {epoch}, at {measure(first)} {value:.4f}" for epoch, value in reached[-1:])
-    return f"Pruned{last}." if row["state"] == "pruned" else f"Failed: training diverged{last}."
+    return f"Pruned{last}." if trial.state == "pruned" else f"Failed: training diverged{last}."
 
 
-def _trial_metrics(search: Search, row: Row, *, epochs: int) -> Iterator[tuple[str, float, int]]:
-    """The objectives; the first one by epoch, where it was looked at on the way; and each seed's value of it."""
-    first, rungs = search.objectives[0], rungs_of(row)
-    yield from ((measure(name), row[name], 0) for name in search.objectives if row[name] is not None)
-    if rungs:
-        reached = {**rungs, epochs: row[first]}
+def _metrics(search: Search, trial: Trial, *, epochs: int) -> Iterator[Metric]:
+    """The objectives; the first one by epoch, where the pruner read it; and each seed's value of it."""
+    first = search.objectives[0]
+    yield from ((measure(name), value, 0) for name, value in trial.values.items())
+    if trial.rungs:
+        reached = {**trial.rungs, epochs: trial.values.get(first)}
         yield from ((f"rung/{first}", value, epoch) for epoch, value in reached.items() if value is not None)
-    seeds = [row[f"seed/{number}"] for number in range(search.seeds)]
-    yield from ((f"seeds/{measure(first)}", value, seed) for seed, value in enumerate(seeds) if value is not None)
+    yield from ((f"seeds/{measure(first)}", value, seed) for seed, value in enumerate(trial.seed_values))

@@ -1,4 +1,4 @@
-"""How does MLflow's UI show the runs of an experiment? A saved view: columns, filter, order, and charts in sections.
+"""Saved views of MLflow's UI: columns, filter, order, and charts in sections.
 
 The UI keeps a view as an experiment tag and lists it under "Views"; this writes what its own "Save view" would.
 """

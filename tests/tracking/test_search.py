@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tracking.study_results import study_of
 
 from pipeline.config.points import Point
 from pipeline.config.search_space import OBJECTIVES, Search, measure
 from pipeline.core.files import read_csv, write_csv
 from pipeline.core.paths import trials_file
-from pipeline.results.comparison import Protocol, results_table
-from pipeline.tracking.artifacts import HEADLINE
+from pipeline.results.search import ArmResult, InteractionResult, Optimism, SearchResults, TrialCounts
+from pipeline.tracking.builder import AGAINST, HEADLINE
 from pipeline.tracking.database import stored_runs, uri_of
-from pipeline.tracking.pages import cited
-from pipeline.tracking.publishing import Published, meanwhile, publish
-from pipeline.tracking.records import Record, digest
-from pipeline.tracking.search import FIGURES, WINNERS, experiment_of, records_of, settings
-from pipeline.tracking.study import AGAINST
+from pipeline.tracking.links import cited
+from pipeline.tracking.publish import Published, meanwhile, publish
+from pipeline.tracking.runs import RunRecord, digest
+from pipeline.tracking.search import FIGURES, WINNERS, experiment_of, records_of
 from pipeline.tracking.trials import TRIALS, trial_records
 
 EPOCHS, SEEDS = 60, 30
@@ -48,17 +48,6 @@ TRAIN: dict[str, Any] = {
     "momentum": 0.9,
 }
 SEARCH = Search.model_validate(SETTINGS)
-DATASET = {
-    "name": "mixture",
-    "md5": "abc",
-    "feature_names": ["x", "y"],
-    "features": 2,
-    "rows": 500,
-    "overlapping": False,
-    "train": 300,
-    "validation": 100,
-    "test": 100,
-}
 
 
 def row(arm: str, trial: int, state: str = "complete", **changes: object) -> dict[str, Any]:
@@ -89,7 +78,7 @@ ROWS = [
 ]
 
 
-def made(rows: list[dict[str, Any]] = ROWS, search: Search = SEARCH) -> dict[str, Record]:
+def made(rows: list[dict[str, Any]] = ROWS, search: Search = SEARCH) -> dict[str, RunRecord]:
     return {record.key: record for record in trial_records("mixture", search, rows, epochs=EPOCHS)}
 
 
@@ -98,49 +87,47 @@ def state_of(view: str) -> dict[str, Any]:
     return found
 
 
-def table(**changes: object) -> dict[str, Any]:
+def table() -> SearchResults:
     """A finished search: winners of all arms, and a stack."""
     kinds = {"none": "tuned", "dropout": "tuned", "both": "tuned", "none+dropout": "stacked"}
-    plain: dict[str, Any] = dict.fromkeys(Point.model_fields, 0)
-    parameters = plain | {"epochs": EPOCHS, "learning_rate": 0.01, "dropout": 0.25}
     scores = np.random.default_rng(1).normal(size=(len(kinds), SEEDS)) + np.arange(len(kinds))[:, None]
-    results = results_table(
-        [
-            {"variant": name, "name": name, "kind": kind, "parameters": parameters, "md5": name}
-            for name, kind in kinds.items()
-        ],
-        dict.fromkeys(HEADLINE, scores),
-        directions=dict.fromkeys(HEADLINE, "lower") | {"test/accuracy": "higher"},
-        reference=0,
-        dataset=DATASET,
-        protocol=Protocol(confidence=0.95, resamples=200, gamma=0.75),
-        generator=np.random.default_rng(0),
+    results = study_of(
+        [(name, name, kind) for name, kind in kinds.items()],
+        [{"hidden": (8,), "dropout": 0.25}] * len(kinds),
+        scores,
+        metrics=HEADLINE,
+        compared=HEADLINE,
+        chosen=0,
     )
-    chosen = {field: results["points"][0][field] for field in ("key", "variant", "name")} | {"recommendation": "none"}
-    results["answer"] = {"after_scaling": chosen, "plain": chosen, "agree": True, "sentence": "Use none."}
-    against = results["points"][1]["against_reference"]
-    arm = {
-        "trial": 0,
-        "value": 0.3,
-        "strengths": {"learning_rate": 0.01},
-        "trials": {"complete": 1, "pruned": 1, "failed": 0},
-        "optimism": {"searched": 0.3, "mean": 0.05, "low": -0.01, "high": 0.11},
-        "edges": ["learning_rate"],
-    }
-    combined = {"name": "none+dropout", "kind": "stacked", "parts": ["none", "dropout"], "best_single": "dropout"}
-    return {
-        "search": SETTINGS,
-        "results": results,
-        "arms": {"none": arm, "dropout": arm | {"trial": 1}, "both": arm},
-        "interactions": [combined | {"metrics": against}],
-    } | changes
+    arm = ArmResult(
+        trial=0,
+        value=0.3,
+        strengths={"learning_rate": 0.01},
+        trials=TrialCounts(complete=1, pruned=1, failed=0),
+        optimism=Optimism(searched=0.3, mean=0.05, low=-0.01, high=0.11),
+        decay=None,
+        importances=None,
+        front=(),
+        edges=("learning_rate",),
+    )
+    combined = InteractionResult(
+        name="none+dropout",
+        kind="stacked",
+        parts=("none", "dropout"),
+        best_single="dropout",
+        metrics=results.points[1].against_reference,
+    )
+    arms = {"none": arm, "dropout": arm.model_copy(update={"trial": 1}), "both": arm}
+    return SearchResults(search=SEARCH, results=results, arms=arms, pairs=(), interactions=(combined,))
 
 
-def finished(rows: list[dict[str, Any]] = ROWS, figures: dict[str, Path] | None = None) -> dict[str, Record]:
-    found = table()
-    arrays = {f"score/{name}": np.ones(SEEDS) for name in HEADLINE}
-    of_points = [arrays] * len(found["results"]["points"])
-    records = records_of(found, rows, of_points, trials=b"arm,trial\n", figures=figures or {})
+def finished(rows: list[dict[str, Any]] = ROWS, figures: dict[str, Path] | None = None) -> dict[str, RunRecord]:
+    results = table()
+    arrays = [{f"score/{name}": np.ones(SEEDS) for name in HEADLINE}] * len(results.results.points)
+    records = [
+        *trial_records("mixture", SEARCH, rows, epochs=EPOCHS),
+        *records_of(results, arrays, trials=b"arm,trial\n", figures=figures or {}),
+    ]
     assert len({record.key for record in records}) == len(records)
     return {record.key: record for record in records}
 
@@ -231,11 +218,6 @@ def test_the_table_of_all_trials_gives_the_same_records(tmp_path, monkeypatch):
     assert {key: finished(read)[key] for key in made()} == made(read)
 
 
-def test_the_settings_come_back_from_the_table():
-    written = json.loads(json.dumps({"search": SEARCH.model_dump(mode="json")}))
-    assert settings(written) == SEARCH
-
-
 # The end
 
 
@@ -248,7 +230,7 @@ def test_a_winner_says_where_it_comes_from_and_what_it_is_worth():
     assert "the search had found 0.3000; fresh seeds are off by +0.0500 [-0.0100, +0.1100]" in record.description
     assert record.params == {"learning_rate": 0.01, "dropout": 0.25, "weight_decay": 0.0}
     names = {name for name, _, _ in record.metrics}
-    assert {*HEADLINE, "interval/test/nll/low", "against_none/test/nll"} <= names
+    assert {*map(str, HEADLINE), "interval/test/nll/low", "against_none/test/nll"} <= names
     assert set(record.artifacts) == {"results.json", "tables/metrics.csv"}
 
 
@@ -267,7 +249,7 @@ def test_the_answer_is_last_and_holds_tables_and_the_search_figures():
     drawn = {f"{name}.png": Path(name) for name in (*FIGURES[:2], "headline")}
     *_, record = finished(figures=drawn).values()
     assert (record.key, record.name, record.tags["level"]) == ("mixture", "answer", "study")
-    assert record.description.startswith("Use none.")
+    assert record.description.startswith("Use it.")
     assert {path for path in record.artifacts if path.startswith("figures/")} == {
         f"figures/{name}.png" for name in FIGURES[:2]
     }
@@ -282,7 +264,7 @@ def test_the_page_says_that_the_search_goes_on_and_then_what_it_found():
     assert live.name == done.name == "mixture search"
     assert "goes on" in live.description
     assert list(live.views) == [TRIALS]
-    assert done.description.startswith("Use none.")
+    assert done.description.startswith("Use it.")
     assert list(done.views) == [TRIALS, WINNERS]
     assert live.views[TRIALS] == done.views[TRIALS]
 
@@ -305,12 +287,12 @@ def test_the_views_show_what_runs_have():
 # The store
 
 
-def say(root: Path, records: dict[str, Record], *, complete: bool = False) -> Published:
+def say(root: Path, records: dict[str, RunRecord], *, complete: bool = False) -> Published:
     return publish(list(records.values()), uri=uri_of(root / "mlflow.db"), provenance={}, complete=complete)
 
 
 def current(root: Path) -> dict[str, str]:
-    return {run.key: run.run_id for run in stored_runs(root / "mlflow.db") if run.superseded == "false"}
+    return {run.key: run.run_id for run in stored_runs(root / "mlflow.db") if not run.superseded}
 
 
 @pytest.mark.slow
@@ -375,7 +357,7 @@ def test_a_search_is_published_after_every_batch_unless_it_looks_around(monkeypa
     batches = [{arm: rows[:count] for arm, rows in found.items()} for count in range(3)]
     told: list[tuple[Any, ...]] = []
     monkeypatch.setattr("pipeline.search.optimize.run", lambda *_, **__: iter(batches))
-    monkeypatch.setattr("pipeline.tracking.publishing.meanwhile", lambda _: lambda *words: told.append(words))
+    monkeypatch.setattr("pipeline.tracking.publish.meanwhile", lambda _: lambda *words: told.append(words))
     task = Task(search, Point(hidden=(8,), **TRAIN), {})
     names = dict.fromkeys(arms or search.arms, "study")
     rows = stage._search("mixture", task, None, names, trials=trials, jobs=1)

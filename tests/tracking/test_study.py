@@ -5,75 +5,45 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tracking.study_results import study_of
 
-from pipeline.config.points import Point
-from pipeline.results.comparison import Protocol, results_table
-from pipeline.tracking.artifacts import HEADLINE
-from pipeline.tracking.pages import cited
-from pipeline.tracking.publishing import METRICS_A_BATCH
-from pipeline.tracking.records import Record, digest
-from pipeline.tracking.study import AGAINST, COMPARED, CURVES, VIEW, experiment_of, records_of
+from pipeline.metrics.names import MetricName
+from pipeline.results.study import StudyResults
+from pipeline.tracking.builder import AGAINST, HEADLINE, Arrays
+from pipeline.tracking.links import cited
+from pipeline.tracking.runs import RunRecord, digest
+from pipeline.tracking.study import COMPARED, CURVES, VIEW, experiment_of, records_of
+from pipeline.tracking.writer import METRICS_A_BATCH
 
 SEEDS, EPOCHS = 30, 20
-DIRECTIONS = dict.fromkeys(HEADLINE, "lower") | {"test/accuracy": "higher"}
 OTHERS = 150  # more than the metrics beside the headline that an evaluation writes
-DATASET = {
-    "name": "mixture",
-    "md5": "abc",
-    "feature_names": ["x", "y"],
-    "features": 2,
-    "rows": 500,
-    "overlapping": False,
-    "train": 300,
-    "validation": 100,
-    "test": 100,
-}
-
-
-def fields_of(**changes: object) -> dict[str, Any]:
-    """The parameters of an unregularized point, of every kind that a field can have."""
-    plain: dict[str, Any] = dict.fromkeys(Point.model_fields, 0)
-    return plain | {"learning_rate": 0.01, "widths": [64, 64]} | changes
+NAMES = (*HEADLINE, *(MetricName.parse(f"train/other{number}") for number in range(OTHERS)))
 
 
 def study(
     scores: np.ndarray, *, history: np.ndarray | None = None, figures: dict[str, Path] | None = None
-) -> list[Record]:
+) -> list[RunRecord]:
     """Records of a reference and dropout points, whose metrics all have these scores (points, seeds)."""
     results, arrays = finished(scores, history=history)
     return records_of(results, arrays, figures or {})
 
 
-def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[StudyResults, list[Arrays]]:
     """The table and the arrays that `records_of` reads; the last point is the answer."""
-    rates = np.arange(len(scores)) / 10
-    points = [
-        {
-            "variant": "dropout" if rate else "none",
-            "name": f"dropout={rate}" if rate else "none",
-            "parameters": fields_of(dropout=rate),
-            "md5": f"md5 of {rate}",
-        }
-        for rate in rates.tolist()
-    ]
-    names = [*HEADLINE, *(f"train/other{number}" for number in range(OTHERS))]
-    results = results_table(
-        points,
-        dict.fromkeys(names, scores),
-        directions=DIRECTIONS,
-        reference=0,
-        dataset=DATASET,
-        protocol=Protocol(confidence=0.95, resamples=200, gamma=0.75),
-        generator=np.random.default_rng(0),
+    rates = (np.arange(len(scores)) / 10).tolist()
+    results = study_of(
+        [("dropout", f"dropout={rate}", None) if rate else ("none", "none", None) for rate in rates],
+        [{"hidden": (64, 64), "dropout": rate} for rate in rates],
+        scores,
+        metrics=NAMES,
+        compared=HEADLINE,
+        chosen=len(scores) - 1,
     )
-    chosen = {field: results["points"][-1][field] for field in ("key", "variant", "name")} | {"recommendation": "use"}
-    results["answer"] = {"after_scaling": chosen, "plain": chosen, "agree": True, "sentence": "Use it."}
     curves = np.ones((scores.shape[1], EPOCHS)) if history is None else history
-    arrays = [
+    arrays: list[Arrays] = [
         {
             **{f"score/{name}": values for name in HEADLINE},
             **{f"history/{name}": curves for name in CURVES},
@@ -88,15 +58,15 @@ def scores(points: int = 2, seeds: int = SEEDS) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(points, seeds)) + np.arange(points)[:, None]
 
 
-def find(records: list[Record], name: str) -> Record:
+def find(records: list[RunRecord], name: str) -> RunRecord:
     return next(record for record in records if record.name == name and record.tags["level"] == "point")
 
 
-def table_of(record: Record, path: str) -> list[dict[str, str]]:
+def table_of(record: RunRecord, path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(record.artifacts[path].decode())))
 
 
-def values_of(record: Record) -> dict[str, float]:
+def values_of(record: RunRecord) -> dict[str, float]:
     return {name: value for name, value, step in record.metrics if step == 0}
 
 
@@ -167,9 +137,7 @@ def test_the_study_is_last_on_top_and_drawn_among_no_points():
 def test_figures_go_where_they_belong_and_may_be_missing():
     figures = {
         "headline.png": Path("a"),
-        "headline.svg": Path("b"),
         "points/dropout/dropout=0.1.png": Path("c"),
-        "points/dropout/dropout=0.1.svg": Path("d"),
     }
     records = study(scores(3), figures=figures)
     drawn = {
@@ -187,7 +155,7 @@ def test_tables_hold_what_was_found():
     records = study(scores(3))
     point = find(records, "dropout=0.1")
     rows = table_of(point, "tables/metrics.csv")
-    assert [row["metric"] for row in rows[: len(HEADLINE)]] == list(HEADLINE)
+    assert [row["metric"] for row in rows[: len(HEADLINE)]] == list(map(str, HEADLINE))
     assert len(rows) == len(HEADLINE) + OTHERS
     values = values_of(point)
     assert float(rows[0]["mean"]) == values["test/nll"]
@@ -206,7 +174,8 @@ def test_tables_hold_what_was_found():
 def test_a_duplicate_says_that_it_is_the_reference():
     same = np.repeat(scores(1), 2, axis=0)
     results, arrays = finished(same)
-    results["points"][1]["duplicate"] = True
+    points = (results.points[0], results.points[1].model_copy(update={"duplicate": True}))
+    results = results.model_copy(update={"points": points})
     record = find(records_of(results, arrays, {}), "dropout=0.1")
     assert record.tags["verdict"] == "duplicate"
     assert "[none](record:mixture/none/none) itself" in record.description

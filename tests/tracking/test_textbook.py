@@ -6,36 +6,56 @@ import json
 
 import pytest
 
-from pipeline.tracking.pages import cited
-from pipeline.tracking.publishing import publish
+from pipeline.results.textbook import (
+    CheckResult,
+    ClaimResult,
+    EffectCell,
+    EffectResult,
+    TextbookResults,
+    VerdictCounts,
+)
+from pipeline.tracking.links import cited
+from pipeline.tracking.publish import publish
 from pipeline.tracking.textbook import VIEW, experiment_of, records_of
 
 
 def cell(**changes):
-    return {
+    return EffectCell(**{
         "dataset": "task", "at": {"hidden": "8x8"}, "of": "dropout=0.5", "against": "dropout=0", "of_mean": 0.5,
-        "against_mean": 0.7, "mean": -0.2, "low": -0.3, "high": -0.1, "n": 30, "verdict": "supported", **changes,
-    }  # fmt: skip
+        "against_mean": 0.7, "mean": -0.2, "low": -0.3, "high": -0.1, "n": 30, "inflation": None, "freedom": None,
+        "verdict": "supported", "strict": "supported", **changes,
+    })  # fmt: skip
 
 
 def effect(*cells):
-    return {"says": "it is better", "metric": "test/nll", "direction": "lower", "least": 0.01, "cells": list(cells)}
+    return EffectResult(
+        says="it is better",
+        metric="test/nll",
+        against_metric="test/nll",
+        experiment="made",
+        direction="lower",
+        least=0.01,
+        denied=False,
+        cells=cells,
+    )
 
 
 def claim(name, topic, **changes):
-    return {
+    return ClaimResult(**{
         "id": name, "topic": topic, "sentence": "It helps.", "source": "here", "note": "", "quantifier": "all",
-        "verdict": "inconclusive", "counts": {"supported": 1, "refuted": 0, "inconclusive": 1}, "datasets": ["task"],
-        "seeds": 30, "effects": [effect(cell(), cell(mean=None, low=None, high=None, verdict="inconclusive"))],
-        "checks": [], "panels": [], **changes,
-    }  # fmt: skip
+        "verdict": "inconclusive", "counts": VerdictCounts(supported=1, refuted=0, inconclusive=1),
+        "datasets": ("task",), "seeds": 30, "recipe": {}, "checks": (), "axes": (),
+        "effects": (effect(cell(), cell(mean=None, low=None, high=None, verdict="inconclusive")),), **changes,
+    })  # fmt: skip
 
 
 @pytest.fixture
 def table():
-    checked = {"effects": [], "checks": [{"what": "w", "holds": True}], "seeds": 0, "datasets": []}
-    rows = [claim("dropout.helps", "dropout"), claim("decay.same", "weight_decay", **checked)]
-    return {"seeds": 30, "counts": {"supported": 0, "refuted": 0, "inconclusive": 2}, "claims": rows, "audit": []}
+    check = CheckResult(what="w", measured=0.0, expected=0.0, relation="equal", tolerance=0.0, holds=True)
+    checked = {"effects": (), "checks": (check,), "seeds": 0, "datasets": ()}
+    claims = (claim("dropout.helps", "dropout"), claim("decay.same", "weight_decay", **checked))
+    counts = VerdictCounts(supported=0, refuted=0, inconclusive=2)
+    return TextbookResults(seeds=30, counts=counts, claims=claims, audit=())
 
 
 def test_a_record_a_claim_under_its_topic(table, tmp_path):
@@ -64,7 +84,7 @@ def test_the_table_of_effects_has_every_place(table):
 @pytest.mark.slow
 def test_the_tracking_server_takes_them_once(table, tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    wanted = {"uri": uri, "provenance": {}, "experiments": [experiment_of(table)], "complete": True}
+    wanted = {"uri": uri, "provenance": {}, "pages": [experiment_of(table)], "complete": True}
     assert publish(records_of(table, {}), **wanted).created == 4
     assert publish(records_of(table, {}), **wanted).unchanged == 4
     assert [run.info.run_name for run in asked_by(experiment_of(table), uri)] == ["decay.same", "dropout.helps"]

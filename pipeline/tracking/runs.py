@@ -1,4 +1,6 @@
-"""What does a run, or an experiment, of the tracking server say? Pure data, its checks, and digests of the content."""
+"""Run records: what a run, or the page of an experiment, says; their checks, and digests of their content."""
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -10,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import InputError
-from pipeline.tracking.pages import cited, resolved
+from pipeline.tracking.links import cited, resolved
 
 Value = str | float | int | bool
+Identity = tuple[str, str]
+"""Experiment and key of a record."""
 
 TAG_LIMIT = 8000
-EXPERIMENT_TAG_LIMIT = 20_000
-PARAM_LIMIT = 6000
-STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 RESERVED = re.compile(r"record\..*|superseded|mlflow\.(parentRunId|runName|note\.content)")
 VIEW = "mlflow.sharedViewState."
 EXPERIMENT_DIGEST = "mlflow.record.digest"  # the UI hides tags of this prefix from its list of experiments
@@ -25,7 +26,7 @@ NAME = re.compile(r"[/\w.\- :]{1,250}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetRef:
+class DatasetInfo:
     """The data a run was fitted on, as MLflow's dataset panel shows it.
 
     Attributes:
@@ -46,11 +47,11 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
-    """Everything one run says.
+class RunRecord:
+    """Everything a run says.
 
     Attributes:
-        key: its place, such as "mixture/dropout/dropout=0.2"; unique within its experiment.
+        key: its name in the store, such as "mixture/dropout/dropout=0.2"; unique within its experiment.
         experiment: name of the experiment, such as "mixture regularization".
         name: name of the run.
         parent: key of the parent record in the same experiment, or None.
@@ -60,10 +61,10 @@ class Record:
         metrics: (name, value, step), each name and step once; values that are not finite are allowed.
         artifacts: content, or the file that holds it, by path within the run.
         dataset: the data it was fitted on.
-        status: one of `STATUSES`.
+        status: "FINISHED" or "FAILED".
 
     Raises:
-        InputError: a name, path, length or status the tracking store would refuse, or a repeated metric.
+        InputError: a name or path the tracking store would refuse, or a repeated metric.
     """
 
     key: str
@@ -75,20 +76,14 @@ class Record:
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[tuple[str, float, int]] = ()
     artifacts: Mapping[str, bytes | Path] = field(default_factory=dict)
-    dataset: DatasetRef | None = None
+    dataset: DatasetInfo | None = None
     status: str = "FINISHED"
 
     def __post_init__(self) -> None:
         names = {name for name, _, _ in self.metrics}
         self._check_all("metric or param names", {*names, *self.params}, _is_name)
-        self._check_all(
-            f"param values of at most {PARAM_LIMIT} characters", map(str, self.params.values()), _fits(PARAM_LIMIT)
-        )
         self._check_all("tag names not used by the publisher", self.tags, lambda tag: RESERVED.fullmatch(tag) is None)
-        self._check_all(f"tags of at most {TAG_LIMIT} characters", self.tags.values(), _fits(TAG_LIMIT))
         self._check_all("relative artifact paths", self.artifacts, _is_inside)
-        self._check_all(f"a status among {', '.join(STATUSES)}", [self.status], STATUSES.__contains__)
-        self._check_all("a dataset digest of at most 36 characters", _digests(self.dataset), _fits(36))
         if len({(name, step) for name, _, step in self.metrics}) != len(self.metrics):
             raise InputError(f"record {self.key!r} must have each metric once at a step, got a name and step twice")
 
@@ -98,7 +93,7 @@ class Record:
                 raise InputError(f"record {self.key!r} must have {requirement}, got {value[:80]!r}")
 
     @property
-    def place(self) -> tuple[str, str]:
+    def identity(self) -> Identity:
         """Experiment and key: what stays the same when the content changes."""
         return self.experiment, self.key
 
@@ -114,27 +109,18 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class ExperimentPage:
     """What the page of an experiment says.
 
     Attributes:
         name: its name, the same as in its records.
         description: Markdown; may link to its views by key, as `[the table](table:KEY)` or `[the charts](charts:KEY)`.
         views: saved views of its runs by key, as `pipeline.tracking.views.saved` writes them.
-
-    Raises:
-        InputError: a text longer than the tracking store takes.
     """
 
     name: str
     description: str = ""
     views: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for text in (self.description, *self.views.values()):
-            if len(text) > EXPERIMENT_TAG_LIMIT:
-                requirement = f"texts of at most {EXPERIMENT_TAG_LIMIT} characters"
-                raise InputError(f"experiment {self.name!r} must have {requirement}, got {len(text)}: {text[:80]!r}")
 
     @property
     def digest(self) -> str:
@@ -142,15 +128,15 @@ class Experiment:
         return _fingerprint({"description": self.description, "views": dict(self.views)})
 
 
-def digest(record: Record) -> str:
+def digest(record: RunRecord) -> str:
     """Name the content of a record: SHA-256 in hexadecimal digits.
 
     It covers every field and the bytes of every artifact, and not how an artifact was handed over (bytes or file),
     nor the order of mappings, nor the ids of runs.
 
-    >>> one = Record(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
-    >>> two = Record(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})
-    >>> digest(one) == digest(two)
+    >>> record = RunRecord(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
+    >>> same = RunRecord(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})
+    >>> digest(record) == digest(same)
     True
     """
     content = {
@@ -179,7 +165,7 @@ def loggable(value: float) -> float:
 
 
 def run_tags(
-    record: Record, provenance: Mapping[str, str], *, experiment: str, runs: Mapping[str, str]
+    record: RunRecord, provenance: Mapping[str, str], *, experiment: str, runs: Mapping[str, str]
 ) -> dict[str, str]:
     """Write a record's tags as MLflow shows them, all but the digest.
 
@@ -203,12 +189,12 @@ def run_tags(
     }
 
 
-def note_tag(record: Record, *, experiment: str, runs: Mapping[str, str]) -> dict[str, str]:
+def note_tag(record: RunRecord, *, experiment: str, runs: Mapping[str, str]) -> dict[str, str]:
     """Write a record's description with the addresses of the runs it links to."""
     return {"mlflow.note.content": _cut(resolved(record.description, experiment=experiment, runs=runs))}
 
 
-def reference_tags(record: Record, runs: Mapping[str, str]) -> dict[str, str]:
+def reference_tags(record: RunRecord, runs: Mapping[str, str]) -> dict[str, str]:
     """Write the tags that change when a run that the record refers to gets a successor.
 
     The note changes with them, but is not compared: whoever edits it in the UI keeps the edit for as long as the
@@ -219,7 +205,7 @@ def reference_tags(record: Record, runs: Mapping[str, str]) -> dict[str, str]:
     return parent | ({"record.links": _fingerprint(linked)} if linked else {})
 
 
-def experiment_tags(experiment: Experiment, number: str) -> dict[str, str]:
+def experiment_tags(experiment: ExperimentPage, number: str) -> dict[str, str]:
     """Write an experiment's tags as MLflow shows them; the digest comes last and says that the others are there.
 
     Args:
@@ -241,14 +227,6 @@ def _cut(text: str) -> str:
 
 def _content(source: bytes | Path) -> bytes:
     return source if isinstance(source, bytes) else source.read_bytes()
-
-
-def _digests(dataset: DatasetRef | None) -> list[str]:
-    return [] if dataset is None else [dataset.digest]
-
-
-def _fits(limit: int) -> Callable[[str], bool]:
-    return lambda text: len(text) <= limit
 
 
 def _is_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where in MLflow's UI is a run, or a view of an experiment? Markdown names them by key; here keys become addresses.
+"""Links to runs and views in MLflow's UI: Markdown names them by key; here keys become addresses.
 
 Run ids are known only once runs are written, and a run may get a successor; so texts hold keys, as in
 `[dropout](record:mixture/dropout)`, `[the table](table:points)` or `[the charts](charts:points)`.
@@ -51,8 +51,8 @@ def resolved(text: str, *, experiment: str, runs: Mapping[str, str]) -> str:
     '[a](#/experiments/1/runs/7f?workflowType=machine_learning)'
     """
 
-    def replace(found: re.Match[str]) -> str:
-        kind, key = found.groups()
+    def replace(link: re.Match[str]) -> str:
+        kind, key = link.groups()
         return address(kind, runs[key] if kind == "record" else key, experiment=experiment)
 
     return LINK.sub(replace, text)
