@@ -62,9 +62,9 @@ class CheckResult(Record):
 
     what: str
     measured: float
-    expected: float
+    expected: int | float
     relation: Literal["equal", "within", "above", "below"]
-    tolerance: float
+    tolerance: int | float
     holds: bool
 
 
@@ -110,11 +110,9 @@ class ClaimResult(Record):
     axes: tuple[FigureAxes, ...] = Field(alias="panels")
 
 
-class AuditRow(Record):
-    """How an estimator of calibration does on the lab's own networks, with test sets of one size."""
+class EstimatorRow(Record):
+    """How an estimator of calibration does on some networks, with test sets of one size."""
 
-    dataset: str
-    cell: str
     part: Literal["network", "study"]
     estimator: str
     rows: int
@@ -128,6 +126,13 @@ class AuditRow(Record):
     coverage_low: float | None
     coverage_high: float | None
     within: bool | None
+
+
+class AuditRow(EstimatorRow):
+    """The same of a cell's networks on a data set."""
+
+    dataset: str
+    cell: str
 
 
 class TopicResults(Record):

@@ -1,4 +1,4 @@
-"""What do the estimators of calibration say, of all rows and of groups of them, and what is the truth they aim at?"""
+"""Estimators of calibration error: of all rows and of groups of them, and the truths that they aim at."""
 
 import math
 
@@ -57,27 +57,27 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
     """
     probs, log_probs = softmax(logits)
     top = top_label(probs)
-    beside = rank_truth(top, posterior)
+    truth = rank_truth(top, posterior)
     bins = min(MOST_BINS, max(FEWEST_BINS, probs.shape[-2] // ROWS_PER_BIN))
-    l1, l2, largest = (binned_error(beside, bins=bins, binning="mass", norm=norm) for norm in NORMS)
+    l1, l2, largest = (binned_error(truth, bins=bins, binning="mass", norm=norm) for norm in NORMS)
     of_class = [Top(probs[..., k], np.full_like(top.predicted, k)) for k in range(probs.shape[-1])]
-    each = [binned_error(rank_truth(one, posterior), bins=bins, binning="mass") for one in of_class]
+    each = [binned_error(rank_truth(top, posterior), bins=bins, binning="mass") for top in of_class]
     return _in_order(
         ece=l1,
         ece_mass=l1,
         ece_l2=l2,
         ece_max=largest,
-        smece=smooth_error(beside, cells=CELLS),
+        smece=smooth_error(truth, cells=CELLS),
         debiased=np.square(l2),
         classwise=mean(np.stack(each, axis=-1)),
-        corp_miscalibration=ranked_corp(beside).miscalibration,
+        corp_miscalibration=ranked_corp(truth).miscalibration,
         calibration=_gain_of_scaling(log_probs, np.asarray(posterior)),
-        bias=mean(beside.confidence) - mean(beside.correct),
+        bias=mean(truth.confidence) - mean(truth.correct),
     )
 
 
 def estimates(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ranked]:
-    """What each of `ESTIMATORS` says, `(E, ...)`, and the top labels `(..., n)` that most of them see.
+    """The estimates of each of `ESTIMATORS`, `(E, ...)`, and the top labels `(..., n)` that most of them see.
 
     Args:
         logits: `(..., n, K)` finite.
@@ -94,7 +94,7 @@ def estimates(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ranked]:
 
 
 def of_groups(logits: ArrayLike, labels: ArrayLike) -> Floats:
-    """What each of `ESTIMATORS` says of groups of the rows `(E, S, G)`; NaN for those that the lab does not ask so.
+    """The estimates of groups of the rows `(E, S, G)`; NaN for estimators that the study does not apply to groups.
 
     Args:
         logits: `(S, n, K)` finite; rows in random order, of which every group takes n // G in a row.
@@ -106,8 +106,8 @@ def of_groups(logits: ArrayLike, labels: ArrayLike) -> Floats:
     probs, _ = softmax(z[:, : MOST_GROUPS * rows].reshape(S, MOST_GROUPS, rows, K))
     each = np.asarray(labels)[: MOST_GROUPS * rows].reshape(MOST_GROUPS, rows)
     y = checked_labels(np.broadcast_to(each, probs.shape[:-1]), probs.shape)
-    found = _of_any_rows(probs, y, _ranked(probs, y), cells=GROUP_CELLS)
-    return _in_order(**dict.fromkeys(ESTIMATORS, np.full((S, MOST_GROUPS), np.nan)) | found)
+    known = _of_any_rows(probs, y, _ranked(probs, y), cells=GROUP_CELLS)
+    return _in_order(**dict.fromkeys(ESTIMATORS, np.full((S, MOST_GROUPS), np.nan)) | known)
 
 
 def _ranked(probs: Floats, labels: Ints) -> Ranked:
@@ -116,7 +116,7 @@ def _ranked(probs: Floats, labels: Ints) -> Ranked:
 
 
 def _of_any_rows(probs: Floats, labels: Ints, ranked: Ranked, *, cells: int = CELLS) -> dict[str, Floats]:
-    """What the lab asks of groups of rows too."""
+    """Those that are applied to groups of rows too."""
     return {
         "ece": binned_error(ranked),
         "ece_mass": binned_error(ranked, binning="mass"),
