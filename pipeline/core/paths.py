@@ -13,6 +13,7 @@ SUMMARY = Path("reports/summary.json")
 README = Path("README.md")
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "claims", "sections", "reports", "studies", ".cache")
+NO_DATASET = ("figures", "plots", "textbook")  # folders of reports/ that belong to no data set
 REWRITTEN = (README, LOCK)  # files outside of these folders that the project writes itself
 
 

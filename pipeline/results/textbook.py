@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -20,6 +22,12 @@ class VerdictCounts(Record):
     supported: int
     refuted: int
     inconclusive: int
+
+    @classmethod
+    def of(cls, verdicts: Iterable[ClaimVerdict]) -> VerdictCounts:
+        """The counts of these verdicts."""
+        counts = Counter(verdicts)
+        return cls(**{verdict: counts[verdict] for verdict in VERDICTS})
 
 
 class EffectCell(Record):
@@ -151,3 +159,14 @@ class TextbookResults(Record):
     counts: VerdictCounts
     claims: tuple[ClaimResult, ...]
     audit: tuple[AuditRow, ...]
+
+    @classmethod
+    def join(cls, topics: Sequence[TopicResults]) -> TextbookResults:
+        """The claims of all topics, in this order."""
+        claims = tuple(claim for topic in topics for claim in topic.claims)
+        return cls(
+            seeds=max(topic.seeds for topic in topics),
+            counts=VerdictCounts.of(claim.verdict for claim in claims),
+            claims=claims,
+            audit=tuple(row for topic in topics for row in topic.audit),
+        )

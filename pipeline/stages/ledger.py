@@ -18,19 +18,25 @@ SUMMARIES = ("ledger", "audit")  # figures of all claims together
 
 def ledger(*, jobs: int) -> str:
     """Join the claims of all topics, draw a figure for each, and write the textbook's page."""
-    from pipeline.reporting.page import textbook_page  # noqa: PLC0415
     from pipeline.results.record import read_record, write_record  # noqa: PLC0415
-    from pipeline.results.textbook import TopicResults  # noqa: PLC0415
-    from pipeline.textbook.ledger import join  # noqa: PLC0415
+    from pipeline.results.textbook import TextbookResults, TopicResults  # noqa: PLC0415
 
     topics = load_textbook(TEXTBOOK).topics
-    table = join([read_record(TopicResults, claims_file(topic)) for topic in topics])
+    table = TextbookResults.join([read_record(TopicResults, claims_file(topic)) for topic in topics])
     write_record(LEDGER, table)
+    files = _write_page(table, jobs=jobs)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in table.counts.model_dump().items())
+    return f"{LEDGER}: {len(table.claims)} claims, {counts}; {TEXTBOOK_PAGE}: with {files} files of figures"
+
+
+def _write_page(table: TextbookResults, *, jobs: int) -> int:
+    """Write the figures and the page that shows them; how many files of figures there are."""
+    from pipeline.reporting.page import textbook_page  # noqa: PLC0415
+
     files, pictures = written(_draw_all(table, jobs=jobs))
     keep_only(claim_figure_file(""), files)
     write_bytes(TEXTBOOK_PAGE, textbook_page(table, pictures).encode())
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in table.counts.model_dump().items())
-    return f"{LEDGER}: {len(table.claims)} claims, {counts}; {TEXTBOOK_PAGE}: with {len(files)} files of figures"
+    return len(files)
 
 
 def _draw_all(table: TextbookResults, *, jobs: int) -> list[Drawn]:

@@ -27,27 +27,15 @@ from pipeline.results.textbook import (
     EffectCell,
     EffectResult,
     FigureAxes,
-    TextbookResults,
-    TopicResults,
+    VerdictCounts,
 )
 from pipeline.statistics.intervals import Widening
 from pipeline.textbook.experiment_results import ExperimentScores, widening
 from pipeline.textbook.figure_lines import figure_axes, plain
-from pipeline.textbook.verdicts import OPPOSITE, combined, judge, verdict_counts
+from pipeline.textbook.verdicts import OPPOSITE, combined, judge
 
 RECIPE = ("architecture", "hidden", "rows", "optimizer", "learning_rate", "batch_size", "epochs")
 ScoresByExperiment = Mapping[str, Sequence[ExperimentScores]]
-
-
-def join(topics: Sequence[TopicResults]) -> TextbookResults:
-    """The table of all topics' claims."""
-    claims = tuple(claim for topic in topics for claim in topic.claims)
-    return TextbookResults(
-        seeds=max(topic.seeds for topic in topics),
-        counts=verdict_counts([claim.verdict for claim in claims]),
-        claims=claims,
-        audit=tuple(row for topic in topics for row in topic.audit),
-    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,7 @@ def claim_result(name: str, topic: TopicScores) -> ClaimResult:
         note=claim.note,
         quantifier=claim.quantifier,
         verdict=combined(verdicts, [cell.strict for cell in cells] + exact, quantifier=claim.quantifier),
-        counts=verdict_counts(verdicts),
+        counts=VerdictCounts.of(verdicts),
         datasets=tuple(dict.fromkeys(cell.dataset for cell in cells)),
         seeds=max((cell.n for cell in cells), default=0),
         recipe=_recipe([topic.topic.experiments[each] for each in dict.fromkeys(c.name for c in comparisons)]),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.results.textbook import VERDICTS, ClaimVerdict, Direction, Quantifier, VerdictCounts
+from pipeline.results.textbook import ClaimVerdict, Direction, Quantifier
 from pipeline.statistics.intervals import INDEPENDENT, Widening, paired_difference
 
 CONFIDENCE = 0.95
@@ -92,8 +92,3 @@ def combined(
     if all(verdict == whole for verdict in verdicts):
         return whole
     return single if single in strict else "inconclusive"
-
-
-def verdict_counts(verdicts: Sequence[ClaimVerdict]) -> VerdictCounts:
-    """How many parts, or sentences, have each verdict."""
-    return VerdictCounts(**{verdict: list(verdicts).count(verdict) for verdict in VERDICTS})
