@@ -16,7 +16,7 @@ from pipeline.textbook.optimizer_trajectories import (
     Changes,
     Trajectory,
     pytorch_trajectory,
-    relative_distance,
+    distance,
     stack_of,
     trajectories,
 )
@@ -30,7 +30,7 @@ def l2_sgd() -> list[CheckResult]:
     """In plain SGD a penalty of lambda/2 * sum(w**2) is weight decay of lambda; with momentum they differ.
 
     The textbook's snippet, `loss = task_loss + lambda * (w ** 2).sum()` beside `weight_decay=lambda`, is off by 2.
-    Numbers are distances between trajectories, see `relative_distance`.
+    Numbers are distances between trajectories, see `distance`.
 
     Reference: Loshchilov & Hutter 2019, ICLR, proposition 1.
     """
@@ -42,32 +42,12 @@ def l2_sgd() -> list[CheckResult]:
     formula = pytorch_trajectory(torch.optim.SGD, penalty=lambda weights: DECAY / 2 * (weights**2).sum())
     snippet = pytorch_trajectory(torch.optim.SGD, penalty=lambda weights: DECAY * (weights**2).sum())
     return [
-        check("SGD: L2 lambda is weight decay lambda", relative_distance(l2, decay), BELOW, ROUNDING),
-        check(
-            "SGD: loss + lambda/2 * sum(w**2) is weight decay lambda",
-            relative_distance(formula, decay),
-            BELOW,
-            ROUNDING,
-        ),
-        check(
-            "torch.optim.SGD(weight_decay=lambda) is weight decay lambda",
-            relative_distance(pytorch, decay),
-            BELOW,
-            ROUNDING,
-        ),
-        check("SGD, cosine schedule: L2 lambda is weight decay lambda", relative_distance(*cosine), BELOW, ROUNDING),
-        check(
-            "SGD: loss + lambda * sum(w**2) is not SGD(weight_decay=lambda)",
-            relative_distance(snippet, pytorch),
-            ABOVE,
-            0.1,
-        ),
-        check(
-            "SGD: loss + lambda * sum(w**2) is weight decay 2 lambda",
-            relative_distance(snippet, double),
-            BELOW,
-            ROUNDING,
-        ),
+        check("SGD: L2 lambda is weight decay lambda", distance(l2, decay), BELOW, ROUNDING),
+        check("SGD: loss + lambda/2 * sum(w**2) is weight decay lambda", distance(formula, decay), BELOW, ROUNDING),
+        check("torch.optim.SGD(weight_decay=lambda) is weight decay lambda", distance(pytorch, decay), BELOW, ROUNDING),
+        check("SGD, cosine schedule: L2 lambda is weight decay lambda", distance(*cosine), BELOW, ROUNDING),
+        check("SGD: loss + lambda * sum(w**2) is not SGD(weight_decay=lambda)", distance(snippet, pytorch), ABOVE, 0.1),
+        check("SGD: loss + lambda * sum(w**2) is weight decay 2 lambda", distance(snippet, double), BELOW, ROUNDING),
         *_with_momentum(*momentum),
     ]
 
@@ -75,11 +55,11 @@ def l2_sgd() -> list[CheckResult]:
 def _with_momentum(l2: Trajectory, decay: Trajectory, tenfold: Trajectory) -> list[CheckResult]:
     """Momentum gathers L2's pull as it gathers gradients, 1 / (1 - 0.9) steps of it; decay does not go through it."""
     pytorch = pytorch_trajectory(torch.optim.SGD, weight_decay=DECAY, momentum=0.9)
-    apart, near = relative_distance(l2, decay), relative_distance(l2, tenfold)
+    apart, near = distance(l2, decay), distance(l2, tenfold)
     return [
         check("SGD, momentum 0.9: L2 lambda is not weight decay lambda", apart, ABOVE, 0.1),
         check("SGD, momentum 0.9: L2 lambda is nearer to weight decay 10 lambda", near, BELOW, apart),
-        check("SGD(weight_decay=lambda, momentum=0.9) is L2 lambda", relative_distance(pytorch, l2), BELOW, ROUNDING),
+        check("SGD(weight_decay=lambda, momentum=0.9) is L2 lambda", distance(pytorch, l2), BELOW, ROUNDING),
     ]
 
 
@@ -94,16 +74,9 @@ def l2_adam() -> list[CheckResult]:
     decoupled = pytorch_trajectory(torch.optim.AdamW, adam, weight_decay=DECAY, foreach=False)
     by_l2, by_decay = _shrink_ratio(l2=True), _shrink_ratio(l2=False)
     return [
-        check(
-            "Adam: weight decay lambda is AdamW(weight_decay=lambda)",
-            relative_distance(decay, decoupled),
-            BELOW,
-            ROUNDING,
-        ),
-        check(
-            "Adam: L2 lambda is torch.optim.Adam(weight_decay=lambda)", relative_distance(l2, coupled), BELOW, ROUNDING
-        ),
-        check("Adam: L2 lambda is not weight decay lambda", relative_distance(l2, decay), ABOVE, 0.1),
+        check("Adam: weight decay lambda is AdamW(weight_decay=lambda)", distance(decay, decoupled), BELOW, ROUNDING),
+        check("Adam: L2 lambda is torch.optim.Adam(weight_decay=lambda)", distance(l2, coupled), BELOW, ROUNDING),
+        check("Adam: L2 lambda is not weight decay lambda", distance(l2, decay), ABOVE, 0.1),
         check("L2 shrinks 100 times less where gradients are 100 times larger (ratio)", by_l2, WITHIN, 100, 1),
         check("Weight decay shrinks alike where gradients are 100 times larger (ratio)", by_decay, WITHIN, 1, 1e-6),
     ]

@@ -20,7 +20,7 @@ from pipeline.data.dataset import overlapping
 from pipeline.data.storage import test_posterior
 from pipeline.results.textbook import AuditRow, EstimatorRow
 from pipeline.textbook.array_bytes import arrays_of, bytes_of
-from pipeline.textbook.cell_metrics import member_statistics, prediction_scores, predictions_of
+from pipeline.textbook.cell_metrics import Predictions, member_statistics, prediction_scores, predictions_of
 from pipeline.textbook.cell_training import SeedSplits, Training, train, training_of
 from pipeline.textbook.estimator_audit import audit
 from pipeline.training.fit import Tick
@@ -121,7 +121,7 @@ def _score(plan: _Run, trainings: Sequence[Training], tick: Tick) -> list[Arrays
     data = trainings[0].data(plan.splits)
     fitted = train(trainings, plan.splits, data, jobs=plan.jobs, tick=tick)
 
-    def evaluate(cell: Cell, members: Fitted) -> tuple[Arrays, Any]:
+    def evaluate(cell: Cell, members: Fitted) -> tuple[Arrays, Predictions]:
         statistics = member_statistics(cell, members, data, plan.experiment)
         return statistics, predictions_of(cell, members, data, plan.experiment, plan.splits.dataset)
 

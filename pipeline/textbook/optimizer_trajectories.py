@@ -103,10 +103,10 @@ def trajectories(stack: Stack) -> list[Trajectory]:
     return list(torch.stack(weights, 1)[: stack.size].numpy())
 
 
-def relative_distance(a: Trajectory, b: Trajectory) -> float:
+def distance(a: Trajectory, b: Trajectory) -> float:
     """The largest distance between two trajectories, as a share of the length from end to end of the second."""
-    distance = np.linalg.norm(a - b, axis=1).max()
-    return float(distance / np.linalg.norm(b[-1] - b[0]))
+    largest = np.linalg.norm(a - b, axis=1).max()
+    return float(largest / np.linalg.norm(b[-1] - b[0]))
 
 
 class PytorchOptimizer(Optimizer):

@@ -151,7 +151,7 @@ def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
         torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum()
     )
     whole = optimizer_trajectories.pytorch_trajectory(torch.optim.SGD, weight_decay=0.01)
-    assert optimizer_trajectories.relative_distance(half, whole) < ROUNDING
+    assert optimizer_trajectories.distance(half, whole) < ROUNDING
 
 
 @pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
