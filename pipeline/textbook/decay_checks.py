@@ -15,8 +15,8 @@ from pipeline.textbook.check_results import ABOVE, BELOW, ROUNDING, WITHIN, chec
 from pipeline.textbook.optimizer_trajectories import (
     Changes,
     Trajectory,
-    pytorch_trajectory,
     distance,
+    pytorch_trajectory,
     stack_of,
     trajectories,
 )
