@@ -22,8 +22,8 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "plot": "plot",
     "export": "export",
     "report": "report",
-    "claims": "textbook:claims",
-    "ledger": "textbook:ledger",
+    "topic": "topic",
+    "ledger": "ledger",
     "track": "track",
     "ui": "ui",
     "show": "show",
@@ -31,13 +31,13 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "params": "params",
     "unlock": "unlock",
 }
-FILES = {"topic": "claims.yaml"}  # where a parameter's names stand, if not in params.yaml
+FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
 
 Each stage below can be run by hand; `dvc repro` runs all that are out of date.
-What is run stands in params.yaml, which claims are measured in claims.yaml;
+What is run stands in params.yaml, the textbook's claims in the files of textbook/;
 `python -m pipeline params` explains both."""
 
 
@@ -114,9 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
     )
     plot = add("plot", "draw the figures and this data set's part of the report, into reports/", "dataset")
-    claims = add("claims", "train a topic's experiments and judge its sentences, into claims/", "topic")
-    ledger = add("ledger", "join all claims and draw their figures, into reports/claims.json")
-    for command in (train, evaluate, search, plot, claims, ledger):
+    topic = add("topic", "train a topic's experiments and judge its claims, into claims/", "topic")
+    ledger = add("ledger", "join the claims of all topics and write their page, reports/textbook.html")
+    for command in (train, evaluate, search, plot, topic, ledger):
         command.add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     show = add("show", "print the results table again")
     show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
     add("readme", "write the README's numbers from the results")
-    add("params", "explain every key of params.yaml and claims.yaml")
+    add("params", "explain every key of params.yaml and the textbook's files")
     add("unlock", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails")
     return parser
 

@@ -8,7 +8,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.__main__ import COMMANDS
-from pipeline.config.textbook import load_textbook
 from pipeline.core.fingerprint import import_closure, module_file
 
 ROOT = Path(__file__).parents[1]
@@ -47,10 +46,6 @@ def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage: str) -> None:
 
 def test_modules_are_found_by_their_dotted_names() -> None:
     assert all(module_file(name) == path for name, path in MODULES.items())
-
-
-def test_dvc_measures_every_topic_that_is_declared() -> None:
-    assert STAGES["claims"]["matrix"]["topic"] == list(load_textbook(ROOT / "claims.yaml").topics)
 
 
 def test_the_readme_maps_every_folder_in_the_order_of_the_floors() -> None:

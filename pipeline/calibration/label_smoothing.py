@@ -1,4 +1,4 @@
-"""What label smoothing aims at, in closed form: its calibration error, and how to take it out of probabilities."""
+"""The optimum of label smoothing, in closed form: its calibration error, and how to take it out of probabilities."""
 
 import numpy as np
 from numpy.typing import ArrayLike

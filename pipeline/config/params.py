@@ -17,6 +17,7 @@ from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Trai
 from pipeline.config.reading import check_names, explained, printable, read_yaml, validate
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 from pipeline.core.errors import InputError
+from pipeline.core.paths import NO_DATASET
 
 
 class Study(Strict):
@@ -48,7 +49,7 @@ def load_params(path: Path) -> Params:
         raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
     for section in ("network", "train"):
         validate(Network if section == "network" else Train, raw.get(section), path, section)
-    _section(raw, "datasets", path)
+    _check_datasets(_section(raw, "datasets", path), path)
     base = {**raw["network"], **raw["train"]}
     variants = _section(raw, "variants", path)
     expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
@@ -64,6 +65,14 @@ def _section(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {name}: must be a mapping of names, got {section!r}")
     check_names(section, path, name)
     return section
+
+
+def _check_datasets(section: dict[str, Any], path: Path) -> None:
+    """A data set's results have a folder beside those of all data sets together."""
+    for name in section:
+        if name in NO_DATASET:
+            others = ", ".join(NO_DATASET)
+            raise InputError(f"{path}: datasets: {others} are other folders of reports/, got {name!r}")
 
 
 def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:

@@ -5,7 +5,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 LOCKS = (Path("dvc.lock"), Path("textbook/dvc.lock"))
 RWLOCK = Path(".dvc/tmp/rwlock")
-CLAIMS = Path("claims.yaml")
+TEXTBOOK = Path("textbook/textbook.yaml")
 LEDGER = Path("reports/claims.json")
 CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
@@ -15,6 +15,7 @@ METRICS = Path("reports/metrics.json")
 README = Path("README.md")
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", ".cache")
+NO_DATASET = ("figures", "plots", "textbook")  # folders of reports/ that belong to no data set
 REWRITTEN = (README,)  # files outside of these folders that the project writes itself
 
 
@@ -95,16 +96,16 @@ def journal_file(dataset: str) -> Path:
     return Path("studies") / f"{dataset}.journal"
 
 
-def measured_file(topic: str, experiment: str, dataset: str) -> Path:
-    """Where `claims` puts what an experiment measured on a data set."""
-    return Path("claims") / topic / experiment / f"{dataset}.safetensors"
+def topic_file(topic: str) -> Path:
+    """Where a topic's claims and experiments are declared."""
+    return TEXTBOOK.with_name(f"{topic}.yaml")
 
 
 def claims_file(topic: str) -> Path:
-    """Where `claims` puts what it found of a topic's sentences."""
+    """Where `topic` puts the verdicts on a topic's claims."""
     return Path("claims") / f"{topic}.json"
 
 
 def claim_figure_file(name: str) -> Path:
     """Where `ledger` puts a claim's figure."""
-    return Path("reports/claims") / name
+    return Path("reports/textbook") / name

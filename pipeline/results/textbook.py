@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from pydantic import Field
 
-from pipeline.core.strict_model import OmitDefault
 from pipeline.results.record import Level, Record
 
 ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
@@ -23,6 +24,12 @@ class VerdictCounts(Record):
     supported: int
     refuted: int
     inconclusive: int
+
+    @classmethod
+    def of(cls, verdicts: Iterable[ClaimVerdict]) -> VerdictCounts:
+        """The counts of these verdicts."""
+        counts = Counter(verdicts)
+        return cls(**{verdict: counts[verdict] for verdict in VERDICTS})
 
 
 class EffectCell(Record):
@@ -95,12 +102,9 @@ class FigureAxes(Record):
 
 
 class ClaimResult(Record):
-    """A sentence of the textbook with its verdict, effects, exact checks and figure.
+    """A sentence of the textbook with its verdict, effects, exact checks and figure."""
 
-    The table of one topic names it once, and its claims have none of their own.
-    """
-
-    topic: Annotated[str, OmitDefault()] = ""
+    topic: str
     id: str
     sentence: str
     source: str
@@ -116,11 +120,9 @@ class ClaimResult(Record):
     axes: tuple[FigureAxes, ...] = Field(alias="panels")
 
 
-class AuditRow(Record):
-    """How an estimator of calibration does on the lab's own networks, with test sets of one size."""
+class EstimatorRow(Record):
+    """How an estimator of calibration does on some networks, with test sets of one size."""
 
-    dataset: str
-    cell: str
     part: Literal["network", "study"]
     estimator: str
     rows: int
@@ -134,6 +136,13 @@ class AuditRow(Record):
     coverage_low: float | None
     coverage_high: float | None
     within: bool | None
+
+
+class AuditRow(EstimatorRow):
+    """The same of a cell's networks on a data set."""
+
+    dataset: str
+    cell: str
 
 
 class TopicResults(Record):
@@ -152,3 +161,14 @@ class TextbookResults(Record):
     counts: VerdictCounts
     claims: tuple[ClaimResult, ...]
     audit: tuple[AuditRow, ...]
+
+    @classmethod
+    def join(cls, topics: Sequence[TopicResults]) -> TextbookResults:
+        """The claims of all topics, in this order."""
+        claims = tuple(claim for topic in topics for claim in topic.claims)
+        return cls(
+            seeds=max(topic.seeds for topic in topics),
+            counts=VerdictCounts.of(claim.verdict for claim in claims),
+            claims=claims,
+            audit=tuple(row for topic in topics for row in topic.audit),
+        )

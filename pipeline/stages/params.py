@@ -1,4 +1,4 @@
-"""The command `params`: explain every key of params.yaml and claims.yaml."""
+"""The command `params`: explain every key of params.yaml and the textbook's files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.params import explain_params
 from pipeline.core.paths import (
-    CLAIMS,
     PARAMS,
 )
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def params() -> str:
-    """Every key of params.yaml and claims.yaml: meaning and default."""
+    """Every key of params.yaml and the textbook's files: meaning and default."""
     from pipeline.config.textbook import explain_textbook  # noqa: PLC0415
 
-    return f"{PARAMS}\n\n{explain_params()}\n\n\n{CLAIMS}\n\n{explain_textbook()}"
+    return f"{PARAMS}\n\n{explain_params()}\n\n\n{explain_textbook()}"

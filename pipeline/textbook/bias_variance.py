@@ -1,4 +1,4 @@
-"""Is a loss high because networks are wrong on average, or because they differ with their training sets?
+"""Bias and variance of a loss: how wrong networks are on average, and how they differ with their training sets.
 
 N networks, each trained on a set of its own, predict the same rows, whose true class probabilities are known.
 """
@@ -113,7 +113,7 @@ def _parts(
         block = np.moveaxis(predictions[:, start : start + size], -1, 0).astype(np.float64, order="C")
         block[~np.isfinite(block)] = np.nan
         truth = np.ascontiguousarray(posterior[start : start + size].T)[:, None]
-        sums += np.array([np.sum(found, axis=-1) for found in function(block, truth)])
+        sums += np.array([np.sum(values, axis=-1) for values in function(block, truth)])
     loss, variance, plug_in = sums / rows
     lowest, spread = float(mean(noise)), float(mean(plug_in))
     return Parts(loss - lowest - variance, variance, lowest, (float(mean(loss)) - lowest - spread, spread))

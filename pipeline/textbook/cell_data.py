@@ -1,17 +1,20 @@
-"""What do the rows of a cell look like? Fewer of them, wrong labels in training, noise on the test inputs."""
+"""The rows of a cell: fewer of them, wrong labels in training, noise on the test inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.textbook import Cell
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset, SeedData
 from pipeline.data.storage import seed_data
+
+if TYPE_CHECKING:
+    from pipeline.config.claims import Cell
 
 
 def noisy(sigma: float) -> str:

@@ -1,10 +1,10 @@
-"""Everything that is measured on what a cell's networks predict: scores under every condition, bias and variance."""
+"""Metrics of a cell: scores of its predictions under every condition, bias and variance, and statistics of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,31 @@ from numpy.typing import NDArray
 from pipeline.calibration.label_smoothing import desmooth, smoothing_error
 from pipeline.core.determinism import require_pinned
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.storage import SPLITS
+from pipeline.data.dataset import Dataset, SeedData, overlapping
+from pipeline.data.storage import SPLITS, test_posterior
+from pipeline.evaluation.members import test_groups
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
 from pipeline.metrics.probabilities import log_softmax
+from pipeline.textbook import weight_statistics
 from pipeline.textbook.bias_variance import brier_parts, log_loss_parts
+from pipeline.training.member import Fitted
+
+if TYPE_CHECKING:
+    from pipeline.config.claims import Cell, Experiment
 
 Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.floating[Any]]
+Data = Mapping[int, SeedData]
 DESMOOTHED = "desmoothed"
 LOG_LOSSES = ("nll", "refinement", "calibration", "excess_kl")
 UNCHECKED = "ece_p"  # it needs many resamples, and no claim is about a p value
+GRADIENT_ROWS = 256  # validation rows, at most, over which the gradient by inputs is averaged
+SAMPLED_ROWS = 1000  # test rows, at most, for which dropout masks are sampled
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     """What a cell's members predict, and the truth.
 
     Attributes:
@@ -37,14 +48,44 @@ class Predicted:
         label_smoothing: that the members were trained with.
     """
 
-    logits: Mapping[str, NDArray[np.floating[Any]]]
+    logits: Mapping[str, Floats]
     labels: Mapping[str, NDArray[np.int64]]
     posterior: NDArray[np.float64] | None
     groups: NDArray[np.int64] | None
     label_smoothing: float
 
 
-def measure(predicted: Predicted) -> Arrays:
+def member_statistics(cell: Cell, fitted: Fitted, data: Data, experiment: Experiment) -> Arrays:
+    """`history/<metric>` (seed, epoch), the epoch that was kept, and statistics of the weights, (seed,) each."""
+    arrays: Arrays = {"score/kept/epoch": fitted.epochs.astype(np.float64)}
+    if experiment.history:
+        arrays |= {f"history/{name}": values for name, values in fitted.history.items()}
+    if experiment.weights:
+        inputs = np.stack([each.features["validation"][:GRADIENT_ROWS] for each in data.values()])
+        network = (cell.point, inputs.shape[-1], data[0].classes, fitted.weights)
+        arrays["score/weights/norm"] = weight_statistics.weight_norms(*network)
+        arrays["score/validation/input_gradient"] = weight_statistics.input_gradient(*network, inputs)
+    return arrays
+
+
+def predictions_of(cell: Cell, fitted: Fitted, data: Data, experiment: Experiment, dataset: Dataset) -> Predictions:
+    """What a cell's members predict, those of the mean over dropout masks included where the experiment wants them."""
+    seeds = list(data)
+    logits: dict[str, Floats] = dict(fitted.logits)
+    if experiment.samples and cell.dropout:
+        logits["scaled"] = fitted.logits["test"][:, :SAMPLED_ROWS]
+        logits["sampled"] = _sampled(cell, fitted, data, experiment.samples)
+    posterior = None if overlapping(dataset.splits) else test_posterior(dataset, seeds[:1])
+    return Predictions(
+        logits=logits,
+        labels={split: np.stack([each.labels[split] for each in data.values()]) for split in SPLITS},
+        posterior=None if posterior is None else posterior[0],
+        groups=test_groups(dataset, seeds),
+        label_smoothing=cell.label_smoothing,
+    )
+
+
+def prediction_scores(predictions: Predictions) -> Arrays:
     """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell, all metrics that are not `costly`.
 
     Test metrics are there for every condition, `test~0.5/nll` for example. Where label smoothing was on, the condition
@@ -56,26 +97,25 @@ def measure(predicted: Predicted) -> Arrays:
         InputError: the environment is not pinned.
     """
     require_pinned()
-    test, posterior = predicted.logits["test"], predicted.posterior
+    test, posterior = predictions.logits["test"], predictions.posterior
     scored = score_members(
-        {split: predicted.logits[split] for split in SPLITS},
-        predicted.labels,
+        {split: predictions.logits[split] for split in SPLITS},
+        predictions.labels,
         None if posterior is None else np.broadcast_to(posterior, (len(test), *posterior.shape)),
         uniforms=resampling_uniforms(generator(0, Purpose.CALIBRATION), resamples=1, rows=test.shape[1]),
-        groups=predicted.groups,
-        conditions=_conditions(predicted),
+        groups=predictions.groups,
+        conditions=_conditions(predictions),
         costly=False,
     )
-    kinds = {"score": scored.scores, "group": scored.groups}
-    found = {
+    scores = {
         f"{kind}/{name}": values
-        for kind, named in kinds.items()
-        for name, values in named.items()
+        for kind, metrics in (("score", scored.scores), ("group", scored.groups))
+        for name, values in metrics.items()
         if not name.endswith(UNCHECKED) and not _meaningless(name)
     }
     if posterior is not None:
-        found |= _against_truth(test, posterior, predicted.label_smoothing)
-    return found
+        scores |= _against_truth(test, posterior, predictions.label_smoothing)
+    return scores
 
 
 def as_logits(probs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,10 +124,19 @@ def as_logits(probs: NDArray[np.float64]) -> NDArray[np.float64]:
     return logits
 
 
-def _conditions(predicted: Predicted) -> dict[str, NDArray[np.floating[Any]]]:
-    conditions = {name: values for name, values in predicted.logits.items() if name not in SPLITS}
-    if predicted.label_smoothing:
-        probs = desmooth(np.exp(log_softmax(predicted.logits["test"])), predicted.label_smoothing)
+def _sampled(cell: Cell, fitted: Fitted, data: Data, samples: int) -> NDArray[np.float64]:
+    """Logits of the mean over dropout masks, of the first test rows."""
+    inputs = np.stack([each.features["test"][:SAMPLED_ROWS] for each in data.values()])
+    classes = data[0].classes
+    return as_logits(
+        weight_statistics.monte_carlo(cell.point, list(data), fitted.weights, inputs, samples=samples, classes=classes)
+    )
+
+
+def _conditions(predictions: Predictions) -> dict[str, Floats]:
+    conditions = {name: values for name, values in predictions.logits.items() if name not in SPLITS}
+    if predictions.label_smoothing:
+        probs = desmooth(np.exp(log_softmax(predictions.logits["test"])), predictions.label_smoothing)
         conditions[DESMOOTHED] = as_logits(probs)
     return conditions
 
@@ -98,8 +147,9 @@ def _meaningless(name: str) -> bool:
     return stage.startswith(DESMOOTHED) and (stage != DESMOOTHED or metric in LOG_LOSSES)
 
 
-def _against_truth(logits: NDArray[np.floating[Any]], posterior: NDArray[np.float64], epsilon: float) -> Arrays:
+def _against_truth(logits: Floats, posterior: NDArray[np.float64], epsilon: float) -> Arrays:
     log_probs = np.ascontiguousarray(log_softmax(logits))
     parts = {"nll": log_loss_parts(log_probs, posterior), "brier": brier_parts(np.exp(log_probs), posterior)}
-    found = {f"score/{of}/{loss}": getattr(part, of) for loss, part in parts.items() for of in ("bias", "variance")}
-    return found | {"score/theory/smoothing_error": np.full(len(logits), smoothing_error(posterior, epsilon))}
+    arrays = {f"score/bias/{loss}": part.bias for loss, part in parts.items()}
+    arrays |= {f"score/variance/{loss}": part.variance for loss, part in parts.items()}
+    return arrays | {"score/theory/smoothing_error": np.full(len(logits), smoothing_error(posterior, epsilon))}

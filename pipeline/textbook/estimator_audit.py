@@ -1,12 +1,12 @@
-"""Can the estimators of calibration be trusted? They are tried on the lab's own networks, where the truth is known.
+"""An audit of the estimators of calibration error, on the study's own networks, where the truth is known.
 
 A pool of rows with known posterior is taken for the population. Test sets are drawn from it with replacement, labels
-from the posterior, and what each estimator says is compared with its truth on the whole pool.
+from the posterior, and each estimate is compared with its truth on the whole pool.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -18,24 +18,32 @@ from pipeline.metrics.calibration_error import binned_error, debiased_error
 from pipeline.metrics.probabilities import Floats, checked_probabilities
 from pipeline.metrics.ranking import Ranked
 from pipeline.results.reliability import wilson
-from pipeline.results.textbook import ENOUGH
+from pipeline.results.textbook import ENOUGH, EstimatorRow
 from pipeline.statistics.intervals import mean_interval
 from pipeline.statistics.shared_rows import measured_or, measured_widening
 from pipeline.textbook.estimators import ESTIMATORS, estimates, of_groups, truths
 
-Row = dict[str, Any]
 BOOTSTRAPPED = {"debiased": "normal bootstrap", "ece": "percentile bootstrap"}  # intervals of one network
 SIZES: Mapping[int, int] = {200: 60, 1000: 40, 4000: 30, 20_000: 10}  # rows of a test set: test sets drawn
 STUDIES = 20  # sets of networks drawn for each test set
 BOOTSTRAP_NETWORKS, RESAMPLES = 4, 100
 FEWEST_NETWORKS = 2
-_UNKNOWN: Row = {"interval": "", **dict.fromkeys(("coverage", "coverage_low", "coverage_high", "within"))}
 _Z = 1.959963984540054  # 97.5% quantile of the normal distribution
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """The share of intervals that hold the truth, and its own 95% interval; None where there are no intervals."""
+
+    interval: str = ""
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Simulated:
-    """What one test set of n rows says, of all S networks or of studies of S networks drawn from them.
+    """The estimates from one test set of n rows, of all S networks or of studies of S networks drawn from them.
 
     Attributes:
         estimates: `(E, S)` of every estimator.
@@ -52,7 +60,7 @@ class Simulated:
 
 def audit(
     logits: ArrayLike, posterior: ArrayLike, *, seed: int, jobs: int, sizes: Mapping[int, int] = SIZES
-) -> list[Row]:
+) -> list[EstimatorRow]:
     """Try every estimator on networks that were trained, for test sets of several sizes.
 
     Args:
@@ -74,8 +82,8 @@ def audit(
         wanted = [
             (n, generator(seed, Purpose.BOOTSTRAP, n << 20 | i)) for n, sets in sizes.items() for i in range(sets)
         ]
-        found = workers(delayed(simulate)(networks, q, truth=truth, rows=n, draws=draws) for n, draws in wanted)
-    by_size = {n: [one for one, (rows, _) in zip(found, wanted, strict=True) if rows == n] for n in sizes}
+        results = workers(delayed(simulate)(networks, q, truth=truth, rows=n, draws=draws) for n, draws in wanted)
+    by_size = {n: [each for each, (rows, _) in zip(results, wanted, strict=True) if rows == n] for n in sizes}
     return [
         row
         for function in (network_rows, study_rows)
@@ -84,8 +92,8 @@ def audit(
     ]
 
 
-def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[Row]:
-    """How far is one network's estimate from its truth, with test sets of this many rows?
+def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[EstimatorRow]:
+    """How far one network's estimate is from its truth, with test sets of this many rows.
 
     Args:
         simulated: Two or more test sets.
@@ -99,25 +107,25 @@ def network_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) ->
         percentiles for ece, "" and None for the rest; `coverage_low` and `coverage_high`, the 95% Wilson interval of
         the coverage; `within`, whether the coverage is in 93%-98%.
     """
-    said = np.stack([one.estimates for one in simulated])
-    hits = np.stack([one.bootstrap_hits for one in simulated], axis=1)
-    covered = {name: _coverage(own, interval=BOOTSTRAPPED[name]) for name, own in zip(BOOTSTRAPPED, hits, strict=True)}
+    values = np.stack([each.estimates for each in simulated])
+    hits = np.stack([each.bootstrap_hits for each in simulated], axis=1)
+    covered = {name: _coverage(of, interval=BOOTSTRAPPED[name]) for name, of in zip(BOOTSTRAPPED, hits, strict=True)}
     return _rows(
         "network",
         rows,
         truth=truth,
-        means=np.mean(said, axis=(0, 2)),
-        sd=np.sqrt(np.mean(np.var(said, axis=0, ddof=1), axis=-1)),
-        coverages=[covered.get(name, _UNKNOWN) for name in ESTIMATORS],
+        means=np.mean(values, axis=(0, 2)),
+        sd=np.sqrt(np.mean(np.var(values, axis=0, ddof=1), axis=-1)),
+        coverages=[covered.get(name, Coverage()) for name in ESTIMATORS],
     )
 
 
-def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[Row]:
-    """Does the lab's t interval over networks that share a test set hold the networks' mean truth?
+def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> list[EstimatorRow]:
+    """How often the study's t interval over networks that share a test set holds the networks' mean truth.
 
     A study is S networks drawn with replacement, and the test set, whose noise widens the interval as groups of its
-    rows show it (`overlap.measured_widening`). Coverage falls where the estimator's bias is not small beside that, and
-    for what has no groups, the calibration loss and CORP's miscalibration: their intervals know the scatter over
+    rows show it (`shared_rows.measured_widening`). Coverage falls where the estimator's bias is not small beside that,
+    and for what has no groups, the calibration loss and CORP's miscalibration: their intervals know the scatter over
     networks alone.
 
     Args:
@@ -128,22 +136,22 @@ def study_rows(simulated: Sequence[Simulated], truth: Floats, *, rows: int) -> l
     Returns:
         Rows as those of `network_rows`: `part` "study", `mean`, `bias` and `sd` those of the study's mean.
     """
-    means = np.stack([one.study_means for one in simulated], axis=1)
-    hits = np.stack([one.study_hits for one in simulated], axis=1)
+    means = np.stack([each.study_means for each in simulated], axis=1)
+    hits = np.stack([each.study_hits for each in simulated], axis=1)
     return _rows(
         "study",
         rows,
         truth=truth,
         means=np.mean(means, axis=(1, 2)),
         sd=np.std(means, axis=(1, 2)),
-        coverages=[_coverage(each, interval="Student t over networks, widened for their test rows") for each in hits],
+        coverages=[_coverage(of, interval="Student t over networks, widened for their test rows") for of in hits],
     )
 
 
 def simulate(
     networks: NDArray[np.floating[Any]], posterior: Floats, *, truth: Floats, rows: int, draws: np.random.Generator
 ) -> Simulated:
-    """Draw a test set from the pool, and see what is said of it.
+    """Draw a test set from the pool, and apply every estimator to it.
 
     Args:
         networks: `(S, pool, K)` finite logits.
@@ -159,16 +167,16 @@ def simulate(
     S = len(networks)
     chosen = draws.integers(0, len(posterior), size=rows)
     labels = _drawn(posterior[chosen], draws.random(rows))
-    found, ranked = estimates(networks[:, chosen], np.broadcast_to(labels, (S, rows)))
+    estimated, ranked = estimates(networks[:, chosen], np.broadcast_to(labels, (S, rows)))
     studies = draws.integers(0, S, size=(STUDIES, S))
-    values, groups = found[:, studies], of_groups(networks[:, chosen], labels)[:, studies]
+    values, groups = estimated[:, studies], of_groups(networks[:, chosen], labels)[:, studies]
     intervals = mean_interval(values, widening=measured_or(0.0, measured_widening(values, groups, rho=0.0)))
     center = np.mean(truth, axis=-1)[:, None]
     hits = (intervals.low <= center) & (center <= intervals.high)
     some = draws.permutation(S)[:BOOTSTRAP_NETWORKS]
     resamples = np.sort(draws.integers(0, rows, size=(RESAMPLES, rows)), axis=-1)
     boots = [_bootstrap(Ranked(ranked.confidence[i], ranked.correct[i]), resamples, truth=truth[:, i]) for i in some]
-    return Simulated(found, intervals.mean, hits.astype(np.float64), np.stack(boots, axis=-1))
+    return Simulated(estimated, intervals.mean, hits.astype(np.float64), np.stack(boots, axis=-1))
 
 
 def _bootstrap(ranked: Ranked, resamples: NDArray[np.int64], *, truth: Floats) -> Floats:
@@ -186,24 +194,44 @@ def _drawn(posterior: Floats, uniforms: Floats) -> NDArray[np.int64]:
     return below
 
 
-def _rows(part: str, rows: int, *, truth: Floats, means: Floats, sd: Floats, coverages: Sequence[Row]) -> list[Row]:
-    head = {"part": part, "rows": rows, "networks": truth.shape[-1]}
+def _rows(
+    part: Literal["network", "study"],
+    rows: int,
+    *,
+    truth: Floats,
+    means: Floats,
+    sd: Floats,
+    coverages: Sequence[Coverage],
+) -> list[EstimatorRow]:
     numbers = zip(np.mean(truth, axis=-1).tolist(), means.tolist(), sd.tolist(), strict=True)
     return [
-        {**head, "estimator": name, "truth": true, "mean": said, "bias": said - true, "sd": scatter, **coverage}
-        for name, (true, said, scatter), coverage in zip(ESTIMATORS, numbers, coverages, strict=True)
+        EstimatorRow(
+            part=part,
+            estimator=name,
+            rows=rows,
+            networks=truth.shape[-1],
+            truth=true,
+            mean=mean,
+            bias=mean - true,
+            sd=scatter,
+            interval=covered.interval,
+            coverage=covered.share,
+            coverage_low=covered.low,
+            coverage_high=covered.high,
+            within=None if covered.share is None else ENOUGH[0] <= covered.share <= ENOUGH[1],
+        )
+        for name, (true, mean, scatter), covered in zip(ESTIMATORS, numbers, coverages, strict=True)
     ]
 
 
-def _coverage(hits: Floats, *, interval: str) -> Row:
+def _coverage(hits: Floats, *, interval: str) -> Coverage:
     """Share of hits `(T, m)` of m trials at each of T test sets, with its Wilson interval.
 
     Trials at one test set are alike, so it counts them as `_trials` independent ones.
     """
     share = np.asarray(np.mean(hits))
     low, high = (float(end) for end in wilson(share, np.asarray(_trials(hits))))
-    found = {"interval": interval, "coverage": float(share), "coverage_low": low, "coverage_high": high}
-    return {**found, "within": bool(ENOUGH[0] <= share <= ENOUGH[1])}
+    return Coverage(interval, float(share), low, high)
 
 
 def _trials(hits: Floats) -> float:

@@ -1,46 +1,66 @@
-"""What an experiment has measured on a data set, and how much wider its intervals must be."""
+"""The scores of an experiment's cells on a data set, and how much wider their intervals must be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
+from pipeline.data.dataset import Dataset, overlapping
+from pipeline.statistics import shared_rows
 from pipeline.statistics.intervals import Widening
-from pipeline.statistics.shared_rows import Overlap, SplitSizes
+from pipeline.statistics.shared_rows import Overlap
 
 TESTED = ("test~", "scaled", "sampled", "desmoothed")  # conditions of the test rows, which have their correction
 STEM = "test"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What an experiment's cells measured on one data set.
+class SplitSizes(shared_rows.SplitSizes):
+    """A data set's name, rows in each part of a split, and whether seeds share training or validation rows."""
+
+    name: str
+
+    @classmethod
+    def of(cls, name: str, dataset: Dataset) -> SplitSizes:
+        """Those of a data set."""
+        parts = (dataset.splits.train, dataset.splits.validation, dataset.splits.test)
+        return cls(*(part.shape[1] for part in parts), overlapping=overlapping(dataset.splits), name=name)
+
+    def training_on(self, rows: int) -> SplitSizes:
+        """The sizes where so many training rows are used: the others stand idle with the test's."""
+        idle = max(self.train - rows, 0)
+        return replace(self, train=self.train - idle, test=self.test + idle)
+
+
+@dataclass(frozen=True)
+class ExperimentScores:
+    """What an experiment's cells scored on one data set.
 
     Attributes:
         arrays: as `pipeline.textbook.experiments.run` gives them.
-        dataset: description with `name`, `overlapping`, and the row counts `train`, `validation`, `test`.
+        dataset: its name and sizes.
     """
 
     arrays: Mapping[str, NDArray[Any]]
-    dataset: Mapping[str, Any]
+    dataset: SplitSizes
 
-    def of(self, metric: str) -> NDArray[np.float64]:
+    def metric(self, metric: str) -> NDArray[np.float64]:
         """A metric (cell, seed).
 
         Raises:
-            InputError: nothing of that name was measured.
+            InputError: there is none of that name.
         """
         name, _, epoch = metric.partition("@")
         if epoch:
             return self._at(name, int(epoch) if epoch.isdecimal() else -1, metric)
         if f"score/{name}" not in self.arrays:
             known = ", ".join(key.removeprefix("score/") for key in self.arrays if key.startswith("score/"))
-            raise InputError(f"{self.dataset['name']}: metric must be one of {known}, got {metric!r}")
+            raise InputError(f"{self.dataset.name}: metric must be one of {known}, got {metric!r}")
         values: NDArray[np.float64] = self.arrays[f"score/{name}"]
         return values
 
@@ -53,19 +73,19 @@ class Measured:
         curves = self.curves(name)
         if epoch not in epochs or curves is None:
             known = ", ".join(map(str, epochs)) or "none: history is not true"
-            raise InputError(f"{metric!r}: must be a measure @ one of the epochs measured ({known})")
+            raise InputError(f"{metric!r}: must be a metric @ one of the epochs of the history ({known})")
         return curves[..., epochs.index(epoch)]
 
     def curves(self, name: str) -> NDArray[np.float64] | None:
-        """A measure (cell, seed, epoch); of a gap, validation minus train."""
-        split, _, measure = name.partition("/")
+        """The history of a metric (cell, seed, epoch); of a gap, validation minus train."""
+        split, _, metric = name.partition("/")
         if split == "gap":
-            ends = [self.arrays.get(f"history/{one}/{measure}") for one in ("validation", "train")]
+            ends = [self.arrays.get(f"history/{part}/{metric}") for part in ("validation", "train")]
             return None if ends[0] is None or ends[1] is None else np.asarray(ends[0] - ends[1])
         return self.arrays.get(f"history/{name}")
 
     def has(self, metric: str) -> bool:
-        """Whether it was measured, for one cell at least."""
+        """Whether one cell at least has it."""
         return "@" in metric or bool(np.isfinite(self.arrays.get(f"score/{metric}", np.nan)).any())
 
 
@@ -73,28 +93,27 @@ def widening(
     metric: str,
     values: NDArray[np.float64],
     groups: NDArray[np.float64] | None,
-    one: Measured,
+    dataset: SplitSizes,
     *,
-    rows: int,
     selecting: bool,
 ) -> Widening:
     """Of lines of values (line, seed): see `pipeline.statistics.shared_rows`.
 
-    Training rows are shared where seeds resplit one pool; test rows always are, and what that adds is measured by the
-    groups (line, seed, group) of the metrics that have them.
+    Training rows are shared where seeds resplit one pool; test rows always are, and what that adds is estimated from
+    the groups (line, seed, group) of the metrics that have them.
+
+    Args:
+        metric: its name, which says the rows it is computed on.
+        values: of the metric.
+        groups: the metric of groups of test rows, where it has them.
+        dataset: its sizes, with the training rows that are used.
+        selecting: whether validation rows choose among cells or epochs.
     """
     name, at, _ = metric.partition("@")
     if at:
-        name = name.replace("gap", "validation", 1)  # a history is measured on validation rows
+        name = name.replace("gap", "validation", 1)  # a history is one of validation rows
     split = name.split("/")[0]
     if split.startswith(TESTED):
         name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
-    overlap = Overlap(_as_used(one.dataset, rows), {}, np.full(len(values), selecting))
+    overlap = Overlap(dataset, {}, np.full(len(values), selecting))
     return overlap.widening(name, values, groups)
-
-
-def _as_used(dataset: Mapping[str, Any], rows: int) -> SplitSizes:
-    """The sizes of a data set of whose training rows so many are used: the others stand idle with the test's."""
-    idle = max(dataset["train"] - rows, 0)
-    train, test = dataset["train"] - idle, dataset["test"] + idle
-    return SplitSizes(train, dataset["validation"], test, dataset["overlapping"])

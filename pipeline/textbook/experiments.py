@@ -1,136 +1,152 @@
-"""Train the cells of an experiment on one data set, and measure everything that a claim may ask of them."""
+"""Experiments: the cells of one, trained and scored on a data set; what the memo holds is not done again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from pipeline.config.textbook import Cell, Experiment
-from pipeline.data.dataset import Dataset, SeedData, overlapping
-from pipeline.data.storage import SPLITS, test_posterior
-from pipeline.evaluation.members import test_groups
-from pipeline.textbook import weight_statistics
-from pipeline.textbook.cell_data import cell_data
-from pipeline.textbook.cell_metrics import Predicted, as_logits, measure
+from pipeline.config.claims import Cell, Experiment
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.memo import recall, remember
+from pipeline.core.progress import progress
+from pipeline.data.dataset import overlapping
+from pipeline.data.storage import test_posterior
+from pipeline.results.textbook import AuditRow, EstimatorRow
+from pipeline.textbook.array_bytes import arrays_of, bytes_of
+from pipeline.textbook.cell_metrics import Predictions, member_statistics, prediction_scores, predictions_of
+from pipeline.textbook.cell_training import SeedSplits, Training, train, training_of
 from pipeline.textbook.estimator_audit import audit
-from pipeline.training.fit import Tick, fit
-from pipeline.training.member import Fitted, Member, history_epochs
+from pipeline.training.fit import Tick
+from pipeline.training.member import Fitted, history_epochs
 
 Arrays = dict[str, NDArray[Any]]
-Data = Mapping[int, SeedData]
-PROBED = 256  # validation rows, at most, over which the gradient by inputs is averaged
-SAMPLED = 1000  # test rows, at most, for which dropout masks are sampled
+TOGETHER = 4  # cells that are fitted, scored and remembered together: an interruption loses no more
+_AUDIT = TypeAdapter(tuple[EstimatorRow, ...])
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What an experiment found on a data set.
+
+    Attributes:
+        arrays: `score/<metric>` (cell, seed), `group/<metric>` (cell, seed, group) of test rows, `history/<metric>`
+            (cell, seed, epoch) and `epoch` where there is a history; all NaN where a cell has none.
+        audit: how the estimators of calibration do on each cell's networks; empty unless the experiment asks for it.
+        scored: how many cells were scored now, the rest being recalled.
+    """
+
+    arrays: Arrays
+    audit: tuple[AuditRow, ...]
+    scored: int
+
+
+@dataclass(frozen=True)
+class _Run:
+    """An experiment on a data set, and how its cells are trained."""
+
+    experiment: Experiment
+    splits: SeedSplits
+    trainings: Sequence[Training]
+    jobs: int
+
+    def scores_key(self, training: Training) -> str:
+        wanted = [self.experiment.history, self.experiment.weights, self.experiment.samples]
+        return fingerprint("scores", training.fingerprint(self.splits), wanted, code=["textbook.cell_metrics"])
+
+    def audit_key(self, training: Training) -> str:
+        return fingerprint("audit", training.fingerprint(self.splits), code=["textbook.estimator_audit"])
 
 
 def run(
-    experiment: Experiment, dataset: Dataset, *, seeds: int, jobs: int, tick: Tick | None = None
-) -> tuple[Arrays, list[dict[str, Any]]]:
-    """Train and measure an experiment's cells.
+    experiment: Experiment,
+    splits: SeedSplits,
+    *,
+    name: str,
+    jobs: int,
+    siblings: Sequence[Experiment] = (),
+    title: str = "experiment",
+) -> ExperimentResult:
+    """Train and score an experiment's cells.
 
     Args:
         experiment: what is trained.
-        dataset: on which rows, split for `seeds` seeds.
-        seeds: paired seeds of every cell.
+        splits: the data set, for all paired seeds.
+        name: the data set's name, for the audit.
         jobs: workers; they change no bit.
-        tick: told how many member-epochs are done.
-
-    Returns:
-        `score/<metric>` (cell, seed), `group/<metric>` (cell, seed, group) of test rows, `history/<measure>`
-        (cell, seed, epoch) and `epoch` where there is a history, all NaN where a cell has none; rows of the audit.
+        siblings: other experiments on the same data: a cell is trained once, with all outputs that one of them wants.
+        title: what the progress bar says.
     """
-    labels, cells = list(experiment.cells), list(experiment.cells.values())
-    fitted = sorted(_fitted(experiment, dataset, seeds=seeds, jobs=jobs, tick=tick), key=itemgetter(0))
-    probing = (delayed(_probed)(cells[place], found, data, experiment, dataset) for place, found, data in fitted)
-    told, predicted = zip(*Parallel(n_jobs=jobs, backend="threading")(probing), strict=True)
-    scored = Parallel(n_jobs=min(jobs, len(cells)))(delayed(measure)(one) for one in predicted)
-    arrays = _stacked([{**own, **scores} for own, scores in zip(told, scored, strict=True)])
+    trainings = [training_of(cell, experiment, siblings) for cell in experiment.cells.values()]
+    plan = _Run(experiment, splits, trainings, jobs)
+    cells, scored = _scores(plan, title)
+    arrays = _stacked(cells)
     if experiment.history:
-        arrays["epoch"] = history_epochs(cells[0].epochs)
-    audited = [
-        {"cell": label, **row}
-        for label, one in zip(labels, predicted, strict=True)
-        if experiment.audit and one.posterior is not None
-        for row in audit(one.logits["test"], one.posterior, seed=0, jobs=jobs)
-    ]
-    return arrays, audited
+        arrays["epoch"] = history_epochs(trainings[0].cell.epochs)
+    return ExperimentResult(arrays, tuple(_audits(plan, name)) if experiment.audit else (), scored)
 
 
-def epochs_of(experiment: Experiment, *, seeds: int) -> int:
-    """How many member-epochs an experiment trains on a data set."""
-    return sum(cell.epochs for cell in experiment.cells.values()) * seeds
+def _scores(plan: _Run, title: str) -> tuple[list[Arrays], int]:
+    """The arrays of every cell, and how many cells were not in the memo."""
+    keys = [plan.scores_key(training) for training in plan.trainings]
+    payloads = [recall(key) for key in keys]
+    arrays = {place: arrays_of(payload) for place, payload in enumerate(payloads) if payload is not None}
+    missing = [place for place in range(len(keys)) if place not in arrays]
+    epochs = sum(plan.trainings[place].cell.epochs for place in missing) * plan.splits.seeds
+    with progress(title, epochs, "epochs") as tick:
+        for places in _batches(missing, plan.trainings):
+            batch = [plan.trainings[place] for place in places]
+            for place, scores in zip(places, _score(plan, batch, tick), strict=True):
+                remember(keys[place], bytes_of(scores))
+                arrays[place] = scores
+    return [arrays[place] for place in range(len(keys))], len(missing)
 
 
-def _fitted(
-    experiment: Experiment, dataset: Dataset, *, seeds: int, jobs: int, tick: Tick | None
-) -> Iterator[tuple[int, Fitted, Data]]:
-    """Each cell's members and their data; cells that train on the same rows are fitted together."""
-    cells = list(experiment.cells.values())
-    order = sorted(range(len(cells)), key=lambda place: _rows(cells[place]))
-    for _, same in groupby(order, key=lambda place: _rows(cells[place])):
-        places = list(same)
-        first = cells[places[0]]
-        data = {seed: cell_data(dataset, first, seed, input_noise=experiment.input_noise) for seed in range(seeds)}
-        groups = [[Member(cells[place].point, seed) for seed in range(seeds)] for place in places]
-        with parallel_config(backend="threading"):
-            found = fit(
-                groups, data, jobs=jobs, tick=tick, history=experiment.history, weights=experiment.needs_weights
-            )
-        yield from ((place, one, data) for place, one in zip(places, found, strict=True))
+def _batches(places: Sequence[int], trainings: Sequence[Training]) -> Iterator[list[int]]:
+    """A few cells at a time that train on the same rows."""
+    order = sorted(places, key=lambda place: trainings[place].rows)
+    for _, same in groupby(order, key=lambda place: trainings[place].rows):
+        batch = list(same)
+        yield from (batch[start : start + TOGETHER] for start in range(0, len(batch), TOGETHER))
 
 
-def _rows(cell: Cell) -> tuple[int, float]:
-    return cell.rows, cell.label_noise
+def _score(plan: _Run, trainings: Sequence[Training], tick: Tick) -> list[Arrays]:
+    """The arrays of cells that train on the same rows: networks run in threads, scores are computed by processes."""
+    data = trainings[0].data(plan.splits)
+    fitted = train(trainings, plan.splits, data, jobs=plan.jobs, tick=tick)
+
+    def evaluate(cell: Cell, members: Fitted) -> tuple[Arrays, Predictions]:
+        statistics = member_statistics(cell, members, data, plan.experiment)
+        return statistics, predictions_of(cell, members, data, plan.experiment, plan.splits.dataset)
+
+    pairs = [(training.cell, members) for training, members in zip(trainings, fitted, strict=True)]
+    threads = Parallel(n_jobs=plan.jobs, backend="threading")
+    evaluated = threads(delayed(evaluate)(*pair) for pair in pairs)
+    processes = Parallel(n_jobs=min(plan.jobs, len(pairs)))
+    scores = processes(delayed(prediction_scores)(predictions) for _, predictions in evaluated)
+    return [statistics | each for (statistics, _), each in zip(evaluated, scores, strict=True)]
 
 
-def _probed(
-    cell: Cell, fitted: Fitted, data: Data, experiment: Experiment, dataset: Dataset
-) -> tuple[Arrays, Predicted]:
-    """What training has left of a cell: the work of one thread."""
-    told = _told(cell, fitted, data, weights=experiment.weights)
-    return told, _predicted(cell, fitted, data, experiment, dataset)
-
-
-def _told(cell: Cell, fitted: Fitted, data: Data, *, weights: bool) -> Arrays:
-    """The history, the epoch that was kept, and what the weights tell."""
-    found: Arrays = {f"history/{name}": values for name, values in fitted.history.items()}
-    found["score/kept/epoch"] = fitted.epochs.astype(np.float64)
-    if weights:
-        inputs = np.stack([one.features["validation"][:PROBED] for one in data.values()])
-        of = (cell.point, inputs.shape[-1], data[0].classes, fitted.weights)
-        found["score/weights/norm"] = weight_statistics.weight_norms(*of)
-        found["score/validation/input_gradient"] = weight_statistics.input_gradient(*of, inputs)
-    return found
-
-
-def _predicted(cell: Cell, fitted: Fitted, data: Data, experiment: Experiment, dataset: Dataset) -> Predicted:
-    seeds = list(data)
-    logits: Arrays = dict(fitted.logits)
-    if experiment.samples and cell.dropout:
-        logits["scaled"] = fitted.logits["test"][:, :SAMPLED]
-        logits["sampled"] = _sampled(cell, fitted, data, experiment.samples)
-    posterior = None if overlapping(dataset.splits) else test_posterior(dataset, seeds[:1])
-    return Predicted(
-        logits=logits,
-        labels={split: np.stack([one.labels[split] for one in data.values()]) for split in SPLITS},
-        posterior=None if posterior is None else posterior[0],
-        groups=test_groups(dataset, seeds),
-        label_smoothing=cell.label_smoothing,
-    )
-
-
-def _sampled(cell: Cell, fitted: Fitted, data: Data, samples: int) -> NDArray[np.float64]:
-    """Logits of the mean over dropout masks, of the first test rows."""
-    inputs = np.stack([one.features["test"][:SAMPLED] for one in data.values()])
-    classes = data[0].classes
-    return as_logits(
-        weight_statistics.monte_carlo(cell.point, list(data), fitted.weights, inputs, samples=samples, classes=classes)
-    )
+def _audits(plan: _Run, name: str) -> Iterator[AuditRow]:
+    """The audit of every cell, where the posterior is known."""
+    posterior = None if overlapping(plan.splits.dataset.splits) else test_posterior(plan.splits.dataset, [0])
+    if posterior is None:
+        return
+    for label, training in zip(plan.experiment.cells, plan.trainings, strict=True):
+        key = plan.audit_key(training)
+        payload = recall(key)
+        if payload is None:
+            (fitted,) = train([training], plan.splits, training.data(plan.splits), jobs=plan.jobs)
+            payload = _AUDIT.dump_json(tuple(audit(fitted.logits["test"], posterior[0], seed=0, jobs=plan.jobs)))
+            remember(key, payload)
+        for row in _AUDIT.validate_json(payload):
+            yield AuditRow(dataset=name, cell=label, **row.model_dump())
 
 
 def _stacked(cells: Sequence[Arrays]) -> Arrays:

@@ -1,33 +1,136 @@
-"""What did the experiments say of each sentence? Effects, verdicts and the lines of figures, as a finished table."""
+"""The ledger: for each claim its effects with intervals, its exact checks, its verdict, and the lines of its figure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.textbook import (
+from pipeline.config.claims import (
     CHOICE,
     Claim,
     Effect,
     Experiment,
+    Levels,
     Selector,
     Topic,
     combinations_of,
     selected,
 )
-from pipeline.results.comparison import number
+from pipeline.results.record import Level, finite
+from pipeline.results.textbook import (
+    CheckResult,
+    ClaimResult,
+    ClaimVerdict,
+    EffectCell,
+    EffectResult,
+    FigureAxes,
+    VerdictCounts,
+)
 from pipeline.statistics.intervals import Widening
-from pipeline.textbook.experiment_results import Measured, widening
-from pipeline.textbook.figure_lines import Row, panels, plain
-from pipeline.textbook.verdicts import OPPOSITE, Verdict, combined, counted, judge
+from pipeline.textbook.experiment_results import ExperimentScores, widening
+from pipeline.textbook.figure_lines import figure_axes, plain
+from pipeline.textbook.verdicts import OPPOSITE, combined, judge
+
+RECIPE = ("architecture", "hidden", "rows", "optimizer", "learning_rate", "batch_size", "epochs")
+ScoresByExperiment = Mapping[str, Sequence[ExperimentScores]]
 
 
 @dataclass(frozen=True)
-class Operand:
+class TopicScores:
+    """A topic, what its experiments scored, and what its exact checks gave, by name."""
+
+    name: str
+    topic: Topic
+    scores: ScoresByExperiment
+    checks: Mapping[str, Sequence[CheckResult]]
+
+
+def claim_result(name: str, topic: TopicScores) -> ClaimResult:
+    """The verdict on a claim, with all that it stands on.
+
+    Raises:
+        InputError: an effect or a figure names a metric that there is not.
+    """
+    claim = topic.topic.claims[name]
+    comparisons = [_comparison_of(effect, claim, topic) for effect in claim.effects]
+    count = sum(len(comparison.places) for comparison in comparisons)
+    effects = tuple(_effect_result(comparison, count) for comparison in comparisons)
+    checks = tuple(check for check_name in claim.checks for check in topic.checks[check_name])
+    cells = [cell for effect in effects for cell in effect.cells]
+    exact: list[ClaimVerdict] = ["supported" if check.holds else "refuted" for check in checks]
+    verdicts = [cell.verdict for cell in cells] + exact
+    return ClaimResult(
+        topic=topic.name,
+        id=name,
+        sentence=claim.sentence,
+        source=claim.source,
+        note=claim.note,
+        quantifier=claim.quantifier,
+        verdict=combined(verdicts, [cell.strict for cell in cells] + exact, quantifier=claim.quantifier),
+        counts=VerdictCounts.of(verdicts),
+        datasets=tuple(dict.fromkeys(cell.dataset for cell in cells)),
+        seeds=max((cell.n for cell in cells), default=0),
+        recipe=_recipe([topic.topic.experiments[each] for each in dict.fromkeys(c.name for c in comparisons)]),
+        effects=effects,
+        checks=checks,
+        panels=tuple(_axes(claim, topic)),
+    )
+
+
+def _axes(claim: Claim, topic: TopicScores) -> Iterator[FigureAxes]:
+    for shows in claim.shows:
+        name = shows.experiment or claim.experiment
+        yield from figure_axes(shows, topic.topic.experiments[name], topic.scores[name])
+
+
+def _recipe(experiments: Sequence[Experiment]) -> dict[str, Level]:
+    """What all cells of some experiments have in common."""
+    cells = [cell for experiment in experiments for cell in experiment.cells.values()]
+    values = {field: {plain(getattr(cell, field)) for cell in cells} for field in RECIPE}
+    return {field: levels.pop() for field, levels in values.items() if len(levels) == 1}
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """An effect, and the experiment that decides it."""
+
+    effect: Effect
+    name: str
+    experiment: Experiment
+    scores: Sequence[ExperimentScores]
+
+    @property
+    def places(self) -> list[tuple[ExperimentScores, dict[str, Levels]]]:
+        """Data sets, and values of the fields in `each`."""
+        wanted = self.effect.datasets or self.experiment.datasets
+        levels = combinations_of(self.experiment, self.effect.each, "each")
+        return [(each, level) for each in self.scores if each.dataset.name in wanted for level in levels]
+
+
+def _comparison_of(effect: Effect, claim: Claim, topic: TopicScores) -> _Comparison:
+    name = effect.experiment or claim.experiment
+    return _Comparison(effect, name, topic.topic.experiments[name], topic.scores[name])
+
+
+def _effect_result(comparison: _Comparison, comparisons: int) -> EffectResult:
+    effect = comparison.effect
+    return EffectResult(
+        says=effect.says,
+        metric=effect.metric,
+        against_metric=effect.against_metric or effect.metric,
+        experiment=comparison.name,
+        direction=effect.direction,
+        least=effect.least,
+        denied=effect.denied,
+        cells=tuple(_effect_cell(comparison, *place, comparisons=comparisons) for place in comparison.places),
+    )
+
+
+@dataclass(frozen=True)
+class _Operand:
     """One side of an effect: by seed, its value, and the group values it comes from where seeds share rows."""
 
     values: NDArray[np.float64]
@@ -37,138 +140,71 @@ class Operand:
     rows: int
 
 
-RECIPE = ("architecture", "hidden", "rows", "optimizer", "learning_rate", "batch_size", "epochs")
-Found = Mapping[str, Sequence[Measured]]  # what each experiment measured, by its name
-
-
-def claim_table(claim: Claim, topic: Topic, found: Found, checks: Sequence[Row]) -> Row:
-    """A claim's verdict, its effects with intervals, its exact checks, and the lines of its figure; JSON-ready.
-
-    Raises:
-        InputError: an effect or a figure names a metric that was not measured.
-    """
-    setups = [
-        _Setup(effect, name := effect.experiment or claim.experiment, topic.experiments[name], found[name])
-        for effect in claim.effects
-    ]
-    comparisons = sum(len(setup.places) for setup in setups)
-    effects = [_effect(setup, comparisons) for setup in setups]
-    exact: list[Verdict] = ["supported" if check["holds"] else "refuted" for check in checks]
-    cells = [cell for effect in effects for cell in effect["cells"]]
-    verdicts, strict = ([cell[key] for cell in cells] + exact for key in ("verdict", "strict"))
-    return {
-        "sentence": claim.sentence,
-        "source": claim.source,
-        "note": claim.note,
-        "quantifier": claim.quantifier,
-        "verdict": combined(verdicts, strict, quantifier=claim.quantifier),
-        "counts": counted(verdicts),
-        "datasets": list(dict.fromkeys(cell["dataset"] for cell in cells)),
-        "seeds": max((cell["n"] for cell in cells), default=0),
-        "recipe": _recipe([topic.experiments[name] for name in dict.fromkeys(setup.name for setup in setups)]),
-        "effects": effects,
-        "checks": list(checks),
-        "panels": [
-            panel
-            for shows in claim.shows
-            for name in [shows.experiment or claim.experiment]
-            for panel in panels(shows, topic.experiments[name], found[name])
-        ],
-    }
-
-
-def _recipe(experiments: Sequence[Experiment]) -> Row:
-    """What all cells of some experiments have in common."""
-    cells = [cell for experiment in experiments for cell in experiment.cells.values()]
-    values = {field: {plain(getattr(cell, field)) for cell in cells} for field in RECIPE}
-    return {field: found.pop() for field, found in values.items() if len(found) == 1}
-
-
-@dataclass(frozen=True)
-class _Setup:
-    """An effect, and where it is measured."""
-
-    effect: Effect
-    name: str
-    experiment: Experiment
-    measured: Sequence[Measured]
-
-    @property
-    def places(self) -> list[tuple[Measured, dict[str, tuple[Any]]]]:
-        """Data sets, and values of the fields in `each`."""
-        wanted = self.effect.datasets or self.experiment.datasets
-        levels = combinations_of(self.experiment, self.effect.each, "each")
-        return [(one, level) for one in self.measured if one.dataset["name"] in wanted for level in levels]
-
-
-def _effect(setup: _Setup, comparisons: int) -> Row:
-    effect = setup.effect
-    return {
-        **{key: getattr(effect, key) for key in ("says", "metric", "direction", "least", "denied")},
-        "against_metric": effect.against_metric or effect.metric,
-        "experiment": setup.name,
-        "cells": [_cell(effect, setup.experiment, one, levels, comparisons) for one, levels in setup.places],
-    }
-
-
-def _cell(
-    effect: Effect, experiment: Experiment, one: Measured, levels: Mapping[str, tuple[Any]], comparisons: int
-) -> Row:
+def _effect_cell(
+    comparison: _Comparison, scores: ExperimentScores, levels: Mapping[str, Levels], *, comparisons: int
+) -> EffectCell:
     """An effect on one data set, at one value of the fields in `each`."""
-    a = _operand(effect.metric, effect.of, experiment, one, levels)
+    effect, experiment = comparison.effect, comparison.experiment
+    of = _operand(effect.metric, effect.of, experiment, scores, levels)
     if isinstance(effect.against, float):
-        b = Operand(np.full_like(a.values, effect.against), None, f"{effect.against:g}", selecting=False, rows=0)
+        fixed = np.full_like(of.values, effect.against)
+        against = _Operand(fixed, None, f"{effect.against:g}", selecting=False, rows=0)
     else:
-        b = _operand(effect.against_metric or effect.metric, effect.against, experiment, one, levels)
-    widening = _widening_of(effect, a, b, one)
-    rule: Row = {"direction": effect.direction, "least": effect.least, "widening": widening}
-    found = judge(a.values, b.values, **rule)
-    strict = judge(a.values, b.values, comparisons=comparisons, **rule).verdict
-    means = [number(float(side.values.mean())) for side in (a, b)]
-    return {
-        "dataset": one.dataset["name"],
-        "at": {field: plain(value) for field, (value,) in levels.items()},
-        "of": a.label,
-        "against": b.label,
-        "of_mean": means[0],
-        "against_mean": means[1],
-        "n": len(a.values),
-        **{key: number(getattr(found, key)) for key in ("mean", "low", "high")},
-        **{key: number(getattr(widening, key)) for key in ("inflation", "freedom")},
-        "verdict": OPPOSITE[found.verdict] if effect.denied else found.verdict,
-        "strict": OPPOSITE[strict] if effect.denied else strict,
-    }
+        against = _operand(effect.against_metric or effect.metric, effect.against, experiment, scores, levels)
+    wider = _widening(effect, of, against, scores)
+    judged, strict = (
+        judge(
+            of.values, against.values, direction=effect.direction, least=effect.least, widening=wider, comparisons=count
+        )
+        for count in (1, comparisons)
+    )
+    return EffectCell(
+        dataset=scores.dataset.name,
+        at={field: plain(value) for field, (value,) in levels.items()},
+        of=of.label,
+        against=against.label,
+        of_mean=finite(of.values.mean()),
+        against_mean=finite(against.values.mean()),
+        n=len(of.values),
+        mean=finite(judged.mean),
+        low=finite(judged.low),
+        high=finite(judged.high),
+        inflation=finite(float(wider.inflation)),
+        freedom=finite(float(wider.freedom)),
+        verdict=OPPOSITE[judged.verdict] if effect.denied else judged.verdict,
+        strict=OPPOSITE[strict.verdict] if effect.denied else strict.verdict,
+    )
 
 
 def _operand(
     metric: str,
     selectors: Sequence[Selector],
     experiment: Experiment,
-    one: Measured,
-    levels: Mapping[str, tuple[Any]],
-) -> Operand:
+    scores: ExperimentScores,
+    levels: Mapping[str, Levels],
+) -> _Operand:
     """The cell that is named; of several, for each seed the one with the best validation NLL."""
     places = selected(experiment, selectors, metric, levels)
     labels, cells = list(experiment.cells), list(experiment.cells.values())
-    values = one.of(metric)[places]
+    values = scores.metric(metric)[places]
     seeds = np.arange(values.shape[1])
-    groups = one.groups_of(metric)
-    chosen = np.argmin(one.of(CHOICE)[places], axis=0)
-    return Operand(
+    groups = scores.groups_of(metric)
+    chosen = np.argmin(scores.metric(CHOICE)[places], axis=0)
+    return _Operand(
         values=values[chosen, seeds],
         groups=None if groups is None else groups[places][chosen, seeds],
         label=labels[places[0]] if len(places) == 1 else f"best of {len(places)} on validation",
         selecting=len(places) > 1 or any(cells[place].early_stopping != "none" for place in places),
-        rows=max(cells[place].rows or one.dataset["train"] for place in places),
+        rows=max(cells[place].rows or scores.dataset.train for place in places),
     )
 
 
-def _widening_of(effect: Effect, a: Operand, b: Operand, one: Measured) -> Widening:
+def _widening(effect: Effect, of: _Operand, against: _Operand, scores: ExperimentScores) -> Widening:
     """How much wider the interval of an effect must be for rows that seeds share."""
     metrics = [effect.metric, effect.against_metric or effect.metric]
     metric = next((name for name in metrics if name.split("/")[0].endswith("_ts")), metrics[0])
-    groups = None if a.groups is None else (a.groups - (0 if b.groups is None else b.groups))[None]
-    difference = (a.values - b.values)[None]
-    rows, selecting = max(a.rows, b.rows), a.selecting or b.selecting
-    found = widening(metric, difference, groups, one, rows=rows, selecting=selecting)
-    return Widening(*(float(np.ravel(field)[0]) for field in (found.inflation, found.freedom)))
+    groups = None if of.groups is None else (of.groups - (0 if against.groups is None else against.groups))[None]
+    difference = (of.values - against.values)[None]
+    used = scores.dataset.training_on(max(of.rows, against.rows))
+    wider = widening(metric, difference, groups, used, selecting=of.selecting or against.selecting)
+    return Widening(*(float(np.ravel(field)[0]) for field in (wider.inflation, wider.freedom)))

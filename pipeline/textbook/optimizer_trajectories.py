@@ -1,6 +1,6 @@
-"""How do the lab's real networks move? A small one in training, watched, or with PyTorch's optimizer at the wheel.
+"""Trajectories of weights in training: a small network with the project's optimizers, or with PyTorch's.
 
-Network, batches and gradients are the study's own; only what watches or moves them is put in its place in the stack.
+Network, batches and gradients are those of the study; a recorder or another optimizer takes its place in the stack.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from pipeline.training.member import Member
 from pipeline.training.optimizers import Optimizer
 from pipeline.training.stack import Stack
 
-Path = NDArray[np.float64]
+Trajectory = NDArray[np.float64]
 Changes = Mapping[str, Any]
-Kind = Callable[..., torch.optim.Optimizer]
+OptimizerClass = Callable[..., torch.optim.Optimizer]
 Penalty = Callable[[Tensor], Tensor]
 
 PLAIN: Changes = {
@@ -39,7 +39,7 @@ PLAIN: Changes = {
 }
 
 
-class Watched(Workspace):
+class RecordingWorkspace(Workspace):
     """A step's passes on all rows, kept in the order of their first feature; the gradient stays 0: no weight moves."""
 
     def __init__(self, inner: Workspace) -> None:
@@ -67,17 +67,19 @@ def order_of(x: Tensor) -> Tensor:
     return x[0, :, 0].argsort()
 
 
-def two_steps(changes: Sequence[Changes], *, dtype: torch.dtype, classes: int) -> tuple[Stack, Watched, Watched]:
+def two_steps(
+    changes: Sequence[Changes], *, dtype: torch.dtype, classes: int
+) -> tuple[Stack, RecordingWorkspace, RecordingWorkspace]:
     """A stack, and what it computed in two training steps on all rows."""
-    whole = {"epochs": 2, "batch_size": 128, "hidden": (64,)}
-    stack = stack_of([{**whole, **one} for one in changes], dtype=dtype, classes=classes)
-    first, second = (_watched(stack, epoch) for epoch in range(2))
+    full_batch = {"epochs": 2, "batch_size": 128, "hidden": (64,)}
+    stack = stack_of([{**full_batch, **each} for each in changes], dtype=dtype, classes=classes)
+    first, second = (_recorded_step(stack, epoch) for epoch in range(2))
     return stack, first, second
 
 
-def _watched(stack: Stack, epoch: int) -> Watched:
+def _recorded_step(stack: Stack, epoch: int) -> RecordingWorkspace:
     inner = stack.network.workspace(stack.flat, len(stack.flat), stack.rows)
-    stack.workspaces[stack.rows] = step = Watched(inner)
+    stack.workspaces[stack.rows] = step = RecordingWorkspace(inner)
     stack.run_epoch(epoch)
     return step
 
@@ -86,38 +88,40 @@ def stack_of(changes: Sequence[Changes], *, dtype: torch.dtype = torch.float64, 
     """Members that differ in these fields, on 128 rows of a mixture, before training."""
     heed_cbwr()
     torch.set_num_threads(1)
-    points = [Point.model_validate({**PLAIN, **one}) for one in changes]
+    points = [Point.model_validate({**PLAIN, **each}) for each in changes]
     task = MixtureTask(seed=0, classes=classes, components=2, features=10, separation=4.0, label_noise=0.0)
-    drawn: Dataset = make_mixture(task, seeds=1, train=128, validation=64, test=1, name="exact")
-    return Stack([Member(point, 0) for point in points], {0: seed_data(drawn, 0)}, dtype, history=False)
+    dataset: Dataset = make_mixture(task, seeds=1, train=128, validation=64, test=1, name="exact")
+    return Stack([Member(point, 0) for point in points], {0: seed_data(dataset, 0)}, dtype, history=False)
 
 
-def paths(stack: Stack) -> list[Path]:
+def trajectories(stack: Stack) -> list[Trajectory]:
     """For each member its weights (epoch, parameter) before training and after every epoch."""
-    seen = [stack.flat.clone()]
+    weights = [stack.flat.clone()]
     for epoch in range(stack.epochs):
         stack.run_epoch(epoch)
-        seen.append(stack.flat.clone())
-    return list(torch.stack(seen, 1)[: stack.size].numpy())
+        weights.append(stack.flat.clone())
+    return list(torch.stack(weights, 1)[: stack.size].numpy())
 
 
-def parting(one: Path, other: Path) -> float:
-    """Distance between two paths where they are furthest apart, as a share of the distance travelled."""
-    apart = np.linalg.norm(one - other, axis=1).max()
-    return float(apart / np.linalg.norm(other[-1] - other[0]))
+def distance(a: Trajectory, b: Trajectory) -> float:
+    """The largest distance between two trajectories, as a share of the length from end to end of the second."""
+    largest = np.linalg.norm(a - b, axis=1).max()
+    return float(largest / np.linalg.norm(b[-1] - b[0]))
 
 
-class Theirs(Optimizer):
-    """An optimizer of PyTorch's in the place of the lab's, and a penalty in the loss that autograd derives."""
+class PytorchOptimizer(Optimizer):
+    """An optimizer of PyTorch in the place of the project's, and a penalty in the loss that autograd derives."""
 
-    def __init__(self, stack: Stack, kind: Kind, penalty: Penalty | None, **options: Any) -> None:
+    def __init__(self, stack: Stack, optimizer: OptimizerClass, penalty: Penalty | None, **options: Any) -> None:
         super().__init__()
         decayed, trained = stack.layout.decayed, stack.layout.trained
         self.weights, self.gradient, self.penalty = stack.flat[:, :decayed], stack.gradient[:, :decayed], penalty
         others = stack.flat[:, decayed:trained]
         self.weights.grad, others.grad = self.gradient, stack.gradient[:, decayed:]
         rate = stack.points[0].learning_rate
-        self.inner = kind([{"params": [self.weights]}, {"params": [others], "weight_decay": 0}], lr=rate, **options)
+        self.inner = optimizer(
+            [{"params": [self.weights]}, {"params": [others], "weight_decay": 0}], lr=rate, **options
+        )
 
     def step(self, factor: float) -> None:  # noqa: D102
         assert factor == 1
@@ -127,8 +131,10 @@ class Theirs(Optimizer):
         self.inner.step()
 
 
-def pytorch_path(kind: Kind, changes: Changes = PLAIN, *, penalty: Penalty | None = None, **options: Any) -> Path:
-    """The path of the lab's network on its batches, moved by PyTorch's optimizer."""
+def pytorch_trajectory(
+    optimizer: OptimizerClass, changes: Changes = PLAIN, *, penalty: Penalty | None = None, **options: Any
+) -> Trajectory:
+    """The trajectory of the project's network on its batches, with PyTorch's optimizer."""
     stack = stack_of([changes])
-    stack.optimizer = Theirs(stack, kind, penalty, **options)
-    return paths(stack)[0]
+    stack.optimizer = PytorchOptimizer(stack, optimizer, penalty, **options)
+    return trajectories(stack)[0]

@@ -1,19 +1,18 @@
-"""Does an effect hold, and does a sentence hold with its effects? Intervals against the smallest effect of interest."""
+"""Verdicts: on an effect by its interval and the smallest effect of interest, on a sentence by its effects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from pipeline.results.textbook import ClaimVerdict, Direction, Quantifier
 from pipeline.statistics.intervals import INDEPENDENT, Widening, paired_difference
 
 CONFIDENCE = 0.95
-Direction = Literal["lower", "higher", "same"]
-Verdict = Literal["supported", "refuted", "inconclusive"]
-OPPOSITE: dict[Verdict, Verdict] = {
+OPPOSITE: dict[ClaimVerdict, ClaimVerdict] = {
     "supported": "refuted", "refuted": "supported", "inconclusive": "inconclusive",
 }  # fmt: skip
 
@@ -24,7 +23,7 @@ class Judged(NamedTuple):
     mean: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: ClaimVerdict
 
 
 def judge(
@@ -60,12 +59,12 @@ def judge(
     """
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     other = np.broadcast_to(np.asarray(b, np.float64), a.shape)
-    found = paired_difference(np.asarray(a, np.float64), other, confidence=confidence, widening=widening)
-    mean, low, high = (float(end) for end in (found.mean, found.low, found.high))
+    interval = paired_difference(np.asarray(a, np.float64), other, confidence=confidence, widening=widening)
+    mean, low, high = (float(end) for end in (interval.mean, interval.low, interval.high))
     return Judged(mean, low, high, _verdict(mean, low, high, direction=direction, least=least))
 
 
-def _verdict(mean: float, low: float, high: float, *, direction: Direction, least: float) -> Verdict:
+def _verdict(mean: float, low: float, high: float, *, direction: Direction, least: float) -> ClaimVerdict:
     if not np.isfinite([mean, low, high]).all():
         return "inconclusive"
     if direction == "same":
@@ -76,7 +75,9 @@ def _verdict(mean: float, low: float, high: float, *, direction: Direction, leas
     return "supported" if low > 0 and mean >= least else "refuted" if high < least else "inconclusive"
 
 
-def combined(verdicts: Sequence[Verdict], strict: Sequence[Verdict], *, quantifier: Literal["all", "any"]) -> Verdict:
+def combined(
+    verdicts: Sequence[ClaimVerdict], strict: Sequence[ClaimVerdict], *, quantifier: Quantifier
+) -> ClaimVerdict:
     """The verdict on a sentence from those on its parts.
 
     One that claims `all` is supported if all parts are, and refuted by a single part: a rule has no exceptions. One
@@ -86,13 +87,8 @@ def combined(verdicts: Sequence[Verdict], strict: Sequence[Verdict], *, quantifi
     >>> combined(["supported", "refuted"], ["supported", "inconclusive"], quantifier="all")
     'inconclusive'
     """
-    whole: Verdict = "supported" if quantifier == "all" else "refuted"
+    whole: ClaimVerdict = "supported" if quantifier == "all" else "refuted"
     single = OPPOSITE[whole]
     if all(verdict == whole for verdict in verdicts):
         return whole
     return single if single in strict else "inconclusive"
-
-
-def counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many parts are supported, refuted and inconclusive."""
-    return {word: list(verdicts).count(word) for word in OPPOSITE}

@@ -1,4 +1,4 @@
-"""What do trained weights tell beside their logits? Norms, sensitivity to the inputs, and predictions under dropout.
+"""Statistics of trained weights: norms, sensitivity to the inputs, and predictions under dropout.
 
 Weights (member, size) are those of one point, a row a member, as `train.fit` gives them. Members are taken
 two by two, which changes no bit: as many as fit the cache, and a lone matrix product may take another kernel.
@@ -45,14 +45,14 @@ def input_gradient(
     """
     network = build(point, features, classes)
 
-    def of(pair: list[int]) -> NDArray[np.float64]:
+    def of_pair(pair: list[int]) -> NDArray[np.float64]:
         arrays = network.layout.views(torch.from_numpy(weights[pair]).double())
         blocks = torch.split(torch.from_numpy(inputs[pair]).double(), network.block, 1)
         norms = torch.cat([_jacobian_norms(network, arrays, block) for block in blocks], 1)
         means: NDArray[np.float64] = norms.numpy().mean(1)
         return means
 
-    return _two_by_two(len(weights), of)
+    return _two_by_two(len(weights), of_pair)
 
 
 def monte_carlo(
@@ -81,7 +81,7 @@ def monte_carlo(
     """
     network = build(point, inputs.shape[-1], classes)
 
-    def of(pair: list[int]) -> NDArray[np.float64]:
+    def of_pair(pair: list[int]) -> NDArray[np.float64]:
         arrays, x = network.layout.views(torch.from_numpy(weights[pair])), torch.from_numpy(inputs[pair])
         total = torch.zeros(*x.shape[:2], classes, dtype=torch.float64)
         for sample in range(samples):
@@ -90,16 +90,16 @@ def monte_carlo(
         return (total / samples).numpy()
 
     with torch.inference_mode():
-        return _two_by_two(len(weights), of)
+        return _two_by_two(len(weights), of_pair)
 
 
-def _two_by_two(members: int, of: Callable[[list[int]], NDArray[np.float64]]) -> NDArray[np.float64]:
+def _two_by_two(members: int, function: Callable[[list[int]], NDArray[np.float64]]) -> NDArray[np.float64]:
     """Results (member, ...) of pairs of members, by one thread; the last of an odd number is its own partner."""
     require_pinned()
     heed_cbwr()
     torch.set_num_threads(1)
     pairs = [[member, min(member + 1, members - 1)] for member in range(0, members, 2)]
-    return np.concatenate([of(pair) for pair in pairs])[:members]
+    return np.concatenate([function(pair) for pair in pairs])[:members]
 
 
 def _jacobian_norms(network: Network, arrays: Arrays, x: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Names in params.yaml and claims.yaml become paths: one rule for all of them, and nothing outside is touched."""
+"""Names in params.yaml and the textbook's files become paths: one rule for all, and nothing outside is touched."""
 
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from config.test_textbook import SMALL
+from config.test_textbook import SHARED, SMALL, loaded, write_small
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
@@ -12,13 +12,14 @@ from pipeline.config.fields import Name, is_name
 from pipeline.config.params import load_params
 from pipeline.config.textbook import load_textbook
 from pipeline.core.errors import InputError
-from pipeline.core.files import keep_only
-from pipeline.core.paths import CLAIMS, PARAMS, measured_file
-from pipeline.stages import textbook
+from pipeline.core.paths import NO_DATASET, PARAMS, TEXTBOOK, topic_file
+from pipeline.stages.ledger import ledger
+from pipeline.stages.topic import topic
 
 ROOT = Path(__file__).parents[2]
 REAL = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
-LEDGER = YAML(typ="safe", pure=True).load(SMALL)
+TOPIC = YAML(typ="safe", pure=True).load(SMALL)
+TEXTBOOK_FILE = YAML(typ="safe", pure=True).load(SHARED)
 HOSTILE = ["/tmp/x", "..", "../../../x", "../beside", "a/b", "", "a" * 61, "a b", "ä", ".", "a\n", "a\x00", "a-b", 1]
 RULE = "1 to 60 letters, digits and underscores"
 
@@ -39,7 +40,7 @@ def test_what_no_name_is(name):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project in a folder with others beside it, which hold files; it is the working directory."""
-    for path in ("beside/sentinel", "project/data/task.safetensors", "project/claims/dropout/kept", "sentinel"):
+    for path in ("beside/sentinel", "project/data/task.safetensors", "project/claims/dropout.json", "sentinel"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"kept")
     monkeypatch.chdir(tmp_path / "project")
@@ -92,39 +93,49 @@ def test_names_of_params(project, place, name):
     refused(lambda: load_params(PARAMS), PARAMS, ".".join(place[:-1]), name)
 
 
-DECLARED = [
-    ("topics", "dropout"),
-    ("topics", "dropout", "experiments", "rates"),
-    ("topics", "dropout", "claims", "dropout.helps"),
-    ("ledger", "datasets", "task"),
-]
+@pytest.mark.parametrize("name", NO_DATASET)
+def test_folders_of_reports_name_no_data_set(project, name):
+    dump(renamed(REAL, ("datasets", "mixture"), name), PARAMS)
+    with pytest.raises(InputError, match=f"{PARAMS}: datasets: .* are other folders of reports/, got '{name}'"):
+        load_params(PARAMS)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("place", DECLARED, ids=".".join)
-def test_names_of_claims(project, place, name):
-    dump(renamed(LEDGER, place, name), CLAIMS)
+@pytest.mark.parametrize("place", [("experiments", "rates"), ("claims", "dropout.helps")], ids=".".join)
+def test_names_of_a_topic(project, place, name):
+    write_small(Path())
+    file = topic_file("dropout")
+    dump(renamed(TOPIC, place, name), file)
     before = contents(project)
-    refused(lambda: load_textbook(CLAIMS), CLAIMS, ".".join(place[:-1]), name)
-    refused(lambda: textbook.claims("dropout", jobs=1), CLAIMS, ".".join(place[:-1]), name)
-    refused(lambda: textbook.ledger(jobs=1), CLAIMS, ".".join(place[:-1]), name)
+    refused(lambda: loaded(Path()), file, place[0], name)
+    refused(lambda: topic("dropout", jobs=1), file, place[0], name)
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("section", ["topics", "datasets"])
+def test_names_that_topics_share(project, section, name):
+    write_small(Path())
+    changed = {**TEXTBOOK_FILE, "topics": [name]} if section == "topics" else None
+    dump(changed or renamed(TEXTBOOK_FILE, ("datasets", "task"), name), TEXTBOOK)
+    before = contents(project)
+    refused(lambda: load_textbook(TEXTBOOK), TEXTBOOK, section, name)
+    refused(lambda: topic("dropout", jobs=1), TEXTBOOK, section, name)
+    refused(lambda: ledger(jobs=1), TEXTBOOK, section, name)
     assert contents(project) == before
 
 
 @pytest.mark.parametrize("name", ["..", ".", ".a", "a.", "a..b", "a./b", "a" * 30 + "." + "b" * 30])
 def test_ids_have_single_dots_between_names(project, name):
-    place = ("topics", "dropout", "claims", "dropout.helps")
-    dump(renamed(LEDGER, place, name), CLAIMS)
-    refused(lambda: load_textbook(CLAIMS), CLAIMS, "topics.dropout.claims", name)
+    write_small(Path())
+    dump(renamed(TOPIC, ("claims", "dropout.helps"), name), topic_file("dropout"))
+    refused(lambda: loaded(Path()), topic_file("dropout"), "claims", name)
 
 
 @pytest.mark.parametrize("folder", ["{beside}", "..", "../../beside", "."])
-def test_a_topic_without_experiments_empties_no_folder(project, folder):
-    name = folder.format(beside=project / "beside")
-    topic = {**LEDGER["topics"]["dropout"], "experiments": {}}
-    dump({**LEDGER, "topics": {name: topic}}, CLAIMS)
+def test_a_topic_that_is_not_listed_reads_and_writes_nothing(project, folder):
+    write_small(Path())
     before = contents(project)
-    refused(lambda: textbook.claims(name, jobs=1), CLAIMS, "topics", name)
-    with pytest.raises(ValueError, match="path must lie below"):  # and were the name let through, the files would not
-        keep_only(measured_file(name, "", "").parent, [])
+    with pytest.raises(InputError, match="topics: must be one of dropout, got"):
+        topic(folder.format(beside=project / "beside"), jobs=1)
     assert contents(project) == before

@@ -3,57 +3,70 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.config.textbook import Cell, combinations_of, load_textbook, selected
+from pipeline.config.claims import Cell, combinations_of, selected
+from pipeline.config.textbook import load_textbook, load_topic
 from pipeline.core.errors import InputError
+from pipeline.core.paths import TEXTBOOK, topic_file
 
 ROOT = Path(__file__).parents[2]
+SHARED = """
+topics: [dropout]
+seeds: 3
+recipe:
+  {hidden: [8], epochs: 2, batch_size: 8, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
+datasets:
+  task:
+    {kind: mixture, features: 4, classes: 2, components: 1, separation: 2.0, label_noise: 0.0,
+     train: 32, validation: 16, test: 100}
+"""
 SMALL = """
-ledger:
-  seeds: 3
-  recipe:
-    {hidden: [8], epochs: 2, batch_size: 8, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
-  datasets:
-    task:
-      {kind: mixture, features: 4, classes: 2, components: 1, separation: 2.0, label_noise: 0.0,
-       train: 32, validation: 16, test: 100}
-topics:
-  dropout:
-    experiments:
-      rates: {datasets: [task], grid: {hidden: [[4], [8, 8]], dropout: [0.0, 0.5]}}
-    claims:
-      dropout.helps:
-        sentence: Dropout helps.
-        source: here
-        experiment: rates
-        effects:
-          - {says: it is better, metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0}, each: [hidden],
-             direction: lower, least: 0.01}
-        shows: [{x: dropout, y: [test/nll], by: [hidden]}]
+experiments:
+  rates: {datasets: [task], grid: {hidden: [[4], [8, 8]], dropout: [0.0, 0.5]}}
+claims:
+  dropout.helps:
+    sentence: Dropout helps.
+    source: here
+    experiment: rates
+    effects:
+      - {says: it is better, metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0}, each: [hidden],
+         direction: lower, least: 0.01}
+    shows: [{x: dropout, y: [test/nll], by: [hidden]}]
 """
 
 
-def changed(tmp_path, *path, value):
-    """The small ledger, a value of it replaced."""
-    content = YAML(typ="safe").load(SMALL)
+def write_small(folder, shared=SHARED, topic=SMALL):
+    """The small textbook's files in a project's folder; gives back the shared one and the topic's."""
+    files = folder / TEXTBOOK, folder / topic_file("dropout")
+    for file, text in zip(files, (shared, topic), strict=True):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    return files
+
+
+def loaded(folder):
+    shared, topic = folder / TEXTBOOK, folder / topic_file("dropout")
+    return load_topic(topic, load_textbook(shared))
+
+
+def change(file, *path, value):
+    """Replace a value of a file."""
+    content = YAML(typ="safe").load(file.read_text())
     *inside, last = path
     place = content
     for key in inside:
         place = place[key]
     place[last] = value
-    file = tmp_path / "claims.yaml"
     YAML(typ="safe").dump(content, file)
-    return file
 
 
 @pytest.fixture
 def small(tmp_path):
-    file = tmp_path / "claims.yaml"
-    file.write_text(SMALL)
-    return load_textbook(file)
+    write_small(tmp_path)
+    return loaded(tmp_path)
 
 
 def test_a_grid_becomes_cells(small):
-    cells = small.topics["dropout"].experiments["rates"].cells
+    cells = small.experiments["rates"].cells
     assert list(cells) == [
         "hidden=4,dropout=0",
         "hidden=4,dropout=0.5",
@@ -73,7 +86,7 @@ def test_a_cell_is_trained_as_its_point():
 
 
 def test_selectors_are_unions_of_intersections(small):
-    experiment = small.topics["dropout"].experiments["rates"]
+    experiment = small.experiments["rates"]
     assert selected(experiment, [{}], "here") == [0, 1, 2, 3]
     assert selected(experiment, [{"dropout": (0.5,)}], "here") == [1, 3]
     assert selected(experiment, [{"dropout": (0, 0.5), "hidden": ((4,),)}], "here") == [0, 1]
@@ -83,15 +96,15 @@ def test_selectors_are_unions_of_intersections(small):
     assert combinations_of(experiment, (), "here") == [{}]
 
 
-RATES = ("topics", "dropout", "experiments", "rates")
-HELPS = ("topics", "dropout", "claims", "dropout.helps")
+RATES = ("experiments", "rates")
+HELPS = ("claims", "dropout.helps")
 EFFECT = (*HELPS, "effects", 0)
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ((*RATES, "datasets"), ["tusk"], "topics.dropout.experiments.rates.datasets: must be one of task, got 'tusk'"),
+        ((*RATES, "datasets"), ["tusk"], "experiments.rates.datasets: must be one of task, got 'tusk'"),
         ((*RATES, "grid"), {"droput": 0.5}, "rates.grid.droput: unknown key (its value is 0.5)"),
         ((*RATES, "grid"), [], "rates.grid: must have at least one row, got []"),
         ((*RATES, "grid"), {"dropout": 1.5}, "rates.grid.dropout: should be less than 1, got 1.5"),
@@ -108,19 +121,53 @@ EFFECT = (*HELPS, "effects", 0)
         ((*HELPS, "effects"), [], "must have effects or checks, got neither"),
         ((*HELPS, "sentences"), "x", "dropout.helps.sentences: unknown key (its value is 'x')"),
         ((*HELPS, "shows", 0, "x"), "depth", "shows.0: must be one of dropout, input_dropout"),
-        (("topics", "dropout", "claims"), {}, "topics.dropout.claims: "),
-        (("topics", "dropout"), None, "topics.dropout: must hold experiments and claims, got None"),
-        (("topics",), None, "must hold the sections ledger and topics"),
-        (("ledger", "seeds"), 2, "ledger.seeds: should be greater than or equal to 3, got 2"),
-        (("ledger", "recipe"), {"hidden": [8]}, "ledger.recipe.epochs: this key is missing"),
+        (("claims",), {}, "claims: "),
+        (("claims",), None, "claims: "),
+        (("experiments",), [1], "experiments: must be a mapping of names, got [1]"),
+        (("topics",), {}, "topics: unknown key"),
     ],
 )
-def test_mistakes_are_one_line_that_names_the_place(tmp_path, path, value, message):
+def test_mistakes_in_a_topic_are_one_line_that_names_the_place(tmp_path, path, value, message):
+    _, file = write_small(tmp_path)
+    change(file, *path, value=value)
     with pytest.raises(InputError) as caught:
-        load_textbook(changed(tmp_path, *path, value=value))
+        loaded(tmp_path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert str(tmp_path / "claims.yaml") in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("seeds",), 2, "seeds: should be greater than or equal to 3, got 2"),
+        (("recipe",), {"hidden": [8]}, "recipe.epochs: this key is missing"),
+        (("datasets", "task", "kind"), "mix", "datasets.task.kind: must be one of mixture, noise"),
+        (("claims",), {}, "claims: unknown key"),
+        (("topics",), [], "topics: "),
+        (("topics",), None, "topics: "),
+        (("topics",), ["dropout", "dropout"], "topics: must be different names, none of them textbook and dvc, got"),
+        (("topics",), ["dvc"], "topics: must be different names, none of them textbook and dvc, got 'dvc'"),
+    ],
+)
+def test_mistakes_in_what_topics_share_are_one_line(tmp_path, path, value, message):
+    file, _ = write_small(tmp_path)
+    change(file, *path, value=value)
+    with pytest.raises(InputError) as caught:
+        load_textbook(file)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "text"])
+def test_a_file_that_holds_no_sections(tmp_path, text):
+    write_small(tmp_path, topic=text)
+    with pytest.raises(InputError, match="must hold experiments and claims"):
+        loaded(tmp_path)
+    write_small(tmp_path, shared=text)
+    with pytest.raises(InputError, match="must hold topics, seeds, recipe, datasets"):
+        loaded(tmp_path)
 
 
 LEDGER = {  # every row of the protocol's ledger
@@ -132,16 +179,27 @@ LEDGER = {  # every row of the protocol's ledger
 }
 
 
-def test_every_sentence_of_the_textbook_is_declared():
-    declared = load_textbook(ROOT / "claims.yaml")
-    ids = {name for topic in declared.topics.values() for name in topic.claims}
-    assert {f"{family}.{name}" for family, names in LEDGER.items() for name in names.split()} <= ids
-    assert declared.ledger.seeds >= 30
+@pytest.fixture(scope="module")
+def topics():
+    textbook = load_textbook(ROOT / TEXTBOOK)
+    return {name: load_topic(ROOT / topic_file(name), textbook) for name in textbook.topics}
 
 
-def test_sentences_about_data_are_measured_on_two_data_sets_or_more():
+def test_every_sentence_of_the_textbook_is_declared(topics):
+    ids = [name for topic in topics.values() for name in topic.claims]
+    assert {f"{family}.{name}" for family, names in LEDGER.items() for name in names.split()} <= set(ids)
+    assert len(set(ids)) == len(ids)
+    assert load_textbook(ROOT / TEXTBOOK).seeds >= 30
+
+
+def test_every_file_of_claims_is_a_topic(topics):
+    files = {path.stem for path in (ROOT / TEXTBOOK).parent.glob("*.yaml")} - {"textbook", "dvc"}
+    assert files == set(topics)
+
+
+def test_sentences_about_data_are_decided_on_two_data_sets_or_more(topics):
     single = {"overfit.memorize", "overfit.bias_variance", "dropout.spatial", "dropout.recurrent"}
-    for topic in load_textbook(ROOT / "claims.yaml").topics.values():
+    for topic in topics.values():
         for name, claim in topic.claims.items():
             used = {
                 d

@@ -143,7 +143,7 @@ class TestUnpinned:
         begin = {
             "train": lambda: fit._train_on(None, [], {}, until=1, tick=None),
             "score": lambda: scoring._score_file(Path("nosuch"), Path("nosuch"), "nosuch", ""),
-            "measure": lambda: cell_metrics.measure(None),
+            "measure": lambda: cell_metrics.prediction_scores(None),
             "probe": lambda: weight_statistics._two_by_two(0, None),
             "audit": lambda: estimator_audit.simulate(None, None, truth=None, rows=1, draws=None),
         }

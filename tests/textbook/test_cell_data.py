@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles import point
 
-from pipeline.config.textbook import Cell
+from pipeline.config.claims import Cell
 from pipeline.data.storage import seed_data
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.textbook.cell_data import cell_data, noisy

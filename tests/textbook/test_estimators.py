@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -41,7 +39,7 @@ def pool(networks=3, rows=300, classes=3, seed=0):
 
 
 def found(rows, part):
-    return {(row["estimator"], row["rows"]): row for row in rows if row["part"] == part}
+    return {(row.estimator, row.rows): row for row in rows if row.part == part}
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +59,25 @@ def test_a_calibrated_network_has_no_error():
 def test_of_a_calibrated_network_ece_shows_its_noise_floor(calibrated, rows):
     floor = noise_floor(CONFIDENCE) * np.sqrt(ROWS / rows)
     row = found(calibrated, "network")["ece", rows]
-    assert row["bias"] == pytest.approx(floor, rel=0.06)
-    assert row["truth"] == pytest.approx(0.0, abs=1e-12)
+    assert row.bias == pytest.approx(floor, rel=0.06)
+    assert row.truth == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("rows", "sets"), [(200, 150), (500, 60)])
 def test_of_a_calibrated_network_the_debiased_error_shows_none(calibrated, rows, sets):
     row = found(calibrated, "network")["debiased", rows]
-    assert abs(row["bias"]) < 3.0 * row["sd"] / np.sqrt(sets)
+    assert abs(row.bias) < 3.0 * row.sd / np.sqrt(sets)
 
 
 def test_percentile_intervals_of_ece_miss_and_normal_ones_of_the_debiased_error_hold(calibrated):
     rows = found(calibrated, "network")
     for size in (200, 500):
-        assert rows["ece", size]["coverage"] < 0.02
-        assert not rows["ece", size]["within"]
-        assert rows["debiased", size]["coverage"] > 0.93
-    assert all((row["coverage"] is None) == (name not in BOOTSTRAPPED) for (name, _), row in rows.items())
-    assert all(row["interval"] == BOOTSTRAPPED.get(name, "") for (name, _), row in rows.items())
-    intervals = {row["interval"] for row in found(calibrated, "study").values()}
+        assert rows["ece", size].coverage < 0.02
+        assert not rows["ece", size].within
+        assert rows["debiased", size].coverage > 0.93
+    assert all((row.coverage is None) == (name not in BOOTSTRAPPED) for (name, _), row in rows.items())
+    assert all(row.interval == BOOTSTRAPPED.get(name, "") for (name, _), row in rows.items())
+    intervals = {row.interval for row in found(calibrated, "study").values()}
     assert intervals == {"Student t over networks, widened for their test rows"}
 
 
@@ -88,8 +86,8 @@ def test_intervals_over_networks_know_the_noise_of_the_test_set_that_they_share(
     """Networks that are almost the same: all that is uncertain is which rows they are tested on."""
     jitter = 0.02 * np.random.default_rng(0).standard_normal((6, *two(CONFIDENCE).shape))
     rows = found(audit(np.log(two(CONFIDENCE)) + jitter, two(CONFIDENCE**2), seed=0, jobs=1, sizes={300: 120}), "study")
-    assert 0.9 < rows["bias", 300]["coverage"] <= 1
-    assert rows["calibration", 300]["coverage"] < 0.3  # has no groups
+    assert 0.9 < rows["bias", 300].coverage <= 1
+    assert rows["calibration", 300].coverage < 0.3  # has no groups
 
 
 def test_truths_of_a_quadratic_reliability_curve():
@@ -110,9 +108,9 @@ def test_signed_estimators_of_a_miscalibrated_network_hit_their_truths():
     rows = found(audit([np.log(two(CONFIDENCE))] * 2, two(CONFIDENCE**2), seed=0, jobs=1, sizes={300: sets}), "network")
     for name in ("bias", "debiased"):
         row = rows[name, 300]
-        assert abs(row["bias"]) < 3.5 * row["sd"] / np.sqrt(sets)
+        assert abs(row.bias) < 3.5 * row.sd / np.sqrt(sets)
     variance = np.mean(2 * CONFIDENCE**2 - 2 * CONFIDENCE**3) - 1 / 36  # of confidence minus correctness
-    assert rows["bias", 300]["sd"] == pytest.approx(np.sqrt(variance / 300), rel=0.2)
+    assert rows["bias", 300].sd == pytest.approx(np.sqrt(variance / 300), rel=0.2)
 
 
 def test_the_classwise_truth_is_the_mean_over_classes():
@@ -141,7 +139,7 @@ def test_where_bootstrap_intervals_end():
 def test_bootstrap_intervals_are_held_against_their_own_network():
     q = two(CONFIDENCE)
     rows = found(audit([np.log(q), 6.0 * np.log(q)], q, seed=0, jobs=1, sizes={400: 40}), "network")
-    assert rows["debiased", 400]["coverage"] > 0.9
+    assert rows["debiased", 400].coverage > 0.9
 
 
 def test_every_test_set_has_a_stream_of_its_own(monkeypatch):
@@ -205,10 +203,10 @@ def test_the_truth_of_the_top_label_is_not_that_of_rows():
 def test_rows_are_json_of_one_kind():
     logits, q = pool()
     one, again, other = (audit(logits, q, seed=seed, jobs=1, sizes={50: 4, 80: 3}) for seed in (0, 0, 1))
-    assert json.dumps(one) == json.dumps(again)
+    assert [row.model_dump_json() for row in one] == [row.model_dump_json() for row in again]
     assert one != other
-    assert all(sorted(row) == COLUMNS and row["networks"] == 3 for row in one)
-    keys = [(row["part"], row["rows"], row["estimator"]) for row in one]
+    assert all(sorted(row.model_dump()) == COLUMNS and row.networks == 3 for row in one)
+    keys = [(row.part, row.rows, row.estimator) for row in one]
     assert keys == [(part, n, name) for part in ("network", "study") for n in (50, 80) for name in ESTIMATORS]
 
 
@@ -222,7 +220,7 @@ def test_workers_change_no_bit():
 def test_a_size_has_its_own_random_numbers():
     logits, q = pool()
     alone, beside = (audit(logits, q, seed=0, jobs=1, sizes=sizes) for sizes in ({80: 3}, {50: 2, 80: 3}))
-    assert alone == [row for row in beside if row["rows"] == 80]
+    assert alone == [row for row in beside if row.rows == 80]
 
 
 def test_rows_of_known_simulations():
@@ -237,23 +235,31 @@ def test_rows_of_known_simulations():
     ]
     rows = found(network_rows(simulated, truth, rows=9), "network")
     ece, debiased = rows["ece", 9], rows["debiased", 9]
-    assert (ece["truth"], ece["mean"], ece["bias"], ece["coverage"]) == (2.0, 3.0, 1.0, 0.5)
-    assert ece["sd"] == pytest.approx(1.0)  # variances 2 and 0
-    assert debiased["coverage"] == 1.0
+    assert (ece.truth, ece.mean, ece.bias, ece.coverage) == (2.0, 3.0, 1.0, 0.5)
+    assert ece.sd == pytest.approx(1.0)  # variances 2 and 0
+    assert debiased.coverage == 1.0
     row = found(study_rows(simulated, truth, rows=9), "study")["bias", 9]
-    assert (row["mean"], row["bias"], row["sd"], row["coverage"], row["within"]) == (3.0, 1.0, 1.0, 0.5, False)
+    assert (row.mean, row.bias, row.sd, row.coverage, row.within) == (3.0, 1.0, 1.0, 0.5, False)
 
 
 def test_coverage_has_its_wilson_interval():
     hits = np.array([[1.0]] * 8 + [[0.0]] * 2)
     for alike in (hits, np.repeat(hits, 20, axis=-1)):
         row = _coverage(alike, interval="")
-        assert (row["coverage_low"], row["coverage_high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert _coverage(np.ones((20, 5)), interval="")["coverage_low"] == pytest.approx(0.8389, abs=1e-4)
+        assert (row.low, row.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert _coverage(np.ones((20, 5)), interval="").low == pytest.approx(0.8389, abs=1e-4)
     independent = (np.random.default_rng(0).random((400, 20)) < 0.95).astype(float)
     row = _coverage(independent, interval="")
-    assert row["coverage_high"] - row["coverage_low"] == pytest.approx(2 * 1.96 * np.sqrt(0.95 * 0.05 / 8000), rel=0.15)
-    assert row["within"] == (ENOUGH[0] <= row["coverage"] <= ENOUGH[1])
+    assert row.high - row.low == pytest.approx(2 * 1.96 * np.sqrt(0.95 * 0.05 / 8000), rel=0.15)
+
+
+@pytest.mark.parametrize("share", [0.92, 0.93, 0.95, 0.98, 0.99])
+def test_coverage_is_enough_within_its_bounds(share):
+    hits = np.repeat([0.0, 1.0], [round(100 - 100 * share), round(100 * share)])
+    simulated = [Simulated(*(np.tile(hits[:STUDIES], (len(ESTIMATORS), 1)),) * 3, np.full((2, 1), hit)) for hit in hits]
+    rows = found(network_rows(simulated, np.ones((len(ESTIMATORS), STUDIES)), rows=9), "network")
+    assert rows["ece", 9].coverage == pytest.approx(share)
+    assert rows["ece", 9].within == (ENOUGH[0] <= rows["ece", 9].coverage <= ENOUGH[1])
 
 
 @pytest.mark.slow
@@ -264,9 +270,9 @@ def test_studies_cover_whether_or_not_the_test_set_is_large_beside_the_scatter_o
     rows = found(audit(logits, q, seed=0, jobs=1, sizes={100: 100, 10_000: 30}), "study")
     for name in ("bias", "debiased"):
         for size in (100, 10_000):
-            assert rows[name, size]["coverage"] > 0.9
-            assert rows[name, size]["coverage_high"] > ENOUGH[0]
-    assert rows["calibration", 100]["coverage_high"] < ENOUGH[0]  # has no groups
+            assert rows[name, size].coverage > 0.9
+            assert rows[name, size].coverage_high > ENOUGH[0]
+    assert rows["calibration", 100].coverage_high < ENOUGH[0]  # has no groups
 
 
 def test_a_diverged_network_is_left_out():

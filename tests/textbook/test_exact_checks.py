@@ -1,6 +1,5 @@
 """Every statement holds on the code as it is, and every statement fails on some code that is wrong."""
 
-import json
 from dataclasses import replace
 from math import nan
 
@@ -10,19 +9,20 @@ import torch
 
 from pipeline.calibration.temperature import fit_temperature, scale_logits
 from pipeline.metrics.calibration_error import exact_calibration_error
-from pipeline.metrics.predictions import Predictions
-from pipeline.metrics.probabilities import softmax
+from pipeline.metrics.predictions import softmax
 from pipeline.models.mlp import Perceptron
-from pipeline.textbook import exact_checks, optimizer_trajectories
-from pipeline.training import random_streams, regularizers
+from pipeline.results.textbook import CheckResult
+from pipeline.textbook import decay_checks, exact_checks, optimizer_trajectories, smoothing_checks
+from pipeline.textbook.check_results import ROUNDING, check
+from pipeline.training import regularizers, stack
 
 
 @pytest.mark.parametrize("name", exact_checks.CHECKS)
 def test_every_statement_holds(name):
-    statements = exact_checks.CHECKS[name]()
-    assert [statement for statement in statements if not statement["holds"]] == []
-    assert json.loads(json.dumps(statements, allow_nan=False)) == statements
-    assert len({statement["what"] for statement in statements}) == len(statements)
+    results = exact_checks.CHECKS[name]()
+    assert [result for result in results if not result.holds] == []
+    assert [CheckResult.model_validate_json(result.model_dump_json()) for result in results] == results
+    assert len({result.what for result in results}) == len(results)
 
 
 def test_statements_are_the_same_each_time():
@@ -40,8 +40,8 @@ def test_statements_are_the_same_each_time():
 )
 def test_a_statement_is_decided_by_its_relation(relation, good, bad):
     tolerance = 0.1 + 1e-12
-    for measured, holds in [*((value, True) for value in good), *((value, False) for value in bad)]:
-        assert exact_checks.state("", measured, relation, 0.5, tolerance)["holds"] is holds
+    for value, holds in [*((each, True) for each in good), *((each, False) for each in bad)]:
+        assert check("", value, relation, 0.5, tolerance).holds is holds
 
 
 # code that is wrong
@@ -57,7 +57,7 @@ def unscaled_masks(patch):
 
 
 def masks_that_never_change(patch):
-    patch.setattr(random_streams, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
+    patch.setattr(stack, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
 
 
 def masks_of_ones(patch):
@@ -109,20 +109,20 @@ def neither(patch):
 
 
 def a_lambda_of_zero(patch):
-    patch.setattr(exact_checks, "DECAY", 0.0)
+    patch.setattr(decay_checks, "DECAY", 0.0)
 
 
 def no_desmoothing(patch):
-    patch.setattr(exact_checks, "desmooth", lambda probs, epsilon: np.array(probs))
+    patch.setattr(smoothing_checks, "desmooth", lambda probs, epsilon: np.array(probs))
 
 
 def labels_without_noise(patch):
     patch.setattr(
-        exact_checks, "make_mixture", lambda task, **sizes: make_mixture(replace(task, label_noise=0.0), **sizes)
+        smoothing_checks, "make_mixture", lambda task, **sizes: make_mixture(replace(task, label_noise=0.0), **sizes)
     )
 
 
-uniform16, predict, make_mixture = random_streams.uniform16, Perceptron.predict, exact_checks.make_mixture
+uniform16, predict, make_mixture = stack.uniform16, Perceptron.predict, smoothing_checks.make_mixture
 WRONG = {
     "dropout_modes": [unscaled_masks, masks_that_never_change, masks_of_ones, chance_in_evaluation],
     "smoothed_targets": [spread_over_the_others, targets_that_sum_to_more],
@@ -139,36 +139,36 @@ def test_every_statement_fails_where_the_code_is_wrong(name, monkeypatch):
     for wrong in WRONG[name]:
         with monkeypatch.context() as patch, np.errstate(all="ignore"):
             wrong(patch)
-            failed[wrong.__name__] = {one["what"] for one in exact_checks.CHECKS[name]() if not one["holds"]}
+            failed[wrong.__name__] = {each.what for each in exact_checks.CHECKS[name]() if not each.holds}
     assert all(failed.values()), failed
-    assert set.union(*failed.values()) == {one["what"] for one in exact_checks.CHECKS[name]()}
+    assert set.union(*failed.values()) == {each.what for each in exact_checks.CHECKS[name]()}
 
 
 def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
     """With lambda/2 in the loss PyTorch's own decay is its equal: the factor alone makes the textbook's differ."""
-    monkeypatch.setattr(exact_checks, "DECAY", 0.01)
-    half = optimizer_trajectories.pytorch_path(torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum())
-    whole = optimizer_trajectories.pytorch_path(torch.optim.SGD, weight_decay=0.01)
-    assert optimizer_trajectories.parting(half, whole) < exact_checks.ROUNDING
+    monkeypatch.setattr(decay_checks, "DECAY", 0.01)
+    half = optimizer_trajectories.pytorch_trajectory(
+        torch.optim.SGD, penalty=lambda weights: 0.005 * (weights**2).sum()
+    )
+    whole = optimizer_trajectories.pytorch_trajectory(torch.optim.SGD, weight_decay=0.01)
+    assert optimizer_trajectories.distance(half, whole) < ROUNDING
 
 
 @pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
 def test_the_closed_form_holds_whatever_the_binning(bins):
-    posterior = exact_checks._mixture(label_noise=0.2)
-    error = exact_calibration_error(
-        Predictions.from_probabilities(exact_checks._optimum(posterior, 0.1), posterior=posterior), bins=bins
-    )
-    assert error == pytest.approx(0.1 * (posterior.max(1).mean() - 1 / 3), abs=exact_checks.ROUNDING)
+    posterior = smoothing_checks._mixture(label_noise=0.2)
+    error = exact_calibration_error(smoothing_checks._optimum(posterior, 0.1), posterior, bins=bins)
+    assert error == pytest.approx(0.1 * (posterior.max(1).mean() - 1 / 3), abs=ROUNDING)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 def test_a_temperature_fitted_on_labels_leaves_little_more_than_the_best(noise):
-    posterior = exact_checks._mixture(label_noise=noise)
-    optimum = exact_checks._optimum(posterior, 0.1)
+    posterior = smoothing_checks._mixture(label_noise=noise)
+    optimum = smoothing_checks._optimum(posterior, 0.1)
     uniforms = np.random.default_rng(0).random((len(posterior), 1))
     labels = (posterior.cumsum(1)[:, :-1] < uniforms).sum(1)
     logits = np.log(optimum)
     fitted, _ = softmax(scale_logits(logits, fit_temperature(logits, labels)))
-    share = exact_checks._divergence(fitted, posterior) / exact_checks._divergence(optimum, posterior)
-    _, best = exact_checks._left_by_temperature(posterior, 0.1)
+    share = smoothing_checks._divergence(fitted, posterior) / smoothing_checks._divergence(optimum, posterior)
+    _, best = smoothing_checks._left_by_temperature(posterior, 0.1)
     assert best <= share < best + 0.01

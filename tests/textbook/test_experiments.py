@@ -1,24 +1,40 @@
-"""Do the cells of an experiment measure what their names say, and the same whatever works beside them?"""
+"""Scores of an experiment's cells: what their names say, the same in any company, and nothing is done twice."""
+
+import shutil
 
 import numpy as np
 import pytest
 from oracles import point
 
 from pipeline.calibration.label_smoothing import smoothing_error
-from pipeline.config.textbook import Cell, Experiment
+from pipeline.config.claims import Cell, Experiment
+from pipeline.core import fingerprint, memo
+from pipeline.core.paths import MEMO
 from pipeline.data.dataset import split_resampled
 from pipeline.data.storage import test_posterior as posterior_of
 from pipeline.data.synthetic import MixtureTask, make_mixture
-from pipeline.metrics.probabilities import log_softmax
-from pipeline.textbook import experiments
+from pipeline.metrics.predictions import log_softmax
+from pipeline.results.textbook import AuditRow, EstimatorRow
+from pipeline.textbook import cell_training, experiments
 from pipeline.textbook.cell_data import cell_data
-from pipeline.textbook.experiments import epochs_of, run
-from pipeline.training.fit import fit_stack
+from pipeline.textbook.cell_training import SeedSplits, train, training_of
+from pipeline.textbook.experiments import ExperimentResult
+from pipeline.training.fit import fit, fit_stack
 from pipeline.training.member import Member
 
 SEEDS = 3
 TASK = MixtureTask(seed=1, classes=3, components=1, features=4, separation=2.0, label_noise=0.1)
 CHANGES = ({}, {"dropout": 0.5}, {"label_smoothing": 0.2, "rows": 20}, {"label_noise": 0.4})
+
+
+@pytest.fixture(autouse=True)
+def _empty_memo(tmp_path, monkeypatch):
+    """Every test begins with a memo of its own, below the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(experiment: Experiment, dataset, *, jobs: int = 1, **options) -> ExperimentResult:
+    return experiments.run(experiment, SeedSplits(dataset, SEEDS), name="task", jobs=jobs, **options)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +54,10 @@ def experiment(**changes):
 
 
 @pytest.fixture(scope="module")
-def found(dataset):
-    return run(experiment(), dataset, seeds=SEEDS, jobs=2)[0]
+def found(dataset, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("memo"))
+        return run(experiment(), dataset, jobs=2).arrays
 
 
 def test_scores_are_those_of_the_members_trained_alone(dataset, found):
@@ -54,12 +72,12 @@ def test_scores_are_those_of_the_members_trained_alone(dataset, found):
 
 
 def test_workers_and_neighbours_change_no_bit(dataset, found):
-    again, _ = run(experiment(), dataset, seeds=SEEDS, jobs=1)
+    again = run(experiment(), dataset).arrays
     assert again.keys() == found.keys()
     assert all(np.array_equal(again[name], found[name], equal_nan=True) for name in found)
     some = experiment()
     some = some.model_copy(update={"cells": {name: some.cells[name] for name in ("cell 3", "cell 1")}})
-    fewer, _ = run(some, dataset, seeds=SEEDS, jobs=1)
+    fewer = run(some, dataset).arrays
     shared = fewer.keys() - {"epoch"}
     assert len(shared) > 50
     assert all(np.array_equal(fewer[name], found[name][[3, 1]], equal_nan=True) for name in shared)
@@ -103,7 +121,7 @@ def test_histories_are_by_cell_seed_and_epoch(found):
 
 def run_names(**changes):
     small = make_mixture(TASK, seeds=SEEDS, train=20, validation=20, test=40, name="task")
-    return run(experiment(**changes), small, seeds=SEEDS, jobs=1)[0].keys()
+    return run(experiment(**changes), small).arrays.keys()
 
 
 def test_seeds_that_resplit_rows_have_groups_and_no_posterior(dataset):
@@ -113,7 +131,7 @@ def test_seeds_that_resplit_rows_have_groups_and_no_posterior(dataset):
     pool = type(dataset.pool)(
         dataset.pool.features[:200], dataset.pool.labels[:200], dataset.pool.classes, dataset.pool.feature_names
     )
-    arrays, _ = run(experiment(), type(dataset)(pool, splits), seeds=SEEDS, jobs=1)
+    arrays = run(experiment(), type(dataset)(pool, splits)).arrays
     assert arrays["group/test/nll"].shape[:2] == (4, SEEDS)
     assert arrays["group/test~0.5/nll"].shape == arrays["group/test/nll"].shape
     assert not any(name.startswith(("score/bias", "score/variance", "score/test/excess")) for name in arrays)
@@ -121,18 +139,135 @@ def test_seeds_that_resplit_rows_have_groups_and_no_posterior(dataset):
 
 def test_an_audit_is_of_each_cell_and_of_the_test_rows(dataset, monkeypatch):
     seen = []
+    numbers = {"rows": 1, "networks": 3, "truth": 0.1, "mean": 0.1, "bias": 0.1, "sd": 0.3, "interval": ""}
+    row = EstimatorRow(
+        part="study", estimator="ece", coverage=None, coverage_low=None, coverage_high=None, within=None, **numbers
+    )
 
     def audit(logits, posterior, **options):
         seen.append((logits.shape, posterior.shape, options))
-        return [{"rows": 1}]
+        return [row]
 
     monkeypatch.setattr(experiments, "audit", audit)
-    _, rows = run(experiment(audit=True), dataset, seeds=SEEDS, jobs=1)
-    assert rows == [{"cell": f"cell {number}", "rows": 1} for number in range(4)]
+    for _ in range(2):  # the second time from the memo
+        rows = run(experiment(audit=True), dataset).audit
+        assert rows == tuple(AuditRow(dataset="task", cell=f"cell {number}", **row.model_dump()) for number in range(4))
     assert seen == [((SEEDS, 300, 3), (300, 3), {"seed": 0, "jobs": 1})] * 4
 
 
-def test_progress_is_told_in_member_epochs(dataset):
-    told = []
-    run(experiment(history=False, input_noise=[], samples=0), dataset, seeds=SEEDS, jobs=1, tick=told.append)
-    assert sum(told) == epochs_of(experiment(), seeds=SEEDS) == 4 * 4 * SEEDS
+@pytest.fixture
+def fits(monkeypatch):
+    """The points of every group that is really fitted."""
+    points = []
+
+    def counted(groups, *arguments, **options):
+        points.extend(group[0].point for group in groups)
+        return fit(groups, *arguments, **options)
+
+    monkeypatch.setattr(cell_training, "fit", counted)
+    return points
+
+
+def test_progress_is_told_in_member_epochs(dataset, fits):
+    splits = SeedSplits(dataset, SEEDS)
+    some = experiment(history=False, input_noise=[], samples=0)
+    trainings = [training_of(each, some) for each in list(some.cells.values())[:2]]
+    for number in (2, 2):  # fitted, then recalled
+        told = []
+        train(trainings, splits, trainings[0].data(splits), jobs=1, tick=told.append)
+        assert sum(told) == number * 4 * SEEDS
+    assert len(fits) == 2
+
+
+def same(a: ExperimentResult, b: ExperimentResult) -> bool:
+    return a.arrays.keys() == b.arrays.keys() and all(
+        np.array_equal(a.arrays[name], b.arrays[name], equal_nan=True) for name in a.arrays
+    )
+
+
+def test_what_the_memo_holds_is_not_done_again(dataset, fits):
+    first, again = run(experiment(), dataset), run(experiment(), dataset)
+    assert (first.scored, again.scored, len(fits)) == (4, 0, 4)
+    assert same(first, again)
+
+
+def test_cells_that_experiments_share_are_trained_once(dataset, fits):
+    plain = experiment(history=False, samples=0)
+    rich = experiment(weights=True)
+    rich = rich.model_copy(update={"cells": {name: rich.cells[name] for name in ("cell 0", "cell 1")}})
+    alone = run(rich, dataset)
+    shutil.rmtree(MEMO)
+    fits.clear()
+    run(plain, dataset, siblings=[plain, rich])
+    beside = run(rich, dataset, siblings=[plain, rich])
+    assert len(fits) == 4
+    assert beside.scored == 2
+    assert same(alone, beside)
+
+
+def test_an_interrupted_experiment_goes_on(dataset, fits, monkeypatch):
+    score = experiments.prediction_scores
+    whole = run(experiment(), dataset)
+    shutil.rmtree(MEMO)
+    fits.clear()
+    monkeypatch.setattr(experiments, "TOGETHER", 1)
+    calls = []
+
+    def interrupted(predictions):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return score(predictions)
+
+    monkeypatch.setattr(experiments, "prediction_scores", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment(), dataset)
+    assert len(fits) == 3
+    monkeypatch.setattr(experiments, "prediction_scores", score)
+    rest = run(experiment(), dataset)
+    assert (rest.scored, len(fits)) == (2, 4)
+    assert same(rest, whole)
+
+
+def test_a_damaged_entry_is_made_again(dataset, fits):
+    first = run(experiment(), dataset)
+    for path in MEMO.iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert same(run(experiment(), dataset), first)
+    assert len(fits) == 8
+    assert memo.recall("0" * 64) is None
+
+
+def test_a_fingerprint_is_of_what_counts(dataset):
+    splits = SeedSplits(dataset, SEEDS)
+    base = training_of(cell(), experiment())
+    others = [training_of(cell(**change), experiment()) for change in ({"dropout": 0.1}, {"rows": 9})]
+    others += [training_of(cell(), experiment(**change)) for change in ({"history": False}, {"input_noise": [1.0]})]
+    larger = make_mixture(TASK, seeds=SEEDS, train=41, validation=30, test=300, name="task")
+    prints = [each.fingerprint(splits) for each in (base, *others)]
+    prints += [base.fingerprint(SeedSplits(larger, SEEDS)), base.fingerprint(SeedSplits(dataset, SEEDS - 1))]
+    assert len(set(prints)) == len(prints)
+    renamed = make_mixture(TASK, seeds=SEEDS, train=40, validation=30, test=300, name="other")
+    assert base.fingerprint(SeedSplits(renamed, SEEDS)) == base.fingerprint(splits)
+
+
+def test_a_docstring_changes_no_fingerprint_and_a_new_metric_none_of_training(tmp_path, monkeypatch):
+    code = (*cell_training.TRAINING_CODE, "textbook.cell_metrics")
+    shutil.copytree(fingerprint.PACKAGE, tmp_path / "pipeline")
+    monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path / "pipeline")
+
+    def digests():
+        for each in (fingerprint.code_digest, fingerprint.import_closure, fingerprint._tree, fingerprint._syntax):
+            each.cache_clear()
+        return [fingerprint.code_digest(module) for module in code]
+
+    try:
+        before = digests()
+        file = tmp_path / "pipeline/textbook/cell_metrics.py"
+        file.write_text(file.read_text().replace('"""Metrics of a cell', '"""Edited'))
+        assert digests() == before
+        file.write_text(file.read_text() + "\nNEW = 1\n")
+        assert [new == old for new, old in zip(digests(), before, strict=True)] == [True, True, False]
+    finally:
+        monkeypatch.undo()
+        digests()

@@ -1,23 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from config.test_textbook import SMALL
+from config.test_textbook import loaded, write_small
 
-from pipeline.config.textbook import Claim, load_textbook
+from pipeline.config.claims import Claim
 from pipeline.core.errors import InputError
-from pipeline.textbook.experiment_results import Measured
-from pipeline.textbook.ledger import claim_table
+from pipeline.results.textbook import CheckResult, VerdictCounts
+from pipeline.textbook.experiment_results import ExperimentScores, SplitSizes
+from pipeline.textbook.ledger import TopicScores, claim_result
 from pipeline.textbook.verdicts import judge
 
 SEEDS = 6
-DRAWN = {"name": "task", "overlapping": False, "train": 32, "validation": 16, "test": 100}
-RESPLIT = {**DRAWN, "overlapping": True}
+DRAWN = SplitSizes("task", overlapping=False, train=32, validation=16, test=100)
+RESPLIT = replace(DRAWN, overlapping=True)
 
 
 @pytest.fixture(scope="module")
 def topic(tmp_path_factory):
-    file = tmp_path_factory.mktemp("ledger") / "claims.yaml"
-    file.write_text(SMALL)
-    return load_textbook(file).topics["dropout"]
+    folder = tmp_path_factory.mktemp("ledger")
+    write_small(folder)
+    return loaded(folder)
 
 
 def arrays(**changes):
@@ -40,78 +43,80 @@ def effect(**changes):
     return {**base, "each": ("hidden",), "direction": "lower", "least": 0.1, **changes}
 
 
-def table(topic, *effects, shows=(), checks=(), measured=None, dataset=DRAWN, **claim):
+def result(topic, *effects, shows=(), scores=None, dataset=DRAWN, **claim):
     declared = Claim.model_validate(
         {"sentence": "s", "source": "t", "experiment": "rates", "effects": effects, "shows": shows, **claim}
     )
-    return claim_table(declared, topic, {"rates": [Measured(measured or arrays(), dataset)]}, checks)
+    topic = topic.model_copy(update={"claims": {"c": declared}})
+    experiments = {"rates": [ExperimentScores(scores or arrays(), dataset)]}
+    return claim_result("c", TopicScores("dropout", topic, experiments, {}))
 
 
 def cells(found):
-    return [cell for one in found["effects"] for cell in one["cells"]]
+    return [cell for each in found.effects for cell in each.cells]
 
 
 def test_an_effect_is_measured_at_every_level(topic):
-    found = table(topic, effect())
-    assert [cell["at"] for cell in cells(found)] == [{"hidden": "4"}, {"hidden": "8x8"}]
-    assert [cell["verdict"] for cell in cells(found)] == ["supported", "refuted"]
-    assert found["verdict"] == "refuted"
-    assert found["counts"] == {"supported": 1, "refuted": 1, "inconclusive": 0}
+    found = result(topic, effect())
+    assert [cell.at for cell in cells(found)] == [{"hidden": "4"}, {"hidden": "8x8"}]
+    assert [cell.verdict for cell in cells(found)] == ["supported", "refuted"]
+    assert found.verdict == "refuted"
+    assert found.counts == VerdictCounts(supported=1, refuted=1, inconclusive=0)
     values = arrays()["score/test/nll"]
     expected = judge(values[1], values[0], direction="lower", least=0.1)
-    assert cells(found)[0]["mean"] == expected.mean
-    assert (cells(found)[0]["low"], cells(found)[0]["high"]) == (expected.low, expected.high)
-    assert cells(found)[0]["n"] == found["seeds"] == SEEDS
+    assert cells(found)[0].mean == expected.mean
+    assert (cells(found)[0].low, cells(found)[0].high) == (expected.low, expected.high)
+    assert cells(found)[0].n == found.seeds == SEEDS
 
 
 def test_can_hurt_needs_one_place(topic):
-    assert table(topic, effect(direction="higher"), quantifier="any")["verdict"] == "supported"
+    assert result(topic, effect(direction="higher"), quantifier="any").verdict == "supported"
 
 
 def test_what_a_sentence_denies_is_turned_round(topic):
-    found = table(topic, effect(denied=True))
-    assert [cell["verdict"] for cell in cells(found)] == ["refuted", "supported"]
+    found = result(topic, effect(denied=True))
+    assert [cell.verdict for cell in cells(found)] == ["refuted", "supported"]
 
 
 def test_of_several_cells_each_seed_takes_the_best_on_validation(topic):
     chosen = effect(of={"dropout": [0.0, 0.5]}, against={"dropout": 0.0})
-    cell = cells(table(topic, chosen))[0]
+    cell = cells(result(topic, chosen))[0]
     values = arrays()["score/test/nll"]
     by_hand = np.where(np.arange(SEEDS) % 2, values[0], values[1])  # odd seeds: validation prefers no dropout
-    assert cell["of_mean"] == pytest.approx(by_hand.mean())
-    assert cell["of"] == "best of 2 on validation"
+    assert cell.of_mean == pytest.approx(by_hand.mean())
+    assert cell.of == "best of 2 on validation"
 
 
 def test_a_number_or_another_metric_on_the_other_side(topic):
-    number = cells(table(topic, effect(against=1.0)))[0]
-    assert number["mean"] == pytest.approx(arrays()["score/test/nll"][1].mean() - 1)
-    other = cells(table(topic, effect(against={"dropout": 0.5}, against_metric="test_ts/nll")))[0]
-    assert other["mean"] == pytest.approx(arrays()["score/test/nll"][1].mean())
+    number = cells(result(topic, effect(against=1.0)))[0]
+    assert number.mean == pytest.approx(arrays()["score/test/nll"][1].mean() - 1)
+    other = cells(result(topic, effect(against={"dropout": 0.5}, against_metric="test_ts/nll")))[0]
+    assert other.mean == pytest.approx(arrays()["score/test/nll"][1].mean())
 
 
 def test_a_measure_at_an_epoch(topic):
     later = effect(metric="train/nll@2", against_metric="train/nll@0", against={"dropout": 0.5}, direction="higher")
-    assert [cell["mean"] for cell in cells(table(topic, later))] == [2, 2]
+    assert [cell.mean for cell in cells(result(topic, later))] == [2, 2]
     gap = effect(metric="gap/nll@1", against=0.0, direction="higher")
-    assert [cell["mean"] for cell in cells(table(topic, gap))] == [1, 1]
+    assert [cell.mean for cell in cells(result(topic, gap))] == [1, 1]
 
 
 @pytest.mark.parametrize("metric", ["test/nil", "train/nll@7", "train/nll@x", "test/nll@1"])
 def test_a_metric_that_was_not_measured(topic, metric):
     with pytest.raises(InputError, match="must be"):
-        table(topic, effect(metric=metric))
+        result(topic, effect(metric=metric))
 
 
 def test_rows_that_seeds_share_widen_intervals(topic):
-    drawn, resplit = (cells(table(topic, effect(), dataset=dataset))[0] for dataset in (DRAWN, RESPLIT))
-    assert drawn["inflation"] == 0
-    assert resplit["inflation"] > 0
-    assert resplit["low"] < drawn["low"]
+    drawn, resplit = (cells(result(topic, effect(), dataset=dataset))[0] for dataset in (DRAWN, RESPLIT))
+    assert drawn.inflation == 0
+    assert resplit.inflation > 0
+    assert resplit.low < drawn.low
     groups = np.zeros((4, SEEDS, 5))
-    measured = cells(table(topic, effect(), dataset=RESPLIT, measured=arrays(**{"group/test/nll": groups})))[0]
-    assert measured["inflation"] == pytest.approx((32 / 148) / (1 - 32 / 148))  # nothing shared on test: training rows
-    chosen = cells(table(topic, effect(of={"dropout": [0.0, 0.5]}), dataset=RESPLIT))[0]
-    assert chosen["inflation"] >= resplit["inflation"]
+    measured = cells(result(topic, effect(), dataset=RESPLIT, scores=arrays(**{"group/test/nll": groups})))[0]
+    assert measured.inflation == pytest.approx((32 / 148) / (1 - 32 / 148))  # nothing shared on test: training rows
+    chosen = cells(result(topic, effect(of={"dropout": [0.0, 0.5]}), dataset=RESPLIT))[0]
+    assert chosen.inflation >= resplit.inflation
 
 
 def test_rows_that_stand_idle_are_shared_by_no_training(topic):
@@ -120,43 +125,43 @@ def test_rows_that_stand_idle_are_shared_by_no_training(topic):
         update={"experiments": {"rates": topic.experiments["rates"].model_copy(update={"cells": cells_of})}}
     )
     groups = arrays(**{"group/test/nll": np.zeros((4, SEEDS, 5))})
-    found = cells(table(fewer, effect(), dataset=RESPLIT, measured=groups))[0]
-    assert found["inflation"] == pytest.approx((8 / 148) / (1 - 8 / 148))
+    found = cells(result(fewer, effect(), dataset=RESPLIT, scores=groups))[0]
+    assert found.inflation == pytest.approx((8 / 148) / (1 - 8 / 148))
 
 
 def test_exact_checks_count_as_parts(topic):
-    checks = [{"what": "w", "holds": True}, {"what": "v", "holds": False}]
-    found = claim_table(Claim(sentence="s", source="t", checks=("c",)), topic, {}, checks)
-    assert found["verdict"] == "refuted"
-    assert found["counts"] == {"supported": 1, "refuted": 1, "inconclusive": 0}
-    assert found["checks"] == checks
+    number = {"measured": 1.0, "expected": 0, "relation": "equal", "tolerance": 0.0}
+    checks = (CheckResult(what="w", holds=True, **number), CheckResult(what="v", holds=False, **number))
+    topic = topic.model_copy(update={"claims": {"c": Claim(sentence="s", source="t", checks=("x",))}})
+    found = claim_result("c", TopicScores("dropout", topic, {}, {"x": checks}))
+    assert found.verdict == "refuted"
+    assert found.counts == VerdictCounts(supported=1, refuted=1, inconclusive=0)
+    assert found.checks == checks
 
 
-class TestPanels:
+class TestFigureAxes:
     def test_lines_over_a_field(self, topic):
-        (panel,) = table(topic, effect(), shows=({"x": "dropout", "y": ("test/nll",), "by": ("hidden",)},))["panels"]
-        assert (panel["dataset"], panel["x"], panel["y"]) == ("task", "dropout", ["test/nll"])
-        assert [line["line"] for line in panel["lines"]] == [{"hidden": "4"}, {"hidden": "8x8"}]
-        assert panel["lines"][0]["x"] == [0.0, 0.5]
-        assert panel["lines"][0]["mean"] == pytest.approx(arrays()["score/test/nll"][:2].mean(1))
+        (axes,) = result(topic, effect(), shows=({"x": "dropout", "y": ("test/nll",), "by": ("hidden",)},)).axes
+        assert (axes.dataset, axes.x, axes.y) == ("task", "dropout", ("test/nll",))
+        assert [line.line for line in axes.lines] == [{"hidden": "4"}, {"hidden": "8x8"}]
+        assert axes.lines[0].x == (0.0, 0.5)
+        assert axes.lines[0].mean == pytest.approx(arrays()["score/test/nll"][:2].mean(1))
         assert all(
             low < mean < high
-            for low, mean, high in zip(*(panel["lines"][0][k] for k in ("low", "mean", "high")), strict=True)
+            for low, mean, high in zip(*(getattr(axes.lines[0], k) for k in ("low", "mean", "high")), strict=True)
         )
 
     def test_curves(self, topic):
         shows = {"x": "epoch", "y": ("train/nll", "gap/nll"), "where": {"hidden": [[4]], "dropout": 0.0}}
-        (panel,) = table(topic, effect(), shows=({**shows, "together": True},))["panels"]
-        assert [line["metric"] for line in panel["lines"]] == ["train/nll", "gap/nll"]
-        assert panel["lines"][0]["x"] == [0, 1, 2]
-        assert panel["lines"][1]["mean"] == [1, 1, 1]
+        (axes,) = result(topic, effect(), shows=({**shows, "together": True},)).axes
+        assert [line.metric for line in axes.lines] == ["train/nll", "gap/nll"]
+        assert axes.lines[0].x == (0, 1, 2)
+        assert axes.lines[1].mean == (1, 1, 1)
 
     def test_cells(self, topic):
-        (panel,) = table(topic, effect(), shows=({"x": "cell", "y": ("test/nll",)},))["panels"]
-        assert panel["lines"][0]["x"][0] == "hidden=4,dropout=0"
+        (axes,) = result(topic, effect(), shows=({"x": "cell", "y": ("test/nll",)},)).axes
+        assert axes.lines[0].x[0] == "hidden=4,dropout=0"
 
-    def test_what_no_cell_has_leaves_no_panel(self, topic):
+    def test_what_no_cell_has_leaves_no_axes(self, topic):
         nothing = arrays(**{"score/sampled/nll": np.full((4, SEEDS), np.nan)})
-        assert (
-            table(topic, effect(), shows=({"x": "dropout", "y": ("sampled/nll",)},), measured=nothing)["panels"] == []
-        )
+        assert result(topic, effect(), shows=({"x": "dropout", "y": ("sampled/nll",)},), scores=nothing).axes == ()

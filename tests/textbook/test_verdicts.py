@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pipeline.results.textbook import VerdictCounts
 from pipeline.statistics.intervals import Widening
-from pipeline.textbook.verdicts import OPPOSITE, combined, counted, judge
+from pipeline.textbook.verdicts import OPPOSITE, combined, judge
 
 NOISE = np.array([-1.0, 1.0, -0.5, 0.5, 0.0])  # mean 0, t interval +- 0.98
 
@@ -103,5 +104,5 @@ class TestCombined:
         turned = [OPPOSITE[verdict] for verdict in verdicts]
         assert combined(turned, turned, quantifier="any") == OPPOSITE[combined(verdicts, verdicts, quantifier="all")]
 
-    def test_counted(self):
-        assert counted([S, R, S]) == {S: 2, R: 1, I: 0}
+    def test_counts(self):
+        assert VerdictCounts.of([S, R, S]) == VerdictCounts(supported=2, refuted=1, inconclusive=0)

@@ -1,0 +1,73 @@
+"""The command `topic`: train a topic's experiments, and judge its claims."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.config.reading import look_up
+from pipeline.config.textbook import load_textbook, load_topic
+from pipeline.core.paths import TEXTBOOK, claims_file, topic_file
+
+if TYPE_CHECKING:
+    from pipeline.config.claims import Topic
+    from pipeline.config.textbook import Textbook
+    from pipeline.results.textbook import AuditRow
+    from pipeline.textbook.cell_training import SeedSplits
+    from pipeline.textbook.experiment_results import ExperimentScores
+
+
+def topic(topic: str, *, jobs: int) -> str:
+    """Train a topic's cells, except those that the memo holds, and judge its claims."""
+    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.results.textbook import TopicResults  # noqa: PLC0415
+    from pipeline.textbook.exact_checks import CHECKS  # noqa: PLC0415
+    from pipeline.textbook.known_names import require_known_names  # noqa: PLC0415
+    from pipeline.textbook.ledger import TopicScores, claim_result  # noqa: PLC0415
+
+    textbook = load_textbook(TEXTBOOK)
+    look_up(topic, dict.fromkeys(textbook.topics), f"{TEXTBOOK}: topics")
+    file = topic_file(topic)
+    declared = load_topic(file, textbook)
+    require_known_names(declared, str(file))
+    scores, audit, progress = _run_experiments(topic, declared, textbook, jobs=jobs)
+    checks = {name: CHECKS[name]() for claim in declared.claims.values() for name in claim.checks}
+    inputs = TopicScores(topic, declared, scores, checks)
+    claims = tuple(claim_result(name, inputs) for name in declared.claims)
+    target = claims_file(topic)
+    write_record(target, TopicResults(topic=topic, seeds=textbook.seeds, claims=claims, audit=audit))
+    return f"{target}: {len(claims)} claims judged; {progress}"
+
+
+def _run_experiments(
+    name: str, topic: Topic, textbook: Textbook, *, jobs: int
+) -> tuple[dict[str, list[ExperimentScores]], tuple[AuditRow, ...], str]:
+    """The scores of every experiment on each of its data sets, the audit's rows, and what was done, in words."""
+    from pipeline.textbook.experiment_results import ExperimentScores, SplitSizes  # noqa: PLC0415
+    from pipeline.textbook.experiments import run  # noqa: PLC0415
+
+    splits = _splits(topic, textbook)
+    scores: dict[str, list[ExperimentScores]] = {experiment: [] for experiment in topic.experiments}
+    audit: list[AuditRow] = []
+    scored = cells = 0
+    for label, experiment in topic.experiments.items():
+        for dataset in experiment.datasets:
+            siblings = [each for each in topic.experiments.values() if dataset in each.datasets]
+            title = f"{name}: {label} on {dataset}"
+            result = run(experiment, splits[dataset], name=dataset, jobs=jobs, siblings=siblings, title=title)
+            sizes = SplitSizes.of(dataset, splits[dataset].dataset)
+            scores[label].append(ExperimentScores(result.arrays, sizes))
+            audit += result.audit
+            scored, cells = scored + result.scored, cells + len(experiment.cells)
+    return scores, tuple(audit), f"{scored} of {cells} cells trained or scored"
+
+
+def _splits(topic: Topic, textbook: Textbook) -> dict[str, SeedSplits]:
+    """The data sets of a topic's experiments, split for all seeds."""
+    from pipeline.data.load import load_dataset  # noqa: PLC0415
+    from pipeline.textbook.cell_training import SeedSplits  # noqa: PLC0415
+
+    names = dict.fromkeys(dataset for experiment in topic.experiments.values() for dataset in experiment.datasets)
+    return {
+        name: SeedSplits(load_dataset(name, textbook.datasets[name], seeds=textbook.seeds), textbook.seeds)
+        for name in names
+    }
