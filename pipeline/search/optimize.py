@@ -1,8 +1,8 @@
-"""What is the best that each arm can do? Optuna proposes a batch of trials, one stack trains it, pruners let go.
+"""Hyperparameter search with Optuna: it proposes a batch of trials, one stack trains them, and a pruner ends some.
 
 A batch is a pure function of the trials that were finished before it: samplers are made anew for every batch, with a
 seed of its own, on a copy in memory of what the storage holds. A batch is stored when it is done, so that an
-interruption leaves finished trials only, and what comes next is what would have come.
+interruption leaves finished trials only, and the next batch is the one that would have come.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def next_batch(
     groups = [[Member(task.point(arm, trial), seed) for seed in sorted(task.data)] for arm, trial in asked]
 
     def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
-        values = {number: float(_values(logits, task, 0).mean()) for number, logits in sorted(reached.items())}
+        objective = task.search.objectives[0]
+        values = {n: float(_values(logits, task, objective).mean()) for n, logits in sorted(reached.items())}
         for number, value in values.items():
             if math.isfinite(value):
                 asked[number][1].report(value, epoch)
@@ -95,7 +96,7 @@ def next_batch(
     reached = fit_in_rungs(groups, task.data, rungs=task.rungs, survivors=survivors, jobs=jobs, tick=tick)
     for number, logits in sorted(reached.items()):
         arm, trial = asked[number]
-        _tell(studies[arm], trial, logits, task)
+        _finish(studies[arm], trial, logits, task)
     return {arm: study.get_trials()[len(finished[arm]) :] for arm, study in studies.items()}
 
 
@@ -106,18 +107,18 @@ def _end(trial: Trial, value: float) -> TrialState | None:
     return TrialState.PRUNED if trial.should_prune() else None
 
 
-def _values(logits: Logits, task: Task, place: int) -> NDArray[np.float64]:
+def _values(logits: Logits, task: Task, objective: str) -> NDArray[np.float64]:
     """An objective by seed; NaN where a seed's network has diverged."""
-    found = np.full(len(logits), np.nan)
-    fits = np.isfinite(logits).all((1, 2))
-    if fits.any():
-        found[fits] = OBJECTIVES[task.search.objectives[place]](logits[fits], task.labels[fits])
-    return found
+    values = np.full(len(logits), np.nan)
+    is_finite = np.isfinite(logits).all((1, 2))
+    if is_finite.any():
+        values[is_finite] = OBJECTIVES[objective](logits[is_finite], task.labels[is_finite])
+    return values
 
 
-def _tell(study: optuna.Study, trial: Trial, logits: Logits, task: Task) -> None:
-    """Give a trial that reached its last epoch the means over seeds; it has failed where a seed diverged."""
-    by_seed = [_values(logits, task, place) for place in range(len(task.search.objectives))]
+def _finish(study: optuna.Study, trial: Trial, logits: Logits, task: Task) -> None:
+    """Finish a trial that reached its last epoch with the means over seeds; it failed where a seed diverged."""
+    by_seed = [_values(logits, task, objective) for objective in task.search.objectives]
     means = [float(values.mean()) for values in by_seed]
     if not all(map(math.isfinite, means)):
         study.tell(trial, state=TrialState.FAIL)
@@ -142,25 +143,25 @@ def _study(arm: str, finished: Sequence[FrozenTrial], task: Task) -> optuna.Stud
 
 def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     samplers = optuna.samplers
-    made: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+    by_kind: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
         "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=search.sampler.startup),
         "random": lambda: samplers.RandomSampler(seed=seed),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=search.sampler.startup),
         "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=search.batch),
     }
-    return made[search.sampler.kind]()
+    return by_kind[search.sampler.kind]()
 
 
 def _pruner(pruner: Pruner, epochs: int) -> optuna.pruners.BasePruner:
     pruners = optuna.pruners
     first, factor = pruner.first, pruner.factor
-    made: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+    by_kind: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
         "none": pruners.NopPruner,
         "halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor),
         "hyperband": lambda: pruners.HyperbandPruner(min_resource=first, max_resource=epochs, reduction_factor=factor),
         "median": lambda: pruners.MedianPruner(n_startup_trials=5),
     }
-    return made[pruner.kind]()
+    return by_kind[pruner.kind]()
 
 
 def run(
@@ -199,12 +200,12 @@ def run(
     size = task.search.batch
     while True:
         finished = {arm: _finished(study) for arm, study in studies.items()}
-        yield {arm: found[:trials] for arm, found in finished.items()}
-        whole = {arm: found[: len(found) // size * size] for arm, found in finished.items()}
+        yield {arm: of_arm[:trials] for arm, of_arm in finished.items()}
+        whole = {arm: of_arm[: len(of_arm) // size * size] for arm, of_arm in finished.items()}
         fewest = min(map(len, whole.values()))
         if fewest >= trials:
             return
-        turn = {arm: found for arm, found in whole.items() if len(found) == fewest}
+        turn = {arm: of_arm for arm, of_arm in whole.items() if len(of_arm) == fewest}
         for arm, batch in next_batch(task, turn, jobs=jobs, tick=tick).items():
             if len(_finished(studies[arm])) != len(finished[arm]):
                 raise InputError(f"study {names[arm]!r} must have one search at a time, got trials from another")
@@ -212,5 +213,5 @@ def run(
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Finished trials, in their order; what is still waiting or running is somebody else's."""
+    """Finished trials, in their order; a waiting or running one belongs to another process."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]

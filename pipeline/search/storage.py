@@ -1,4 +1,4 @@
-"""Where are Optuna's studies kept? In a journal that a kill cannot spoil, or in a database that a URL names."""
+"""Storage of Optuna's studies: a journal file that survives a killed process, or a database that a URL names."""
 
 from __future__ import annotations
 
