@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from claim_tables import AIMED, CAN, CLAIMS, DENIED, EVERYWHERE, EXACT, FAILED, MANY, MIXED, SAME, table
+from pipeline.reporting.text.textbook_words import listed, measure, scale
 
 from pipeline.reporting.text.textbook import (
     brief,
@@ -18,7 +19,6 @@ from pipeline.reporting.text.textbook import (
     rows,
     tally,
 )
-from pipeline.reporting.text.textbook_words import listed, measure, scale
 
 FOUND = {
     "dropout.everywhere": (
