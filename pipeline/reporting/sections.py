@@ -5,7 +5,6 @@ from __future__ import annotations
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
-from pipeline.results.textbook import TextbookResults
 
 
 class Picture(Record):
@@ -20,11 +19,4 @@ class Section(Record):
 
     results: StudyResults
     search: SearchResults
-    pictures: dict[str, Picture]
-
-
-class TextbookSection(Record):
-    """What the textbook page is made from: the finished table of all claims, and pictures by name or claim."""
-
-    table: TextbookResults
     pictures: dict[str, Picture]

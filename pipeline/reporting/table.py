@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 Style = Literal["", "good", "bad", "soft"]
+Kind = Literal["number", "label", "text"]
 WIDTH = 120
 _TERMINAL: dict[Style, str] = {"": "", "good": "bold green", "bad": "bold red", "soft": ""}
 
@@ -28,14 +29,14 @@ class Cell(NamedTuple):
 class Column(NamedTuple):
     """A column: `title` stands below that of its group, `alone` where groups are not shown.
 
-    A number is aligned to the right and never wrapped; text wraps.
+    Numbers are aligned to the right; only text wraps, labels and numbers never do.
     """
 
     key: str
     title: str
     group: str = ""
     alone: str = ""
-    kind: Literal["number", "text"] = "number"
+    kind: Kind = "number"
     least: int = 0
     """Characters that a terminal leaves it at least."""
 
@@ -51,7 +52,7 @@ class Heading(NamedTuple):
     title: str
     columns: int
     rows: int
-    kind: Literal["number", "text"] = "number"
+    kind: Kind = "number"
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,10 @@ def terminal(table: Table, *, width: int = WIDTH, color: bool = False) -> str:
     """The table and its notes as plain text of that many characters a line, with colours only where asked for."""
     made = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
     for column in table.columns:
-        is_text = column.kind == "text"
         made.add_column(
             Text(column.heading),
-            justify="left" if is_text else "right",
-            no_wrap=not is_text,
+            justify="right" if column.kind == "number" else "left",
+            no_wrap=column.kind != "text",
             overflow="fold",
             min_width=column.least or None,
         )
@@ -120,12 +120,12 @@ def terminal(table: Table, *, width: int = WIDTH, color: bool = False) -> str:
         console.print()
         for note in table.notes:
             console.print(note, style="dim", highlight=False, markup=False)
-    return _lines(captured.get().splitlines())
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 def markdown(table: Table) -> str:
     """The table as GitHub's Markdown, without its notes; what is bad is bold."""
-    rules = ["---" if column.kind == "text" else "---:" for column in table.columns]
+    rules = ["---:" if column.kind == "number" else "---" for column in table.columns]
     rows = [[_markdown(cell) for cell in row] for row in table.rows]
     head = [column.heading for column in table.columns]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rules, *rows])
@@ -136,17 +136,7 @@ def _markdown(cell: Cell) -> str:
     return f"**{text}**" if cell.style == "bad" else text
 
 
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
 def verdict_style(verdict: str) -> Style:
     """How a verdict is shown: what is better is good, what is worse is bad, all else is soft."""
     styles: dict[str, Style] = {"better": "good", "supported": "good", "worse": "bad", "refuted": "bad"}
     return styles.get(verdict, "soft")
-
-
-def text_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, caption: str = "") -> Table:
-    """A table without groups: its first column names rows, the others are numbers."""
-    columns = [Column(head, head, kind="number" if place else "text") for place, head in enumerate(heads)]
-    return Table(title, tuple(columns), tuple(tuple(row) for row in rows), caption=caption)

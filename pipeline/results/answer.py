@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from pipeline.core.errors import InputError
 from pipeline.metrics.names import MetricName, Stage
@@ -32,6 +33,16 @@ HEADLINE = {
 _ADDITION: dict[Stage, str] = {"before": "", "after": " after temperature scaling"}
 
 
+class Notation(NamedTuple):
+    """How a sentence writes points' keys and, by a format specification, numbers."""
+
+    name: Callable[[str], str] = str
+    number: Callable[[float, str], str] = format
+
+
+PLAIN = Notation()
+
+
 class NothingToChooseError(InputError):
     """No point has a finite validation NLL: every one diverged."""
 
@@ -50,8 +61,14 @@ def answer(points: Sequence[PointResult], *, reference: int, protocol: ProtocolS
         _choice(points, stage, reference=points[reference], protocol=protocol) for stage in ("after", "before")
     )
     agree = after_scaling.key == plain.key
-    also = "" if agree else f" Without temperature scaling validation would choose {plain.key}."
-    return Answer(after_scaling=after_scaling, plain=plain, agree=agree, sentence=after_scaling.sentence + also)
+    made = Answer(after_scaling=after_scaling, plain=plain, agree=agree, sentence="")
+    return made.model_copy(update={"sentence": answer_sentence(made, protocol)})
+
+
+def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notation = PLAIN) -> str:
+    """What to use and why, and what validation would choose without temperature scaling if that is another point."""
+    also = f" Without temperature scaling validation would choose {notation.name(answer.plain.key)}."
+    return _sentence(answer.after_scaling, "after", protocol, notation) + also * (not answer.agree)
 
 
 def headline_metrics(results: StudyResults) -> dict[str, dict[str, float | None]]:
@@ -87,7 +104,7 @@ def _choice(
         at_edge=_at_edge(point, points),
         sentence="",
     )
-    return choice.model_copy(update={"sentence": _sentence(choice, stage, protocol)})
+    return choice.model_copy(update={"sentence": _sentence(choice, stage, protocol, PLAIN)})
 
 
 def _best(points: Sequence[PointResult], metric: MetricName, reference: PointResult) -> tuple[PointResult, float]:
@@ -110,8 +127,8 @@ def _calibration(point: PointResult) -> StageCalibration:
     )
 
 
-def _sentence(choice: Choice, stage: Stage, protocol: ProtocolSummary) -> str:
-    key, seeds, test = choice.key, f"n = {choice.seeds} paired seeds", choice.test
+def _sentence(choice: Choice, stage: Stage, protocol: ProtocolSummary, notation: Notation) -> str:
+    key, seeds, test = notation.name(choice.key), f"n = {choice.seeds} paired seeds", choice.test
     leave, chosen = "Leave it unregularized", f"{key}, chosen on validation,"
     if test is None:
         return f"{leave}: validation NLL{_ADDITION[stage]} prefers the unregularized network; {seeds}."
@@ -119,11 +136,12 @@ def _sentence(choice: Choice, stage: Stage, protocol: ProtocolSummary) -> str:
         return f"{leave}: {chosen} is the unregularized network itself; {seeds}."
     if test.left_out or test.difference is None or test.p_better.estimate is None:
         return f"{leave}: {chosen} cannot be compared: {test.left_out}."
-    changes = f"test NLL{_ADDITION[stage]} changes by {_effect(test, test.difference, protocol)}"
+    changes = f"test NLL{_ADDITION[stage]} changes by {_effect(test, protocol, notation)}"
     share = f"better in {test.p_better.estimate * choice.seeds:g} of {choice.seeds} seeds"
     if choice.recommendation == "use":
-        parts = [f"Use {key}: {changes}, {share}", _closing(choice.gap_closed, stage), *_trust(choice.calibration)]
-        parts += [f"{field} is the strongest tried, so more may be better still" for field in choice.at_edge]
+        parts = [f"Use {key}: {changes}, {share}", _closing(choice.gap_closed, stage, notation)]
+        parts += _trust(choice.calibration)
+        parts += [f"{notation.name(p)} is the strongest tried, so more may be better still" for p in choice.at_edge]
     else:
         parts = [f"{leave}: {chosen} is {_state(test)}", f"{changes}, {share}"]
     return "; ".join([*parts, seeds]) + "."
@@ -140,17 +158,17 @@ def _state(test: Comparison) -> str:
     return f"not shown to be better on test, which {settled}"
 
 
-def _effect(test: Comparison, difference: float, protocol: ProtocolSummary) -> str:
+def _effect(test: Comparison, protocol: ProtocolSummary, notation: Notation) -> str:
     widened = ", widened for the rows that seeds share" if protocol.correction != "none" else ""
-    ends = _range(difference, test.low, test.high, form="+.4f")
+    ends = _range(notation, "+.4f", test.difference, test.low, test.high)
     return f"{ends} ({protocol.confidence:.0%} interval{widened})"
 
 
-def _closing(closed: GapClosed | None, stage: Stage) -> str:
+def _closing(closed: GapClosed | None, stage: Stage, notation: Notation) -> str:
     gap = f"the generalization gap{_ADDITION[stage]}"
     if closed is None or closed.percent is None:
         return f"the share of {gap} that closes cannot be told"
-    return f"it closes {_range(closed.percent, closed.low, closed.high, form='.0f')} percent of {gap}"
+    return f"it closes {_range(notation, '.0f', closed.percent, closed.low, closed.high)} percent of {gap}"
 
 
 def _at_edge(point: PointResult, points: Sequence[PointResult]) -> tuple[str, ...]:
@@ -180,7 +198,7 @@ def _trust(calibration: CalibrationChange) -> list[str]:
     return [f"ECE goes from {' and from '.join(changes)}", *warning] if changes else []
 
 
-def _range(centre: float, low: float | None, high: float | None, *, form: str) -> str:
-    if low is None or high is None:
-        return f"{centre:{form}}"
-    return f"{centre:{form}} [{low:{form}}, {high:{form}}]"
+def _range(notation: Notation, form: str, *values: float | None) -> str:
+    """A number, and the ends of its interval where both are known."""
+    centre, *ends = (notation.number(value, form) for value in values if value is not None)
+    return f"{centre} [{', '.join(ends)}]" if len(ends) == 2 else centre

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from pipeline.statistics.intervals import Interval, Widening, mean_interval
 DIGITS = 5
 
 
-class SweepRow(NamedTuple):
+@dataclass(frozen=True)
+class SweepRow:
     """A metric of a point at one value of a parameter that its variant sweeps."""
 
     variant: str
@@ -32,7 +34,8 @@ class SweepRow(NamedTuple):
     high: float | None
 
 
-class HistoryRow(NamedTuple):
+@dataclass(frozen=True)
+class HistoryRow:
     """A metric of a point after an epoch, over seeds; None where a seed is not finite."""
 
     variant: str
@@ -44,7 +47,8 @@ class HistoryRow(NamedTuple):
     high: float | None
 
 
-class ReliabilityRow(NamedTuple):
+@dataclass(frozen=True)
+class ReliabilityRow:
     """A bin of a point's reliability diagram, the mean over the `seeds` whose bin is not empty."""
 
     variant: str
@@ -67,10 +71,20 @@ class _Ends(NamedTuple):
     high: float | None
 
 
-def write_rows(path: Path, rows: Iterable[Row], *, columns: type[Row]) -> None:
-    """Write rows as CSV, floats rounded to `DIGITS` significant digits; no rows leave a header line."""
-    fields = columns._fields
-    write_csv(path, (dict(zip(fields, map(_cell, row), strict=True)) for row in rows), columns=fields)
+def columns(row: type[Row]) -> tuple[str, ...]:
+    """The columns of a table of such rows."""
+    return tuple(field.name for field in fields(row))
+
+
+def cells(row: Row) -> dict[str, object]:
+    """A row by columns, its metric as text."""
+    values = {name: getattr(row, name) for name in columns(type(row))}
+    return {name: str(value) if isinstance(value, MetricName) else value for name, value in values.items()}
+
+
+def write_rows(path: Path, rows: Iterable[Row], *, kind: type[Row]) -> None:
+    """Write rows of a kind as CSV, floats rounded to `DIGITS` significant digits; no rows leave a header line."""
+    write_csv(path, (significant(cells(row), DIGITS) for row in rows), columns=columns(kind))
 
 
 def read_history(path: Path) -> tuple[HistoryRow, ...]:
@@ -143,10 +157,6 @@ def reliability_rows(
     return rows
 
 
-def _cell(value: object) -> object:
-    return str(value) if isinstance(value, MetricName) else significant(value, DIGITS)
-
-
 def _variant_rows(points: Sequence[PointResult]) -> Iterator[SweepRow]:
     for parameter in sorted(Point.model_fields):
         values = [getattr(point.parameters, parameter) for point in points]
@@ -171,4 +181,4 @@ def _flat(value: Level | tuple[int, ...]) -> Level:
 
 
 def _ends(interval: Interval, index: int | tuple[()]) -> _Ends:
-    return _Ends(*(finite(field[index]) for field in interval))
+    return _Ends(*(finite(float(field[index])) for field in interval))

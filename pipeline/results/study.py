@@ -178,7 +178,7 @@ class VerdictChange(Record):
 
     key: str
     metric: str
-    changed: tuple[Literal["sign", "verdict"], ...] = Field(alias="kinds")
+    changed: tuple[Literal["sign", "verdict"], ...] = Field(validation_alias="kinds", serialization_alias="kinds")
     before: RankChangeSide
     after: RankChangeSide
 
@@ -241,7 +241,7 @@ class StudyResults(Record):
     reference: Reference
     points: tuple[PointResult, ...]
     ranking: dict[str, Ranking]
-    verdict_changes: tuple[VerdictChange, ...] = Field(alias="flips")
+    verdict_changes: tuple[VerdictChange, ...] = Field(validation_alias="flips", serialization_alias="flips")
     answer: Answer
 
     @property

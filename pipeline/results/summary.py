@@ -28,7 +28,7 @@ class PointSummary(Record):
 
     key: str
     verdicts: dict[str, StageFindings]
-    fails_holm: bool = Field(alias="doubtful")
+    fails_holm: bool = Field(validation_alias="doubtful", serialization_alias="doubtful")
     survives: bool
     conflict: bool
 

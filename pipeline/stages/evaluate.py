@@ -98,9 +98,9 @@ def _write_series(results: StudyResults) -> None:
         bins += reliability_rows(point.variant, point.name, binned, inflation=inflation.all_rows)
         diagrams[point.key] = point_diagrams(curves, named(arrays, "score/"))
     sweeps = [row for row in sweep_rows(results) if row.metric in PLOTTED]
-    write_rows(report_file(dataset, "history.csv"), history, columns=HistoryRow)
-    write_rows(report_file(dataset, "reliability.csv"), bins, columns=ReliabilityRow)
-    write_rows(report_file(dataset, "sweeps.csv"), sweeps, columns=SweepRow)
+    write_rows(report_file(dataset, "history.csv"), history, kind=HistoryRow)
+    write_rows(report_file(dataset, "reliability.csv"), bins, kind=ReliabilityRow)
+    write_rows(report_file(dataset, "sweeps.csv"), sweeps, kind=SweepRow)
     write_record(report_file(dataset, "diagrams.json"), Diagrams(diagrams), digits=DIAGRAM_DIGITS)
 
 

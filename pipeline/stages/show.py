@@ -7,7 +7,8 @@ from textwrap import fill
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
-from pipeline.core.paths import LEDGER, PARAMS, SUMMARY, report_file
+from pipeline.core.paths import LEDGER, PARAMS, SUMMARY
+from pipeline.stages.tables import search_results_of, study_results_of
 
 
 def show(dataset: str | None) -> str:
@@ -23,16 +24,12 @@ def study_text(dataset: str) -> str:
     """A data set's table and answer, and those of its search where there is one; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
     from pipeline.reporting.text import search, study  # noqa: PLC0415
-    from pipeline.reporting.text.answer import answer_sentence  # noqa: PLC0415
-    from pipeline.results.record import read_record  # noqa: PLC0415
-    from pipeline.results.search import SearchResults  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.reporting.text.answer import sentence  # noqa: PLC0415
 
-    results, color = read_record(StudyResults, report_file(dataset, "results.json")), sys.stdout.isatty()
-    parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(answer_sentence(results), WIDTH)}\n"]
-    path = report_file(dataset, "search.json")
-    if path.exists():
-        parts.append(search.render(read_record(SearchResults, path), color=color))
+    results, found, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
+    parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(sentence(results), WIDTH)}\n"]
+    if found is not None:
+        parts.append(search.render(found, color=color))
     return "\n".join(parts)
 
 

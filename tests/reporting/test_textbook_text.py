@@ -1,53 +1,65 @@
-"""Does every reader learn the same of a sentence: where it holds, where not, and by how much?"""
-
-import copy
-from typing import Any
+"""The textbook's claims as text: every reader learns the same of a sentence, where it holds, where not, by how much."""
 
 import pytest
 from claim_tables import AIMED, CAN, CLAIMS, DENIED, EVERYWHERE, EXACT, FAILED, MANY, MIXED, SAME, table
 from pipeline.reporting.text.textbook_words import listed, measure, scale
 
 from pipeline.reporting.text.textbook import (
-    brief,
+    Part,
     by_dataset,
+    claims_table,
     counted,
     decisive,
+    difference,
     finding,
     markdown,
     outcomes,
+    parts,
+    quantity,
     render,
-    rows,
+    stated,
     tally,
 )
+<<<<<<< HEAD
+=======
+from pipeline.reporting.text.textbook_figures import axis_of, decoded, titles
+from pipeline.reporting.text.textbook_names import describe, listed, scale
+from pipeline.results.textbook import ClaimResult
+>>>>>>> text
 
 FOUND = {
     "dropout.everywhere": (
-        "Supported on mixture and digits: “dropout 0.5 has a smaller gap”, "
-        "gap of the NLL −0.120 [−0.150, −0.090] (on digits)."
+        "Each data set taken alone: supported on mixture and digits. What decides: dropout 0.5 has a smaller gap: "
+        "−0.120 [−0.150, −0.090] on digits (gap of NLL, dropout 0.5 minus none)."
     ),
     "dropout.mixed": (
-        "Refuted on digits: “0.5 is better than 0.2”, test NLL +0.080 [+0.060, +0.100]; "
-        "supported on mixture; open on breast cancer."
+        "Each data set taken alone: refuted on digits, supported on mixture, open on breast cancer. What decides: 0.5 "
+        "is better than 0.2: +0.080 [+0.060, +0.100] on digits (test NLL, dropout 0.5 minus none)."
     ),
     "dropout.can": (
-        "Supported on mixture: “dropout is worse”, test accuracy after TS +0.300 [+0.250, +0.350]; refuted on digits."
+        "Each data set taken alone: supported on mixture, refuted on digits. What decides: dropout is worse: "
+        "+0.300 [+0.250, +0.350] on mixture (test accuracy after TS, dropout 0.5 minus none)."
     ),
     "decay.denied": (
-        "Open as a whole: refuted on mixture, if taken alone: “the sentence denies that dropout is better”, "
-        "gap of the NLL −0.090 [−0.110, −0.070] (width 64)."
+        "Each data set taken alone: refuted on mixture. What decides: the sentence denies that dropout is better: "
+        "−0.090 [−0.110, −0.070] on mixture, width 64 (gap of NLL, dropout 0.5 minus none)."
     ),
-    "decay.exact": "Supported: all 2 exact checks hold.",
-    "decay.failed": "Refuted: 1 of 2 exact checks hold, not “other”.",
+    "decay.exact": "2 of 2 exact checks hold.",
+    "decay.failed": "1 of 2 exact checks hold, not “other”.",
     "smooth.same": (
-        "Supported on mixture: “bias is larger”, bias of the NLL minus variance of the NLL +12.3 [+11.9, +12.7]."
+        "Each data set taken alone: supported on mixture. What decides: bias is larger: +12.3 [+11.9, +12.7] on "
+        "mixture (bias of NLL minus variance of NLL)."
     ),
-    "combining.many": "Open on mixture: “it is better”, gap of the NLL −0.500 [−1.100, +0.100]; supported on digits.",
+    "combining.many": (
+        "Each data set taken alone: open on mixture, supported on digits. What decides: it is better: "
+        "−0.500 [−1.100, +0.100] on mixture (gap of NLL, dropout 0.5 minus none)."
+    ),
 }
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["id"])
-def test_a_finding_says_where_it_holds_and_what_decides(claim: dict[str, Any]) -> None:
-    assert finding(claim) == FOUND[claim["id"]]
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_finding_says_where_it_holds_and_what_decides(claim: ClaimResult) -> None:
+    assert finding(claim) == FOUND[claim.id]
 
 
 @pytest.mark.parametrize(
@@ -55,25 +67,26 @@ def test_a_finding_says_where_it_holds_and_what_decides(claim: dict[str, Any]) -
     [(EVERYWHERE, "digits", -0.12), (MIXED, "digits", 0.08), (CAN, "mixture", 0.3), (DENIED, "mixture", -0.09)],
     ids=["the weakest support", "the strongest exception", "the strongest support of a can", "an exception alone"],
 )
-def test_what_decides(claim: dict[str, Any], dataset: str, mean: float) -> None:
+def test_what_decides(claim: ClaimResult, dataset: str, mean: float) -> None:
     part = decisive(claim)
     assert part is not None
-    assert (part.cell["dataset"], part.cell["mean"]) == (dataset, mean)
+    assert (part.cell.dataset, part.cell.mean) == (dataset, mean)
 
 
 def test_exact_checks_decide_alone() -> None:
     assert decisive(EXACT) is None
-    assert brief(FAILED) == "1 of 2 exact checks hold, not “other”"
+    assert "1 of 2 exact checks hold, not “other”" in markdown(table(FAILED))
     assert tally(EXACT) == "2 of 2 checks support it"
 
 
 def test_a_can_that_is_refuted_everywhere_is_decided_by_what_comes_closest() -> None:
-    claim = copy.deepcopy(CAN)
-    claim["verdict"] = "refuted"
-    claim["effects"][0]["cells"][0] |= {"mean": -0.01, "verdict": "refuted", "strict": "refuted"}
+    effect = CAN.effects[0]
+    near = effect.cells[0].model_copy(update={"mean": -0.01, "verdict": "refuted", "strict": "refuted"})
+    changed = effect.model_copy(update={"cells": (near, *effect.cells[1:])})
+    claim = CAN.model_copy(update={"verdict": "refuted", "effects": (changed,)})
     part = decisive(claim)
     assert part is not None
-    assert part.cell["mean"] == -0.01
+    assert part.cell.mean == -0.01
     assert by_dataset(claim)["refuted"] == ["mixture", "digits"]
 
 
@@ -84,35 +97,63 @@ def test_data_sets_are_sorted_by_what_they_say() -> None:
 
 
 def test_every_comparison_is_put_into_words_once() -> None:
-    said = outcomes(MIXED)
-    assert [verdict for verdict, _ in said] == ["supported", "refuted", "inconclusive"]
-    assert said[0][1] == [
+    found = outcomes(MIXED)
+    assert [verdict for verdict, _ in found] == ["supported", "supported", "refuted", "inconclusive", "inconclusive"]
+    assert [text for verdict, text in found if verdict == "supported"] == [
         "0.5 is better than 0, smallest effect of interest 0.01 "
         "(mixture: −0.200 [−0.230, −0.170]; digits: −0.150 [−0.180, −0.120])",
         "0.5 is better than 0.2, smallest effect of interest 0.01 (mixture: −0.050 [−0.080, −0.020])",
     ]
-    assert "breast cancer: not finite" in said[2][1][1]
-    assert outcomes(DENIED)[0][1] == [
+    assert "breast cancer: not finite" in found[-1][1]
+    assert outcomes(DENIED)[0][1] == (
         "the sentence denies that dropout is better, smallest effect of interest 0.01 "
         "(mixture, width 64: −0.090 [−0.110, −0.070])"
-    ]
+    )
+
+
+def part_of(claim: ClaimResult, **changes: float | str | None) -> Part:
+    part = parts(claim)[0]
+    return Part(part.effect, part.cell.model_copy(update=changes))
+
+
+class TestNumbers:
+    def test_differences_have_the_digits_of_the_smallest_effect_of_interest(self) -> None:
+        assert difference(part_of(EVERYWHERE, mean=-0.42, low=-0.45, high=0.0)) == "−0.420 [−0.450, 0.000]"
+        assert difference(part_of(EVERYWHERE, mean=12.34, low=-0.04, high=100.0)) == "+12.3 [0.0, +100.0]"
+        assert difference(part_of(EVERYWHERE, mean=None)) == "not finite"
+
+    def test_where_a_cell_is_compared_with_a_number_its_value_is_shown(self) -> None:
+        assert difference(part_of(AIMED, mean=0.0, low=0.0, high=0.0)) == "1.000, target 1"
+        assert difference(part_of(AIMED, mean=-0.5, low=-0.6, high=-0.4)) == "0.500 [0.400, 0.600], target 1"
+        assert stated(parts(AIMED)[0]) == (
+            "the accuracy is 1: 0.998, target 1 on random labels (training accuracy at epoch 200)"
+        )
+
+    def test_a_number_says_what_is_subtracted(self) -> None:
+        assert quantity(part_of(EVERYWHERE)) == "gap of NLL, dropout 0.5 minus none"
+        assert quantity(part_of(EVERYWHERE, against="dropout=0.5")) == "gap of NLL"
+        assert quantity(parts(SAME)[1]) == "bias of NLL minus variance of NLL"
 
 
 class TestTable:
     def test_names_every_sentence_with_its_verdict_and_its_counts(self) -> None:
-        made = rows(table())
-        assert [(row["id"], row["verdict"]) for row in made] == [(one["id"], one["verdict"]) for one in CLAIMS]
-        mixed = next(row for row in made if row["id"] == "dropout.mixed")
-        assert mixed["tally"] == "3 / 1 / 2"
-        assert (mixed["metric"], mixed["where"], mixed["n"]) == ("0.5 is better than 0.2: test NLL", "digits", 30)
-        assert mixed["difference"] == "+0.080 [+0.060, +0.100]"
-        assert mixed["datasets"] == "mixture, digits and breast cancer"
+        made = claims_table(table())
+        labels = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
+        assert [row[0].text for row in made.rows] == [claim.sentence for claim in CLAIMS]
+        assert [row[0].target for row in made.rows][:2] == ["claim-dropout-everywhere", "claim-dropout-mixed"]
+        assert [row[1].text for row in made.rows] == [labels[claim.verdict] for claim in CLAIMS]
+        mixed = made.rows[CLAIMS.index(MIXED)]
+        assert [cell.text for cell in mixed[2:]] == [
+            "3/1/2",
+            "0.5 is better than 0.2: +0.080 [+0.060, +0.100] on digits (test NLL, dropout 0.5 minus none)",
+            "30",
+        ]
 
     @pytest.mark.parametrize("width", [80, 100])
     def test_wraps_words_and_cuts_none(self, width: int) -> None:
         text = render(table(AIMED, SAME), width=width)
         assert max(map(len, text.splitlines())) <= width
-        wanted = "bias is larger: bias of the NLL minus variance = 0.998, target"
+        wanted = "bias is larger: (bias of NLL minus variance 0.998, target"
         assert set(wanted.split()) <= set(text.split())
 
     def test_fits_the_terminal_and_says_n_the_intervals_and_the_rule(self) -> None:
@@ -120,13 +161,9 @@ class TestTable:
         assert max(map(len, text.splitlines())) <= 120
         flat = " ".join(text.split())
         assert "Of 8 sentences of the textbook, 4 are supported, 2 refuted and 2 open" in flat
-        for wanted in (
-            "n = 30 paired seeds",
-            "95% Student t interval",
-            "smallest effect of interest",
-            "[max p] & so on.",
-        ):
+        for wanted in ("n = 30 paired seeds", "95% Student t interval", "smallest effect of interest", "[max p]"):
             assert wanted in flat
+        assert {"&", "so", "on."} <= set(flat.split())
         assert "\x1b[" not in text
 
     def test_verdicts_have_colours_where_asked_for(self) -> None:
@@ -139,35 +176,55 @@ class TestTable:
         assert lines[0].startswith(counted(table()))
         assert "n = 30 paired seeds, 95% intervals" in lines[0]
         assert len(lines) == 4 + len(CLAIMS)
-        assert all(line.count(" | ") == 2 for line in lines[4:])
+        assert all(line.count(" | ") == 3 for line in lines[4:])
         assert lines[4] == (
-            "| Dropout reduces the gap. | supported | 2 of 2 hold; "
-            "dropout 0.5 has a smaller gap: gap of the NLL −0.120 [−0.150, −0.090] (digits) |"
+            "| Dropout reduces the gap. | supported | 2/0/0 | dropout 0.5 has a smaller gap: "
+            "−0.120 [−0.150, −0.090] on digits (gap of NLL, dropout 0.5 minus none) |"
         )
-        assert "| **refuted** | 3 of 6 hold;" in lines[5]
+        assert "| **refuted** | 3/1/2 |" in lines[5]
 
 
 @pytest.mark.parametrize(
-    ("metric", "said", "unit"),
+    ("metric", "name", "unit"),
     [
         ("test/nll", "test NLL", "NLL (nats)"),
-        ("gap_ts/nll@200", "gap of the NLL after TS at epoch 200", "NLL (nats)"),
-        ("variance/brier", "variance of the Brier score", "Brier score"),
-        ("weights/norm", "norm of the weights", "norm of the weights"),
-        ("validation/input_gradient", "gradient by the inputs", "gradient by the inputs"),
+        ("gap_ts/nll@200", "gap of NLL after TS at epoch 200", "NLL (nats)"),
+        ("variance/brier", "variance of Brier score", "Brier score"),
+        ("weights/norm", "weights’ norm", "weights’ norm"),
+        ("validation/input_gradient", "validation gradient by the inputs", "gradient by the inputs"),
         ("test/excess_brier_grouping", "test excess Brier: grouping", "excess Brier score"),
         ("theory/smoothing_error", "ε(E[max p] − 1/K)", "calibration error"),
-        ("test~0.5_ts/accuracy", "test accuracy after TS, input noise 0.5", "accuracy"),
+        ("test~0.5_ts/accuracy", "test accuracy after TS with input noise 0.5", "accuracy"),
     ],
 )
-def test_metrics_have_names_and_units(metric: str, said: str, unit: str) -> None:
-    assert (measure(metric), scale(metric)) == (said, unit)
+def test_metrics_have_names_and_units(metric: str, name: str, unit: str) -> None:
+    assert (describe(metric), scale(metric)) == (name, unit)
 
 
 def test_names_in_a_sentence() -> None:
     assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b_c", "d"])] == ["a", "a and b", "a, b c and d"]
 
 
-@pytest.mark.parametrize("claim", [SAME, MANY], ids=lambda claim: claim["id"])
-def test_few_words_are_few(claim: dict[str, Any]) -> None:
-    assert len(brief(claim)) < 110
+@pytest.mark.parametrize("claim", [SAME, MANY], ids=lambda claim: claim.id)
+def test_what_decides_is_short(claim: ClaimResult) -> None:
+    part = decisive(claim)
+    assert part is not None
+    assert len(stated(part)) < 110
+
+
+class TestFigures:
+    def test_axes_say_what_they_show(self) -> None:
+        assert axis_of(EVERYWHERE.effects[0]) == "difference in gap of NLL"
+        assert axis_of(AIMED.effects[0]) == "training accuracy at epoch 200"
+        assert axis_of(SAME.effects[1]) == "bias of NLL minus variance of NLL"
+
+    def test_values_with_a_text_are_decoded(self) -> None:
+        line = SAME.axes[0].lines[0].model_copy(update={"line": {"shared_dropout": True, "dropout": 0.5}})
+        assert decoded("dropout.spatial", line).line == {"": "spatial dropout", "dropout": 0.5}
+        assert decoded("dropout.rates", line).line == line.line
+
+    def test_axes_that_are_alike_are_told_apart(self) -> None:
+        axes = SAME.axes[0]
+        pair = [axes.model_copy(update={"where": {"label_noise": (noise,)}}) for noise in (0.0, 0.2)]
+        assert titles(pair) == ["mixture, wrong labels 0", "mixture, wrong labels 0.2"]
+        assert titles([axes]) == ["mixture"]

@@ -6,29 +6,63 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from oracles import point
 
-from pipeline.reporting.text.study import footnotes, render, rows
-from pipeline.results.answer import answer, metrics_summary, significant
-from pipeline.results.comparison import Protocol, results_table
-from pipeline.results.series import history_rows, reliability_rows, sweep_rows
+from pipeline.core.paths import report_file
+from pipeline.metrics.names import MetricName
+from pipeline.reporting.text.study import footnotes, page_table, render
+from pipeline.results.answer import NothingToChooseError, headline_metrics
+from pipeline.results.comparison import ScoredPoint, compare_points, study_results
+from pipeline.results.paired_columns import Protocol
+from pipeline.results.record import significant
+from pipeline.results.series import (
+    HistoryRow,
+    cells,
+    columns,
+    history_rows,
+    read_history,
+    reliability_rows,
+    sweep_rows,
+    write_rows,
+)
+from pipeline.results.study import DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
 from pipeline.statistics import intervals, paired_comparison, shared_rows
 from pipeline.statistics.intervals import Widening
 
 SEEDS = 30
 PROTOCOL = Protocol(confidence=0.95, resamples=500, gamma=0.75)
-DATASET = {"name": "mixture", "overlapping": False, "train": 256, "validation": 256, "test": 20000}
+DATASET = DatasetSummary(
+    name="mixture",
+    rows=20512,
+    features=2,
+    feature_names=("x0", "x1"),
+    classes=(),
+    seeds=SEEDS,
+    train=256,
+    validation=256,
+    test=20000,
+    overlapping=False,
+    md5="0",
+)
+RESPLIT = DATASET.model_copy(update={"overlapping": True, "test": 512})
 DIRECTIONS = {
     **{f"{split}{stage}/nll": "lower" for split in ("test", "gap") for stage in ("", "_ts")},
     "test/accuracy": "higher",
     "test/debiased": "lower",
 }
+
+
+def scored(variant, name, **parameters):
+    return ScoredPoint(variant=variant, name=name, parameters=point(hidden=(8, 8), **parameters), md5="0")
+
+
 POINTS = [
-    {"variant": "none", "name": "none", "parameters": {"replicate": 0, "dropout": 0.0}},
-    {"variant": "none", "name": "none,replicate=1", "parameters": {"replicate": 1, "dropout": 0.0}},
-    {"variant": "dropout", "name": "dropout=0", "parameters": {"dropout": 0.0, "hidden": [8, 8]}},
-    {"variant": "dropout", "name": "dropout=0.8", "parameters": {"dropout": 0.8, "hidden": [8, 8]}},
-    {"variant": "dropout", "name": "dropout=0.2", "parameters": {"dropout": 0.2, "hidden": [8, 8]}},
-    {"variant": "decay", "name": "decay=0.1", "parameters": {"decay": 0.1}},
+    scored("none", "none"),
+    scored("none", "none,replicate=1", replicate=1),
+    scored("dropout", "dropout=0"),
+    scored("dropout", "dropout=0.8", dropout=0.8),
+    scored("dropout", "dropout=0.2", dropout=0.2),
+    scored("decay", "decay=0.1", weight_decay=0.1),
 ]
 NLL = [0.60, 0.60, 0.60, 0.75, 0.50, 0.598]
 NLL_TS = [0.55, 0.55, 0.55, 0.53, 0.49, 0.552]
@@ -62,7 +96,7 @@ def groups_of(scores, names=("test/nll", "test/accuracy"), *, groups=10, spread=
 
 
 def made(scores=None, *, points=POINTS, directions=DIRECTIONS, dataset=DATASET, reference=0, protocol=PROTOCOL, **more):
-    return results_table(
+    return study_results(
         points,
         scores_of() if scores is None else scores,
         **more,
@@ -80,70 +114,83 @@ def results():
 
 
 def against(results, key, metric="test/nll"):
-    return next(point for point in results["points"] if point["key"] == key)["against_reference"][metric]
+    return results.point(key).against_reference[MetricName.parse(metric)]
+
+
+def mean_of(results, index, metric):
+    return results.points[index].metrics[MetricName.parse(metric)]
+
+
+def as_json(table):
+    return table.model_dump(mode="json")
+
+
+def page_of(results, **more):
+    return render(results, **more)
 
 
 # the table
 
 
 def test_is_strict_json_and_reproducible(results):
-    text = json.dumps(results, allow_nan=False, sort_keys=True)
-    assert json.loads(text) == results
-    assert json.dumps(made(), allow_nan=False, sort_keys=True) == text
+    text = json.dumps(as_json(results), allow_nan=False, sort_keys=True)
+    assert type(results).model_validate_json(text) == results
+    assert json.dumps(as_json(made()), allow_nan=False, sort_keys=True) == text
 
 
 def test_every_number_agrees_with_compare(results):
     scores = scores_of()
     a, b = scores["test/nll"][4], scores["test/nll"][0]
     got, expected = against(results, "dropout=0.2"), intervals.paired_difference(a, b)
-    assert (got["difference"], got["low"], got["high"], got["p"]) == expected
-    assert got["p_better"]["estimate"] == np.mean(a < b)
-    mean = results["points"][4]["metrics"]["test/nll"]
-    assert (mean["mean"], mean["low"], mean["high"]) == intervals.mean_interval(a)
+    assert (got.difference, got.low, got.high, got.p) == expected
+    assert got.p_better.estimate == np.mean(a < b)
+    mean = mean_of(results, 4, "test/nll")
+    assert (mean.mean, mean.low, mean.high) == intervals.mean_interval(a)
 
 
 def test_verdicts_follow_the_construction(results):
-    assert against(results, "dropout=0.2")["verdict"] == "better"
-    assert against(results, "dropout=0.8")["verdict"] == "worse"
-    assert against(results, "dropout=0.2", "test/accuracy")["verdict"] == "better"
-    assert against(results, "dropout=0.2")["more_seeds"] == 0
+    assert against(results, "dropout=0.2").verdict == "better"
+    assert against(results, "dropout=0.8").verdict == "worse"
+    assert against(results, "dropout=0.2", "test/accuracy").verdict == "better"
+    assert against(results, "dropout=0.2").more_seeds == 0
 
 
 def test_holm_covers_the_compared_points_only(results):
     family = ["dropout=0.8", "dropout=0.2", "decay=0.1"]
-    raw = np.array([against(results, key)["p"] for key in family])
-    np.testing.assert_array_equal([against(results, key)["p_holm"] for key in family], paired_comparison.holm(raw))
-    assert results["protocol"]["family"] == 3
+    raw = np.array([against(results, key).p for key in family])
+    np.testing.assert_array_equal([against(results, key).p_holm for key in family], paired_comparison.holm(raw))
+    assert results.protocol.family == 3
     for key in ("none,replicate=1", "dropout=0"):
-        assert against(results, key)["p_holm"] is None
+        assert against(results, key).p_holm is None
 
 
 def test_the_a_a_check_is_compared_and_flagged(results):
-    assert [point["a_a"] for point in results["points"]] == [False, True, False, False, False, False]
+    assert [point.a_a for point in results.points] == [False, True, False, False, False, False]
     check = against(results, "none,replicate=1")
-    assert check["verdict"] == "no evidence"
-    assert check["difference"] != 0
+    assert check.verdict == "no evidence"
+    assert check.difference != 0
 
 
 def test_a_copy_of_the_reference_differs_by_exactly_nothing(results):
-    assert [point["duplicate"] for point in results["points"]] == [False, False, True, False, False, False]
+    assert [point.duplicate for point in results.points] == [False, False, True, False, False, False]
     copy = against(results, "dropout=0")
-    assert (copy["difference"], copy["low"], copy["high"], copy["p"]) == (0, 0, 0, 1)
-    assert copy["p_better"] == {"estimate": 0.5, "low": 0.5, "high": 0.5}
-    assert (copy["verdict"], copy["equivalent"], copy["more_seeds"]) == ("no evidence", True, 0)
+    assert (copy.difference, copy.low, copy.high, copy.p) == (0, 0, 0, 1)
+    assert copy.p_better == ProbabilityBetter(estimate=0.5, low=0.5, high=0.5)
+    assert (copy.verdict, copy.equivalent, copy.more_seeds) == ("no evidence", True, 0)
 
 
 def test_the_reference_is_not_compared_with_itself(results):
-    assert results["points"][0]["against_reference"] == {}
-    assert results["reference"] == {"index": 0, "key": "none", "variant": "none"}
+    assert results.points[0].against_reference == {}
+    assert results.reference == Reference(index=0, key="none", variant="none")
 
 
 def test_share_of_the_gap_closed(results):
     scores = scores_of()["gap/nll"].mean(axis=-1)
-    closed = against(results, "dropout=0.2", "gap/nll")["closed"]
-    assert closed["percent"] == pytest.approx(100 * (1 - scores[4] / scores[0]))
-    assert closed["low"] < closed["percent"] < closed["high"]
-    assert "closed" not in against(results, "dropout=0.2")
+    closed = against(results, "dropout=0.2", "gap/nll").closed
+    assert closed.percent == pytest.approx(100 * (1 - scores[4] / scores[0]))
+    assert closed.low < closed.percent < closed.high
+    assert against(results, "dropout=0.2").closed is None
+    assert "closed" not in as_json(against(results, "dropout=0.2"))
 
 
 @pytest.mark.parametrize("shift", [-1.0, None])
@@ -151,8 +198,8 @@ def test_no_gap_no_share_of_it(shift):
     scores = scores_of()
     gap = scores["gap/nll"]
     scores["gap/nll"] = gap - gap[0].mean() if shift is None else gap + shift
-    closed = against(made(scores), "dropout=0.2", "gap/nll")["closed"]
-    assert closed == {"percent": None, "low": None, "high": None}
+    closed = against(made(scores), "dropout=0.2", "gap/nll").closed
+    assert as_json(closed) == {"percent": None, "low": None, "high": None}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -160,56 +207,54 @@ def test_seeds_that_diverged_are_null_with_a_reason(bad):
     scores = scores_of()
     scores["test/nll"][4, [3, 7]] = bad
     results = made(scores)
-    assert results["points"][4]["metrics"]["test/nll"] == {"mean": None, "low": None, "high": None, "not_finite": 2}
+    assert mean_of(results, 4, "test/nll") == MetricSummary(mean=None, low=None, high=None, not_finite=2)
     got = against(results, "dropout=0.2")
-    assert got["left_out"] == "2 of 30 seeds of this point have no finite value, the first is seed 3"
-    assert (got["difference"], got["p"], got["p_better"]["estimate"], got["more_seeds"]) == (None, None, None, None)
-    assert got["verdict"] == "no evidence"
-    assert against(results, "dropout=0.2", "test_ts/nll")["left_out"] is None
+    assert got.left_out == "2 of 30 seeds of this point have no finite value, the first is seed 3"
+    assert (got.difference, got.p, got.p_better.estimate, got.more_seeds) == (None, None, None, None)
+    assert got.verdict == "no evidence"
+    assert against(results, "dropout=0.2", "test_ts/nll").left_out is None
     left = [against(results, key) for key in ("dropout=0.8", "decay=0.1")]
-    np.testing.assert_array_equal(
-        [side["p_holm"] for side in left], paired_comparison.holm(np.array([s["p"] for s in left]))
-    )
-    json.dumps([results, answer(results)], allow_nan=False)
-    assert "left out" in render(results)
+    np.testing.assert_array_equal([side.p_holm for side in left], paired_comparison.holm(np.array([s.p for s in left])))
+    json.dumps(as_json(results), allow_nan=False)
+    assert "left out" in page_of(results)
 
 
 def test_a_diverged_reference_leaves_every_comparison_out():
     scores = scores_of()
     scores["test/nll"][0, 1] = np.nan
     results = made(scores)
-    assert "of the reference" in against(results, "decay=0.1")["left_out"]
-    assert against(results, "decay=0.1")["verdict"] == "no evidence"
-    json.dumps([results, answer(results)], allow_nan=False)
-    render(results)
+    assert "of the reference" in against(results, "decay=0.1").left_out
+    assert against(results, "decay=0.1").verdict == "no evidence"
+    json.dumps(as_json(results), allow_nan=False)
+    page_of(results)
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
 def test_few_seeds_are_never_evidence(seeds):
     results = made(scores_of(seeds=seeds))
     got = against(results, "dropout=0.2")
-    assert (got["verdict"], got["equivalent"]) == ("no evidence", False)
-    assert got["more_seeds"] >= 6 - seeds
-    assert answer(results)["after_scaling"]["recommendation"] == "leave it unregularized"
-    json.dumps(results, allow_nan=False)
-    render(results)
+    assert (got.verdict, got.equivalent) == ("no evidence", False)
+    assert got.more_seeds >= 6 - seeds
+    assert results.answer.after_scaling.recommendation == "leave it unregularized"
+    json.dumps(as_json(results), allow_nan=False)
+    page_of(results)
 
 
 def test_seeds_are_not_promised_to_settle_what_only_rows_can():
     """Undecided, and the widened interval includes 0: more seeds would not narrow it below what seeds share."""
-    fresh, resplit = made(), made(dataset={**DATASET, "overlapping": True, "test": 5120})
+    fresh, resplit = made(), made(dataset=DATASET.model_copy(update={"overlapping": True, "test": 5120}))
     undecided = [
-        (row["key"], metric)
-        for row in fresh["points"]
-        for metric, entry in row["against_reference"].items()
-        if entry["verdict"] == "no evidence" and not entry["equivalent"] and entry["more_seeds"]
+        (row.key, metric)
+        for row in fresh.points
+        for metric, entry in row.against_reference.items()
+        if entry.verdict == "no evidence" and not entry.equivalent and entry.more_seeds
     ]
     assert undecided
     for key, metric in undecided:
-        (row,) = (row for row in resplit["points"] if row["key"] == key)
-        assert row["against_reference"][metric]["more_seeds"] is None
-    sides = [entry for row in fresh["points"] + resplit["points"] for entry in row["against_reference"].values()]
-    assert all(entry["verdict"] == "no evidence" for entry in sides if entry["low"] <= 0 <= entry["high"])
+        (row,) = (row for row in resplit.points if row.key == key)
+        assert row.against_reference[metric].more_seeds is None
+    sides = [entry for row in fresh.points + resplit.points for entry in row.against_reference.values()]
+    assert all(entry.verdict == "no evidence" for entry in sides if entry.low <= 0 <= entry.high)
 
 
 def test_wins_in_most_seeds_are_no_evidence_where_the_interval_includes_zero():
@@ -218,26 +263,23 @@ def test_wins_in_most_seeds_are_no_evidence_where_the_interval_includes_zero():
     changes = np.resize([-0.01, -0.01, -0.01, -0.01, 0.05], SEEDS)
     scores["test/debiased"][4] = scores["test/debiased"][0] + changes
     got = against(made(scores), "dropout=0.2", "test/debiased")
-    assert got["inflation"] == 0
-    assert got["low"] <= 0 <= got["high"]
-    assert got["p_better"]["low"] > 0.5
-    assert (got["verdict"], got["equivalent"], got["more_seeds"]) == ("no evidence", False, None)
+    assert got.inflation == 0
+    assert got.low <= 0 <= got.high
+    assert got.p_better.low > 0.5
+    assert (got.verdict, got.equivalent, got.more_seeds) == ("no evidence", False, None)
 
 
 def test_overlapping_splits_widen_intervals_but_not_p_better(results):
-    wide = made(dataset={**DATASET, "overlapping": True, "test": 512})
+    wide = made(dataset=RESPLIT)
     ratio = math.sqrt((1 / SEEDS + 1.0) * SEEDS)
     narrow, widened = against(results, "dropout=0.2"), against(wide, "dropout=0.2")
-    assert (widened["high"] - widened["low"]) / (narrow["high"] - narrow["low"]) == pytest.approx(ratio)
-    assert widened["p_better"] == narrow["p_better"]
-    assert wide["protocol"]["inflation"] == {"training_rows": 1 / 3, "all_rows": 1.0, "surrogate": 2.0}
-    assert wide["protocol"]["rho_train"] == 0.25
+    assert (widened.high - widened.low) / (narrow.high - narrow.low) == pytest.approx(ratio)
+    assert widened.p_better == narrow.p_better
+    assert wide.protocol.inflation == Inflation(training_rows=1 / 3, all_rows=1.0, surrogate=2.0)
+    assert wide.protocol.rho_train == 0.25
     assert "Nadeau" in " ".join(footnotes(wide))
     assert "taken as 0.25 for training rows and 0.5 where" in " ".join(footnotes(wide))
-    assert "widened for the rows that seeds share" in answer(wide)["sentence"]
-
-
-RESPLIT = {**DATASET, "overlapping": True, "test": 512}
+    assert "widened for the rows that seeds share" in wide.answer.sentence
 
 
 @pytest.mark.parametrize(("dataset", "rho", "bounds"), [(RESPLIT, 0.25, (1.0, 1 / 3)), (DATASET, 0.0, (0.0, 0.0))])
@@ -250,14 +292,14 @@ def test_correlation_is_measured_where_there_are_groups(dataset, rho, bounds):
         values, lines = scores[f"test/{metric}"], groups[f"test/{metric}"]
         expected = shared_rows.measured_widening(values[4] - values[0], lines[4] - lines[0], rho=rho)
         got = against(results, "dropout=0.2", f"test/{metric}")
-        assert (got["inflation"], got["freedom"]) == astuple(expected)
-        assert got["p"] == intervals.paired_difference(values[4], values[0], widening=expected).p
+        assert (got.inflation, got.freedom) == astuple(expected)
+        assert got.p == intervals.paired_difference(values[4], values[0], widening=expected).p
         own = intervals.mean_interval(values[4], widening=shared_rows.measured_widening(values[4], lines[4], rho=rho))
-        assert results["points"][4]["metrics"][f"test/{metric}"]["low"] == own.low
-    assert against(results, "dropout=0.2", "test/debiased")["inflation"] == bounds[0]
+        assert mean_of(results, 4, f"test/{metric}").low == own.low
+    assert against(results, "dropout=0.2", "test/debiased").inflation == bounds[0]
     values = scores["validation/nll"][4]
-    got = results["points"][4]["metrics"]["validation/nll"]
-    assert (got["low"], got["high"]) == intervals.mean_interval(values, widening=Widening(bounds[1]))[1:]
+    got = mean_of(results, 4, "validation/nll")
+    assert (got.low, got.high) == intervals.mean_interval(values, widening=Widening(bounds[1]))[1:]
 
 
 def test_gaps_have_the_groups_of_their_test_part():
@@ -267,9 +309,9 @@ def test_gaps_have_the_groups_of_their_test_part():
     one, two = groups["test/nll"][[4, 0]]
     three = [shared_rows.measured_widening(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
     got = against(made(scores, dataset=RESPLIT, groups=groups), "dropout=0.2", "gap/nll")
-    assert (got["inflation"], got["freedom"]) == astuple(three[2])
+    assert (got.inflation, got.freedom) == astuple(three[2])
     ratio = intervals.mean_ratio(a, b, widening=tuple(three))
-    assert got["closed"]["high"] == pytest.approx(100 * (1 - ratio.low))
+    assert got.closed.high == pytest.approx(100 * (1 - ratio.low))
 
 
 def test_groups_that_cannot_be_used_leave_the_bound():
@@ -277,35 +319,34 @@ def test_groups_that_cannot_be_used_leave_the_bound():
     groups = groups_of(scores)
     groups["test/nll"][4, 3, 2] = np.nan
     results = made(scores, dataset=RESPLIT, groups=groups)
-    assert against(results, "dropout=0.2")["inflation"] == 1.0
-    assert against(results, "decay=0.1")["inflation"] != 1.0
-    assert against(results, "dropout=0")["inflation"] == 1 / 3  # a copy: nothing varies
-    json.dumps(results, allow_nan=False)
+    assert against(results, "dropout=0.2").inflation == 1.0
+    assert against(results, "decay=0.1").inflation != 1.0
+    assert against(results, "dropout=0").inflation == 1 / 3  # a copy: nothing varies
+    json.dumps(as_json(results), allow_nan=False)
 
 
 def test_fresh_draws_need_no_correction_but_for_the_rows_of_their_test_set(results):
-    assert against(results, "dropout=0.2")["inflation"] == 0
-    assert (results["protocol"]["correction"], results["protocol"]["rho_train"]) == ("none", 0.0)
-    assert made(groups=groups_of(scores_of()))["protocol"]["correction"] != "none"
-    assert results["protocol"]["inflation"] == {"training_rows": 0.0, "all_rows": 0.0, "surrogate": 0.0}
+    assert against(results, "dropout=0.2").inflation == 0
+    assert (results.protocol.correction, results.protocol.rho_train) == ("none", 0.0)
+    assert made(groups=groups_of(scores_of())).protocol.correction != "none"
+    assert results.protocol.inflation == Inflation(training_rows=0.0, all_rows=0.0, surrogate=0.0)
 
 
 def test_flips_before_and_after_scaling(results):
-    flips = {(flip["key"], flip["metric"]): flip for flip in results["flips"]}
+    flips = {(flip.key, flip.metric): flip for flip in results.verdict_changes}
     flip = flips["dropout=0.8", "nll"]
-    assert flip["kinds"] == ["sign", "verdict"]
-    assert (flip["before"]["verdict"], flip["after"]["verdict"]) == ("worse", "better")
-    assert flip["before"]["rank"] == 4  # behind the reference and two others; its duplicate has no place
-    assert flip["after"]["rank"] == 2
+    assert flip.changed == ("sign", "verdict")
+    assert (flip.before.verdict, flip.after.verdict) == ("worse", "better")
+    assert flip.before.rank == 4  # behind the reference and two others; its duplicate has no place
+    assert flip.after.rank == 2
     assert ("dropout=0.2", "nll") not in flips
-    assert results["ranking"]["nll"]["before"][0] == "dropout=0.2"
-    assert {"none,replicate=1", "dropout=0"}.isdisjoint(results["ranking"]["nll"]["before"])
+    assert results.ranking["nll"].before[0] == "dropout=0.2"
+    assert {"none,replicate=1", "dropout=0"}.isdisjoint(results.ranking["nll"].before)
 
 
 def test_names_shared_by_variants_get_the_variant():
-    points = [dict(point) for point in POINTS]
-    points[5]["name"] = "dropout=0.2"
-    keys = [point["key"] for point in made(points=points)["points"]]
+    points = [*POINTS[:5], POINTS[5].model_copy(update={"name": "dropout=0.2"})]
+    keys = [point.key for point in made(points=points).points]
     assert keys[4:] == ["dropout/dropout=0.2", "decay/dropout=0.2"]
 
 
@@ -315,7 +356,6 @@ def test_names_shared_by_variants_get_the_variant():
         ({"scores": {**scores_of(), "test/nll": np.zeros((2, 3))}}, "must all have shape"),
         ({"directions": {"test/other": "lower"}}, "directions must name metrics.*test/other"),
         ({"reference": 9}, "reference must be the index of one of 6 points, got 9"),
-        ({"dataset": {"overlapping": False, "train": 3}}, "missing test, validation"),
         ({"points": [POINTS[0]] * 6}, "points must differ"),
     ],
 )
@@ -326,31 +366,31 @@ def test_requirements_are_stated(change, message):
 
 def test_nothing_to_compare():
     results = made(directions={})
-    assert all(point["against_reference"] == {} for point in results["points"])
-    assert not results["flips"]
-    render(results)
+    assert all(point.against_reference == {} for point in results.points)
+    assert not results.verdict_changes
+    page_of(results)
 
 
 # the answer
 
 
 def test_validation_chooses_and_test_decides(results):
-    chosen = answer(results)
-    after = chosen["after_scaling"]
-    assert (after["key"], after["recommendation"], after["chosen_by"]) == ("dropout=0.2", "use", "validation_ts/nll")
-    assert after["test"] == against(results, "dropout=0.2", "test_ts/nll")
-    assert after["gap_closed"] == against(results, "dropout=0.2", "gap_ts/nll")["closed"]
-    assert chosen["agree"]
+    chosen = results.answer
+    after = chosen.after_scaling
+    assert (after.key, after.recommendation, str(after.chosen_by)) == ("dropout=0.2", "use", "validation_ts/nll")
+    assert after.test == against(results, "dropout=0.2", "test_ts/nll")
+    assert after.gap_closed == against(results, "dropout=0.2", "gap_ts/nll").closed
+    assert chosen.agree
     for part in ("Use dropout=0.2", "95% interval", "generalization gap", "noise floor 0.018", "n = 30"):
-        assert part in chosen["sentence"]
+        assert part in chosen.sentence
 
 
 def test_a_point_that_only_test_likes_is_not_chosen():
     scores = scores_of()
     scores["validation/nll"][5] -= 0.3
-    chosen = answer(made(scores))["plain"]
-    assert (chosen["key"], chosen["recommendation"]) == ("decay=0.1", "leave it unregularized")
-    assert chosen["sentence"].startswith("Leave it unregularized: decay=0.1, chosen on validation, is not")
+    chosen = made(scores).answer.plain
+    assert (chosen.key, chosen.recommendation) == ("decay=0.1", "leave it unregularized")
+    assert chosen.sentence.startswith("Leave it unregularized: decay=0.1, chosen on validation, is not")
 
 
 @pytest.mark.parametrize(("rival", "word"), [(0.9, "prefers the unregularized"), (0.3, "worse on test")])
@@ -359,39 +399,39 @@ def test_leave_it_unregularized(rival, word):
     scores["validation_ts/nll"][3:] += 0.5
     scores["validation_ts/nll"][3] += rival - 1.1 if rival < 0.5 else 0
     scores["test_ts/nll"][3] += 0.3
-    chosen = answer(made(scores))["after_scaling"]
-    assert chosen["recommendation"] == "leave it unregularized"
-    assert word in chosen["sentence"]
+    chosen = made(scores).answer.after_scaling
+    assert chosen.recommendation == "leave it unregularized"
+    assert word in chosen.sentence
 
 
 def test_ties_go_to_the_reference_and_copies_of_it_are_named():
     scores = scores_of()
     scores["validation_ts/nll"][2:] = scores["validation_ts/nll"][0]
-    assert answer(made(scores))["after_scaling"]["key"] == "none"
+    assert made(scores).answer.after_scaling.key == "none"
     scores["validation_ts/nll"][2] -= 1
-    assert "is the unregularized network itself" in answer(made(scores))["after_scaling"]["sentence"]
+    assert "is the unregularized network itself" in made(scores).answer.after_scaling.sentence
 
 
 def test_the_two_choices_may_disagree():
     scores = scores_of()
     scores["validation/nll"][5] -= 0.3
-    chosen = answer(made(scores))
-    assert not chosen["agree"]
-    assert chosen["sentence"].endswith("Without temperature scaling validation would choose decay=0.1.")
+    chosen = made(scores).answer
+    assert not chosen.agree
+    assert chosen.sentence.endswith("Without temperature scaling validation would choose decay=0.1.")
 
 
 def test_no_validation_loss_no_answer():
     scores = scores_of()
     scores["validation/nll"][:] = np.nan
-    with pytest.raises(ValueError, match="validation/nll must be finite"):
-        answer(made(scores))
+    with pytest.raises(NothingToChooseError, match="validation/nll must be finite"):
+        made(scores)
 
 
-def test_summary(results):
-    summary = metrics_summary(results)
-    assert list(summary) == [point["key"] for point in results["points"]]
-    assert set(summary["none"]) == {"nll", "ece", "debiased", "accuracy", "gap", "nll_ts"}
-    assert summary["none"]["nll"] == results["points"][0]["metrics"]["test/nll"]["mean"]
+def test_headline_metrics(results):
+    headline = headline_metrics(results)
+    assert list(headline) == [point.key for point in results.points]
+    assert set(headline["none"]) == {"nll", "ece", "debiased", "accuracy", "gap", "nll_ts"}
+    assert headline["none"]["nll"] == mean_of(results, 0, "test/nll").mean
     assert significant({"a": [1.23456, None, 7, "x", True]}, 3) == {"a": [1.23, None, 7, "x", True]}
 
 
@@ -399,10 +439,10 @@ def test_summary(results):
 
 
 def test_page_fits_and_is_plain(results):
-    page = render(results)
+    page = page_of(results)
     assert max(len(line) for line in page.splitlines()) <= 120
     assert "\x1b" not in page
-    assert "\x1b" in render(results, color=True)
+    assert "\x1b" in page_of(results, color=True)
     for part in ("n = 30 paired seeds", "A/A check", "identical to the unregularized point", "Holm", "settle"):
         assert part in page
     assert "…" not in page
@@ -410,18 +450,18 @@ def test_page_fits_and_is_plain(results):
 
 def test_page_fits_with_large_numbers_and_long_names():
     scores = {name: values * 1000 for name, values in scores_of().items()}
-    points = [{**point, "name": point["name"] + ",input_dropout=0.25,max_norm=3.5"} for point in POINTS]
-    assert max(len(line) for line in render(made(scores, points=points)).splitlines()) <= 120
+    points = [each.model_copy(update={"name": each.name + ",input_dropout=0.25,max_norm=3.5"}) for each in POINTS]
+    assert max(len(line) for line in page_of(made(scores, points=points)).splitlines()) <= 120
 
 
 def test_lines_are_ordered_by_validation_within_variants(results):
-    assert [row["Point"] for row in rows(results)] == [
+    assert [row[0].text for row in page_table(results).rows] == [
         "none",
-        "none,replicate=1 (A/A)",
-        "dropout=0.2",
-        "dropout=0.8",
-        "dropout=0 =",
-        "decay=0.1",
+        "none (A/A check)",
+        "dropout 0.2",
+        "dropout 0.8",
+        "dropout 0 =",
+        "decay 0.1",
     ]
 
 
@@ -430,53 +470,68 @@ def test_lines_are_ordered_by_validation_within_variants(results):
 
 def test_sweeps_hold_what_varies_within_a_variant(results):
     table = sweep_rows(results)
-    assert {(row["variant"], row["parameter"]) for row in table} == {("dropout", "dropout")}
-    assert [row["value"] for row in table if row["metric"] == "test/nll"] == [0.0, 0.8, 0.2]
-    assert set(table[0]) == {"variant", "name", "parameter", "value", "metric", "mean", "low", "high"}
+    assert {(row.variant, row.parameter) for row in table} == {("dropout", "dropout")}
+    assert [row.value for row in table if str(row.metric) == "test/nll"] == [0.0, 0.8, 0.2]
+    assert list(cells(table[0])) == ["variant", "name", "parameter", "value", "metric", "mean", "low", "high"]
 
 
 def test_sweeps_of_lists_become_text():
-    points = [dict(point) for point in POINTS]
-    points[3] = {**points[3], "parameters": {"dropout": 0.8, "hidden": [16, 16]}}
-    values = {row["value"] for row in sweep_rows(made(points=points)) if row["parameter"] == "hidden"}
+    points = [*POINTS]
+    points[3] = points[3].model_copy(update={"parameters": point(hidden=(16, 16), dropout=0.8)})
+    values = {row.value for row in sweep_rows(made(points=points)) if row.parameter == "hidden"}
     assert values == {"8-8", "16-16"}
 
 
-def test_history():
-    rng = np.random.default_rng(0)
-    history = {"epoch": np.array([1, 4, 9]), "train/nll": rng.normal(size=(6, 5, 3))}
-    history["train/nll"][0, 2, 1] = np.nan
-    table = history_rows(POINTS, history)
+def test_history(tmp_path, monkeypatch):
+    values = np.random.default_rng(0).normal(size=(6, 5, 3))
+    values[0, 2, 1] = np.nan
+    name = MetricName("train", "before", "nll")
+    table = [
+        row
+        for each, curves in zip(POINTS, values, strict=True)
+        for row in history_rows(each.variant, each.name, {name: curves}, epochs=[1, 4, 9])
+    ]
     assert len(table) == 18
-    assert (table[1]["epoch"], table[1]["mean"]) == (4, None)
-    assert table[17]["mean"] == pytest.approx(history["train/nll"][5, :, 2].mean())
-    json.dumps(table, allow_nan=False)
+    assert (table[1].epoch, table[1].mean) == (4, None)
+    assert table[17].mean == pytest.approx(values[5, :, 2].mean())
+    monkeypatch.chdir(tmp_path)
+    write_rows(report_file("task", "history.csv"), table, kind=HistoryRow)
+    again = read_history(report_file("task", "history.csv"))
+    assert [cells(row) for row in again] == [significant(cells(row), 5) for row in table]
+    assert report_file("task", "history.csv").read_text().splitlines()[0] == ",".join(columns(HistoryRow))
 
 
 def test_reliability_bins_each_seed_by_itself():
-    count = np.array([[[0.0, 2.0, 8.0], [0.0, 0.0, 10.0]]])
     curves = {
-        "confidence": np.array([[[np.nan, 0.5, 0.9], [np.nan, np.nan, 0.8]]]),
-        "accuracy": np.array([[[np.nan, 0.6, 1.0], [np.nan, np.nan, 0.6]]]),
-        "count": count,
+        "confidence": np.array([[np.nan, 0.5, 0.9], [np.nan, np.nan, 0.8]]),
+        "accuracy": np.array([[np.nan, 0.6, 1.0], [np.nan, np.nan, 0.6]]),
+        "count": np.array([[0.0, 2.0, 8.0], [0.0, 0.0, 10.0]]),
     }
-    first, last = reliability_rows(POINTS[:1], curves)
-    assert (first["bin"], first["accuracy"], first["low"], first["seeds"]) == (1, 0.6, None, 1)
-    assert last["accuracy"] == pytest.approx(0.8)
-    assert (last["count"], last["seeds"]) == (9.0, 2)
-    json.dumps([first, last], allow_nan=False)
+    first, last = reliability_rows("none", "none", curves)
+    assert (first.bin, first.accuracy, first.low, first.seeds) == (1, 0.6, None, 1)
+    assert last.accuracy == pytest.approx(0.8)
+    assert (last.count, last.seeds) == (9.0, 2)
+    json.dumps([cells(first), cells(last)], allow_nan=False)
 
 
 @pytest.mark.slow
 def test_a_a_false_alarms_are_nominal():
     """Many studies of nothing: unregularized networks on disjoint seeds."""
     rng = np.random.default_rng(1)
-    points = [{"variant": "none", "name": str(i), "parameters": {"replicate": int(i > 0)}} for i in range(401)]
+    points = [scored("none", str(i), replicate=int(i > 0)) for i in range(401)]
     nll = rng.normal(size=(401, SEEDS))
     nll = {f"test{i}/nll": nll - rng.normal(size=(401, SEEDS)) for i in range(5)}
     for values in nll.values():
         values[0] = 0
-    results = made(nll, points=points, directions=dict.fromkeys(nll, "lower"))
-    told = [side for point in results["points"][1:] for side in point["against_reference"].values()]
-    assert np.mean([side["p"] < 0.05 for side in told]) == pytest.approx(0.05, abs=0.015)
-    assert np.mean([side["verdict"] != "no evidence" for side in told]) < 0.07
+    compared = compare_points(
+        points,
+        nll,
+        directions=dict.fromkeys(nll, "lower"),
+        reference=0,
+        dataset=DATASET,
+        protocol=PROTOCOL,
+        generator=np.random.default_rng(0),
+    )
+    sides = [side for each in compared[1:] for side in each.against_reference.values()]
+    assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
+    assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07

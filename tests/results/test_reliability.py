@@ -1,4 +1,4 @@
-"""Are reliability diagrams of one seed, with the right intervals, and never pooled?"""
+"""Reliability diagrams: of one seed, with the right intervals, and never pooled."""
 
 import numpy as np
 import pytest
@@ -58,19 +58,19 @@ def measured() -> tuple[dict, dict]:
 
 def test_the_seed_with_the_median_ece_is_shown_and_no_other(measured: tuple[dict, dict]) -> None:
     curves, scores = measured
-    diagram = point_diagrams(curves, scores)["before"]
-    assert diagram["seed"] == 1  # of the finite 0, 1, 2, 4 the lower of the two in the middle
-    assert len(diagram["others"]) == 3
+    diagram = point_diagrams(curves, scores).before
+    assert diagram.seed == 1  # of the finite 0, 1, 2, 4 the lower of the two in the middle
+    assert len(diagram.others) == 3
     filled = curves["test/count"][1] > 0
-    assert [entry["count"] for entry in diagram["bins"]] == curves["test/count"][1][filled].tolist()
-    assert [entry["accuracy"] for entry in diagram["bins"]] == curves["test/accuracy"][1][filled].tolist()
-    assert diagram["n"] == ROWS
-    assert diagram["confidence"] == pytest.approx(scores["test/accuracy"][1] + scores["test/bias"][1])
-    assert diagram["others"][0] == [
-        [x, y]
+    assert [entry.count for entry in diagram.bins] == curves["test/count"][1][filled].tolist()
+    assert [entry.accuracy for entry in diagram.bins] == curves["test/accuracy"][1][filled].tolist()
+    assert diagram.n == ROWS
+    assert diagram.confidence == pytest.approx(scores["test/accuracy"][1] + scores["test/bias"][1])
+    assert diagram.others[0] == tuple(
+        (x, y)
         for x, y, n in zip(*(curves[f"test/{k}"][0] for k in ("confidence", "accuracy", "count")), strict=True)
         if n
-    ]
+    )
 
 
 def test_a_point_without_a_finite_seed_has_no_diagram(measured: tuple[dict, dict]) -> None:

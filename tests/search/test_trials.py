@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -6,9 +8,21 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from pipeline.config.search_space import Search
-from pipeline.core.files import read_csv, write_csv
 from pipeline.core.paths import trials_file
-from pipeline.search.trials import columns, distributions, front, importances, numbers, row_of, study_of, winner
+from pipeline.search.trials import (
+    Trial,
+    columns,
+    distributions,
+    front,
+    importances,
+    numbers,
+    read_trials,
+    study_of,
+    to_row,
+    trial_of,
+    winner,
+    write_trials,
+)
 
 SEARCH = Search.model_validate(
     {
@@ -41,6 +55,10 @@ def numbered(trial, number):
     return trial
 
 
+def row_of(arm, trial):
+    return to_row(trial_of(arm, trial, SEARCH, RUNGS), SEARCH)
+
+
 TRIALS = {
     "complete": made(
         "dropout", {"learning_rate": 0.0123456, "dropout": -0.1}, values=[0.5, 0.1],
@@ -56,7 +74,7 @@ TRIALS = {
 
 class TestRows:
     def test_known_rows(self):
-        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        rows = [row_of("dropout", numbered(t, n)) for n, t in enumerate(TRIALS.values())]
         nothing = {"nll": None, "calibration": None, "seed/0": None, "seed/1": None, "seed/2": None}
         assert rows == [
             {
@@ -80,25 +98,26 @@ class TestRows:
     def test_rows_have_the_columns_in_their_order(self):
         for arm in SEARCH.arms:
             params = dict.fromkeys(SEARCH.dimensions(arm), 0.05)
-            assert list(row_of(arm, made(arm, params, values=[1, 2]), SEARCH, RUNGS)) == columns(SEARCH, RUNGS)
+            assert list(row_of(arm, made(arm, params, values=[1, 2]))) == columns(SEARCH, RUNGS)
 
     def test_a_table_is_read_as_it_was_written(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        trials = tuple(trial_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values()))
         names = columns(SEARCH, RUNGS)
-        write_csv(trials_file("task"), rows, columns=names)
-        assert read_csv(trials_file("task"), numbers=numbers(names)) == rows
+        write_trials(trials_file("task"), trials, SEARCH, rungs=RUNGS)
+        assert read_trials(trials_file("task"), SEARCH, rungs=RUNGS) == trials
+        assert trials_file("task").read_text().splitlines()[0] == ",".join(names)
         assert set(names) - set(numbers(names)) == {"arm", "state"}
 
     def test_a_study_made_from_rows_has_the_same_trials(self):
-        rows = [row_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        rows = [row_of("dropout", numbered(t, n)) for n, t in enumerate(TRIALS.values())]
         found = study_of("dropout", rows, SEARCH).get_trials()
         for mine, trial in zip(found, TRIALS.values(), strict=True):
             assert (mine.state, mine.params, mine.distributions) == (trial.state, trial.params, trial.distributions)
             told = {epoch: v for epoch, v in trial.intermediate_values.items() if np.isfinite(v)}
             assert mine.intermediate_values == told
         assert found[0].values == [0.5, 0.1]
-        assert [row_of("dropout", t, SEARCH, RUNGS)["dropout"] for t in found] == [0.0, 0.3142, 0.6]
+        assert [row_of("dropout", t)["dropout"] for t in found] == [0.0, 0.3142, 0.6]
 
     def test_a_study_of_no_rows(self):
         assert study_of("none", [], SEARCH).get_trials() == []
@@ -106,9 +125,9 @@ class TestRows:
 
 VALUES = st.sampled_from([0.1, 0.2, 0.3, 0.4])
 TABLES = st.lists(st.tuples(VALUES, VALUES, st.booleans()), max_size=12).map(
-    lambda found: [
-        {"trial": n, "state": "complete" if done else "pruned", "nll": a if done else None, "ece": b if done else None}
-        for n, (a, b, done) in enumerate(found)
+    lambda drawn: [
+        Trial("none", n, "complete" if done else "pruned", {"nll": a, "ece": b} if done else {}, (), {}, {}, {})
+        for n, (a, b, done) in enumerate(drawn)
     ]
 )
 
@@ -116,31 +135,33 @@ TABLES = st.lists(st.tuples(VALUES, VALUES, st.booleans()), max_size=12).map(
 class TestWinner:
     @given(TABLES)
     def test_is_the_earliest_of_the_best(self, rows):
-        complete = [row for row in rows if row["state"] == "complete"]
+        complete = [row for row in rows if row.is_complete]
         found = winner(rows, "nll")
         if not complete:
             assert found is None
             return
-        least = min(row["nll"] for row in complete)
-        assert found is next(row for row in complete if row["nll"] == least)
+        least = min(row.values["nll"] for row in complete)
+        assert found is next(row for row in complete if row.values["nll"] == least)
         assert found == winner(rows[::-1], "nll")
 
     @given(TABLES)
     def test_a_front_is_what_nobody_beats(self, rows):
         found = front(rows, ["nll", "ece"])
-        for row in (row for row in rows if row["state"] == "complete"):
+        for row in (row for row in rows if row.is_complete):
             better = [
-                other for other in rows if other["state"] == "complete"
-                and other["nll"] <= row["nll"] and other["ece"] <= row["ece"]
-                and (other["nll"], other["ece"]) != (row["nll"], row["ece"])
+                other for other in rows if other.is_complete
+                and other.values["nll"] <= row.values["nll"] and other.values["ece"] <= row.values["ece"]
+                and (other.values["nll"], other.values["ece"]) != (row.values["nll"], row.values["ece"])
             ]  # fmt: skip
             assert (row in found) == (not better)
-        assert [(row["nll"], row["trial"]) for row in found] == sorted((row["nll"], row["trial"]) for row in found)
+        assert [(row.values["nll"], row.number) for row in found] == sorted(
+            (row.values["nll"], row.number) for row in found
+        )
 
     @given(TABLES)
     def test_with_one_objective_a_front_is_all_who_share_the_best(self, rows):
         best = winner(rows, "nll")
-        ties = [row for row in rows if best and row["nll"] == best["nll"]]
+        ties = [row for row in rows if best and row.is_complete and row.values["nll"] == best.values["nll"]]
         assert front(rows, ["nll"]) == ties
 
     @settings(max_examples=30, deadline=None)
@@ -149,9 +170,9 @@ class TestWinner:
         study = optuna.create_study(directions=["minimize", "minimize"])
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         for row in rows:
-            values = [row["nll"], row["ece"]] if row["state"] == "complete" else None
-            study.add_trial(create_trial(state=states[row["state"]], values=values))
-        found = {row["trial"] for row in front(rows, ["nll", "ece"])}
+            values = [row.values["nll"], row.values["ece"]] if row.is_complete else None
+            study.add_trial(create_trial(state=states[row.state], values=values))
+        found = {row.number for row in front(rows, ["nll", "ece"])}
         assert found == {trial.number for trial in study.best_trials}
 
 
@@ -164,7 +185,7 @@ class TestImportances:
             params = {"learning_rate": float(np.exp(draws.uniform(np.log(0.001), np.log(0.1))))}
             params |= {"dropout": draws.uniform(-0.15, 0.6), "noise": draws.uniform(0, 1)}
             value = 1.0 if flat else abs(params[matters] - 0.3)
-            found.append(row_of("both", made("both", params, values=[value, 0.0]), SEARCH, RUNGS))
+            found.append(trial_of("both", made("both", params, values=[value, 0.0]), SEARCH, RUNGS))
         return found
 
     @pytest.mark.parametrize("matters", ["noise", "dropout"])
@@ -177,7 +198,7 @@ class TestImportances:
 
     def test_only_completed_trials_and_the_first_objective_count(self):
         rows = self.rows(30)
-        pruned = [{**row, "state": "pruned", "nll": None} for row in self.rows(20, "dropout")]
+        pruned = [replace(row, state="pruned", values={}, seed_values=()) for row in self.rows(20, "dropout")]
         assert importances("both", [*pruned, *rows], ONE) == importances("both", rows, ONE)
         assert importances("both", rows, SEARCH) == importances("both", rows, ONE)
 
@@ -186,5 +207,5 @@ class TestImportances:
         assert importances("both", rows, ONE) is not None
         assert importances("both", rows[1:], ONE) is None
         assert importances("both", self.rows(20, flat=True), ONE) is None
-        none = [{**row, "arm": "none"} for row in rows]
+        none = [replace(row, arm="none") for row in rows]
         assert importances("none", none, ONE) is None

@@ -72,6 +72,15 @@ def short_interval(centre: float | None, ends: Ends, *, digits: int = 3, sign: b
     return f"{middle} [{low},{high}]"
 
 
+def typeset(value: float, form: str) -> str:
+    """A number by a format specification, with a minus sign for its hyphen.
+
+    >>> typeset(-1.25, "+.1f")
+    '−1.2'
+    """
+    return format(value, form).translate({ord("-"): "−"})
+
+
 def _signed(value: float, size: str, *, sign: bool) -> str:
     zero = not size.strip("0.")
     return ("" if zero else "−" if value < 0 else "+" if sign else "") + size

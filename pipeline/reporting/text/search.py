@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipeline.config.search_space import LEARNING_RATE, Objective, Pruner
 from pipeline.metrics.names import STAGES, MetricName
 from pipeline.reporting.table import WIDTH, Cell, Column, Table, cells, markdown, terminal
-from pipeline.reporting.text.answer import answer_sentence
+from pipeline.reporting.text.answer import sentence
 from pipeline.reporting.text.numbers import OBJECTIVES, interval, short
 from pipeline.reporting.text.points import SUFFIX, points_table, test_nll, verdict_cell
 from pipeline.reporting.text.study import correction, multiplicity
@@ -44,7 +44,7 @@ class Difference(NamedTuple):
 
 def conclusion(search: SearchResults) -> list[str]:
     """The answer in sentences: what to use, the best arm against the best single one, and what is only as good."""
-    sentences = [answer_sentence(search.results, name=readable_arms), _best_arm(search)]
+    sentences = [sentence(search.results, name=readable_arms), _best_arm(search)]
     verdicts = [entry.verdict for point in search.results.points if (entry := point.comparison(AFTER)) is not None]
     if "better" not in verdicts:
         sentences.append(
@@ -235,7 +235,7 @@ def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) ->
     """The table, its footnotes and the answer for a terminal."""
     made = arms_table(search).only("arm", "strengths", "trials", "value").beside(_winners(search))
     noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(search)))
-    answer = "\n".join(fill(sentence, width) for sentence in conclusion(search))
+    answer = "\n".join(fill(text, width) for text in conclusion(search))
     head = f"{search.results.dataset.name}: the best that each arm can do"
     return f"{head}\n{terminal(noted, width=width, color=color)}{answer}\n"
 

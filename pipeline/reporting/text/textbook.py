@@ -184,7 +184,7 @@ def claims_table(table: TextbookResults) -> Table:
     """A row a sentence: its verdict, its tally, and the comparison that decides."""
     columns = (
         Column("sentence", "what the textbook says", kind="text", least=24),
-        Column("verdict", "verdict"),
+        Column("verdict", "verdict", kind="label"),
         Column("tally", "+ / − / ?", alone="+/−/?"),
         Column("decides", "what decides: difference [95%]", kind="text", least=24),
         Column("n", "n"),

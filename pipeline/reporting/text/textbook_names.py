@@ -12,7 +12,7 @@ from pipeline.results.textbook import EffectCell
 
 _SPLITS = {
     "train": "training",
-    "gap": "gap in",
+    "gap": "gap of",
     "bias": "bias of",
     "variance": "variance of",
     "sampled": "mask-averaged test",
@@ -76,7 +76,7 @@ def describe(metric: str) -> str:
     """A metric as people would write it.
 
     >>> describe("gap/nll"), describe("test_ts/ece"), describe("train/accuracy@200"), describe("test~0.5/nll")
-    ('gap in NLL', 'test ECE after TS', 'training accuracy at epoch 200', 'test NLL with input noise 0.5')
+    ('gap of NLL', 'test ECE after TS', 'training accuracy at epoch 200', 'test NLL with input noise 0.5')
     """
     parts = _parts(metric)
     texts = [_SPLITS.get(parts.split, parts.split), _METRICS.get(parts.metric, readable(parts.metric))]

@@ -1,0 +1,40 @@
+"""The study's metrics for DVC: those of the point that validation chooses after temperature scaling."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.metrics.names import MetricName
+from pipeline.reporting.dvc_metrics import dataset_metrics
+from pipeline.results.record import read_record
+from pipeline.results.study import StudyResults
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("dataset", ["mixture", "digits"])
+def test_they_are_those_of_the_finished_table(dataset: str) -> None:
+    results = read_record(StudyResults, ROOT / f"reports/{dataset}/results.json")
+    made, choice = dataset_metrics(results), results.answer.after_scaling
+    point = results.point(choice.key)
+    assert choice.test is not None
+    assert choice.gap_closed is not None
+    assert (made.difference, made.low, made.high) == (choice.test.difference, choice.test.low, choice.test.high)
+    assert made.gap_closed == choice.gap_closed.percent
+    assert (made.nll, made.ece) == (
+        point.metrics[MetricName("test", "before", "nll")].mean,
+        choice.calibration.chosen.before,
+    )
+    assert (made.nll_ts, made.ece_ts) == (
+        point.metrics[MetricName("test", "after", "nll")].mean,
+        choice.calibration.chosen.after,
+    )
+
+
+def test_no_regularization_has_no_difference_from_itself() -> None:
+    results = read_record(StudyResults, ROOT / "reports/digits/results.json")
+    choice = results.answer.after_scaling.model_copy(update={"key": "none", "test": None, "gap_closed": None})
+    answer = results.answer.model_copy(update={"after_scaling": choice})
+    made = dataset_metrics(results.model_copy(update={"answer": answer}))
+    assert (made.difference, made.low, made.high, made.gap_closed) == (None, None, None, None)
+    assert made.nll == results.reference_point.metrics[MetricName("test", "before", "nll")].mean
