@@ -11,12 +11,7 @@ from pipeline.config.reading import look_up
 from pipeline.core.files import keep_only
 from pipeline.core.paths import PARAMS, figure_file, report_file, section_file, trials_file
 from pipeline.core.progress import progress
-<<<<<<< HEAD
 from pipeline.stages.figure_files import Drawn, forms_at, written
-=======
-from pipeline.stages.drawing import Drawn, forms_at, written
-from pipeline.stages.tables import results_of, search_tables, study_results_of
->>>>>>> text
 
 if TYPE_CHECKING:
     from pipeline.reporting.figures.study import StudyTables
@@ -50,7 +45,6 @@ def plot(dataset: str, *, jobs: int) -> str:
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 
 
-<<<<<<< HEAD
 def _tables(dataset: str) -> StudyTables:
     """All tables that figures are drawn from.
 
@@ -76,19 +70,6 @@ def _tables(dataset: str) -> StudyTables:
         search=search,
         trials=read_trials(trials_file(dataset), search.search, rungs=rungs),
     )
-=======
-def _tables(dataset: str) -> dict[str, Any]:
-    from pipeline.results.series import cells, sweep_rows  # noqa: PLC0415
-
-    results = results_of(dataset)
-    return {
-        "results": results,
-        "diagrams": read_json(report_file(dataset, "diagrams.json")),
-        "history": read_csv(report_file(dataset, "history.csv"), numbers=("epoch", "mean", "low", "high")),
-        "sweeps": [cells(row) for row in sweep_rows(study_results_of(dataset))],
-        **search_tables(dataset),
-    }
->>>>>>> text
 
 
 def _calls(dataset: str, tables: StudyTables) -> Iterator[Callable[[], Drawn]]:

@@ -2,7 +2,6 @@
 
 import pytest
 from claim_tables import AIMED, CAN, CLAIMS, DENIED, EVERYWHERE, EXACT, FAILED, MANY, MIXED, SAME, table
-from pipeline.reporting.text.textbook_words import listed, measure, scale
 
 from pipeline.reporting.text.textbook import (
     Part,
@@ -20,12 +19,9 @@ from pipeline.reporting.text.textbook import (
     stated,
     tally,
 )
-<<<<<<< HEAD
-=======
 from pipeline.reporting.text.textbook_figures import axis_of, decoded, titles
 from pipeline.reporting.text.textbook_names import describe, listed, scale
 from pipeline.results.textbook import ClaimResult
->>>>>>> text
 
 FOUND = {
     "dropout.everywhere": (
