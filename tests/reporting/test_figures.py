@@ -1,9 +1,9 @@
 """Do figures show what the tables say, say what n and the intervals are, and come out the same to the byte?"""
 
-import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,26 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from pipeline.core.files import read_csv
+from pipeline.metrics.names import MetricName
 from pipeline.reporting.figures import canvas, comparison, curves, reliability, study
 from pipeline.reporting.figures import rankings as ranking_figures
 from pipeline.reporting.figures.study import headline, point_reliability, rankings
 from pipeline.reporting.page import SEARCH, SECTION
-from pipeline.results.rank_changes import is_doubtful
+from pipeline.results.record import read_record
 from pipeline.results.reliability import point_diagrams
-from pipeline.results.series import sweep_rows
+from pipeline.results.search import SearchResults
+from pipeline.results.series import read_history, sweep_rows
+from pipeline.results.study import Ranking, StudyResults
 from pipeline.results.summary import summary
 
 ROOT = Path(__file__).parents[2]
 DATASETS = ("mixture", "digits")
 FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in SEARCH}  # see test_search_plots
 WITH_T_INTERVALS = ("headline", "forest", "curves", "sweeps")
-STUDIES = {name: json.loads((ROOT / f"reports/{name}/results.json").read_text()) for name in DATASETS}
+STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 
 
-def diagrams(results: dict[str, Any]) -> dict[str, Any]:
+def diagrams(results: StudyResults) -> dict[str, Any]:
     """Diagrams of made-up seeds for every point: their shape is what matters here."""
     rng = np.random.default_rng(0)
     count = rng.integers(0, 90, (4, 15)).astype(float)
@@ -40,14 +42,20 @@ def diagrams(results: dict[str, Any]) -> dict[str, Any]:
     scores = {name: np.array([0.2, 0.1, 0.4, 0.3]) for name in ("ece", "ece_floor", "ece_p", "accuracy", "bias")}
     both = [{f"{stage}/{n}": v for stage in ("test", "test_ts") for n, v in part.items()} for part in (curves, scores)]
     found = point_diagrams(*both)
-    return dict.fromkeys((row["key"] for row in results["points"]), found)
+    return dict.fromkeys((row.key for row in results.points), found)
 
 
 @pytest.fixture(params=DATASETS)
-def tables(request: pytest.FixtureRequest) -> dict[str, Any]:
+def tables(request: pytest.FixtureRequest) -> study.StudyTables:
     results = STUDIES[request.param]
-    history = read_csv(ROOT / f"reports/{request.param}/history.csv", numbers=("epoch", "mean", "low", "high"))
-    return {"results": results, "history": history, "sweeps": sweep_rows(results), "diagrams": diagrams(results)}
+    return study.StudyTables(
+        results=results,
+        diagrams=diagrams(results),
+        history=read_history(ROOT / f"reports/{request.param}/history.csv"),
+        sweeps=sweep_rows(results),
+        search=read_record(SearchResults, ROOT / f"reports/{request.param}/search.json"),
+        trials=(),
+    )
 
 
 def texts(figure: Figure) -> str:
@@ -58,20 +66,20 @@ def texts(figure: Figure) -> str:
 
 class TestEveryFigure:
     @pytest.mark.parametrize("name", FIGURES)
-    def test_states_n_the_intervals_and_the_data(self, tables: dict[str, Any], name: str) -> None:
+    def test_states_n_the_intervals_and_the_data(self, tables: study.StudyTables, name: str) -> None:
         with canvas.styled():
             drawing = FIGURES[name](tables)
         assert drawing is not None
-        protocol, data = tables["results"]["protocol"], tables["results"]["dataset"]
-        for part in (data["name"], f"n = {protocol['seeds']} paired seeds", f"{data['train']} training"):
+        protocol, data = tables.results.protocol, tables.results.dataset
+        for part in (data.name, f"n = {protocol.seeds} paired seeds", f"{data.train} training"):
             assert part in drawing.caption
         assert ("95% Student t interval" in drawing.caption) == (name in WITH_T_INTERVALS)
-        assert ("widened" in drawing.caption) == (protocol["correction"] != "none" and name in WITH_T_INTERVALS)
+        assert ("widened" in drawing.caption) == (protocol.correction != "none" and name in WITH_T_INTERVALS)
         assert ("validation rows, 95%" in drawing.caption) == (name == "curves")
 
     @pytest.mark.slow
     @pytest.mark.parametrize("name", FIGURES)
-    def test_is_the_same_to_the_byte_and_holds_no_date(self, tables: dict[str, Any], name: str) -> None:
+    def test_is_the_same_to_the_byte_and_holds_no_date(self, tables: study.StudyTables, name: str) -> None:
         made = []
         for _ in range(2):
             with canvas.styled():
@@ -92,8 +100,10 @@ import hashlib, json, sys
 from pathlib import Path
 from pipeline.reporting.figures import canvas
 from pipeline.reporting.figures.comparison import forest
+from pipeline.results.record import read_record
+from pipeline.results.study import StudyResults
 with canvas.styled():
-    figure = canvas.with_caption(forest(json.loads(Path(sys.argv[1]).read_text())))
+    figure = canvas.with_caption(forest(read_record(StudyResults, Path(sys.argv[1]))))
     print(hashlib.sha256(canvas.png(figure) + canvas.svg(figure)).hexdigest())
 """
         command = [sys.executable, "-c", code, str(ROOT / "reports/mixture/results.json")]
@@ -112,27 +122,19 @@ def test_the_page_shows_every_figure_of_a_data_set_but_the_headline() -> None:
     assert {*SECTION, *SEARCH, "headline"} == set(study.FIGURES)
 
 
-def test_the_most_frequent_colours_are_kept_and_others_take_the_nearest() -> None:
-    pixels = np.full((4, 5, 3), 255, np.uint8)
-    pixels[0], pixels[1, :3], pixels[1, 3], pixels[1, 4] = (0, 114, 178), (213, 94, 0), (210, 96, 3), (254, 254, 255)
-    places, colours = canvas.most_frequent(pixels, 3)
-    shown = colours[places]
-    assert colours.tolist() == [[255, 255, 255], [0, 114, 178], [213, 94, 0]]
-    assert (shown[1, 3].tolist(), shown[1, 4].tolist()) == ([213, 94, 0], [255, 255, 255])
-    shown[1, 3:] = pixels[1, 3:]
-    assert np.array_equal(shown, pixels)
-
-
 class TestHeadline:
     def test_marks_stand_where_the_table_says(self) -> None:
         results = STUDIES["mixture"]
         with canvas.styled():
             axes = headline([results]).figure.axes
-        rows = [row for row in results["points"] if not row["duplicate"]]
+        rows = [row for row in results.points if not row.duplicate]
         for panel, suffix in zip(axes, ("", "_ts"), strict=True):
             drawn = {tuple(line.get_xydata()[0]) for line in panel.lines if len(line.get_xydata()) == 1}
             means = [
-                [row["metrics"][f"{name}{suffix}/{m}"]["mean"] for name, m in (("gap", "nll"), ("test", "ece"))]
+                [
+                    row.metrics[MetricName.parse(f"{name}{suffix}/{m}")].mean
+                    for name, m in (("gap", "nll"), ("test", "ece"))
+                ]
                 for row in rows
             ]
             assert {tuple(pair) for pair in means} <= drawn
@@ -143,12 +145,12 @@ class TestHeadline:
             axes = headline([results]).figure.axes[0]
         crosses = {tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "x"}
         full = {tuple(line.get_xydata()[0]) for line in axes.lines if line.get_fillstyle() == "full"} - crosses
-        for row in results["points"]:
-            place = tuple(row["metrics"][name]["mean"] for name in ("gap/nll", "test/ece"))
-            lost = row["metrics"]["test/accuracy"]["low"] <= 0.1
-            assert lost == (row["key"] in ("l2=0.1", "l2=1"))
-            if row["against_reference"] and not row["duplicate"] and not lost:
-                verdict = row["against_reference"]["test/nll"]["verdict"]
+        for row in results.points:
+            place = tuple(row.metrics[MetricName.parse(name)].mean for name in ("gap/nll", "test/ece"))
+            lost = row.metrics[MetricName.parse("test/accuracy")].low <= 0.1
+            assert lost == (row.key in ("l2=0.1", "l2=1"))
+            if row.against_reference and not row.duplicate and not lost:
+                verdict = row.against_reference[MetricName.parse("test/nll")].verdict
                 assert (place in crosses) == (verdict == "worse")
                 assert (place in full) == (verdict == "better")
 
@@ -158,9 +160,9 @@ class TestHeadline:
             axes = headline([results]).figure.axes[0]
         own = comparison.LOOKS[comparison.NOTHING]["marker"]
         (mark,) = (line for line in axes.lines if line.get_marker() == own)
-        lost = next(row for row in results["points"] if row["key"] == "l2=1")
-        assert mark.get_xdata()[0] == lost["metrics"]["gap/nll"]["mean"]
-        assert lost["metrics"]["test/accuracy"]["low"] <= 1 / 3
+        lost = next(row for row in results.points if row.key == "l2=1")
+        assert mark.get_xdata()[0] == lost["metrics"]["gap/nll"].mean
+        assert lost["metrics"]["test/accuracy"].low <= 1 / 3
 
     def test_what_lies_far_outside_is_an_arrow_and_what_matters_is_named(self) -> None:
         results = STUDIES["digits"]
@@ -181,9 +183,9 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
     results = STUDIES["digits"]
     with canvas.styled():
         figure = comparison.forest(results).figure
-    rows = [row for row in results["points"] if row["against_reference"] and not row["duplicate"]]
+    rows = [row for row in results.points if row.against_reference and not row.duplicate]
     for axes, name in zip(figure.axes, ("test/nll", "test_ts/nll"), strict=True):
-        entries = [row["against_reference"][name] for row in rows]
+        entries = [row.against_reference[MetricName.parse(name)] for row in rows]
         dots = {
             float(y[0]): (float(x[0]), to_hex(line.get_color()))
             for line in axes.lines
@@ -193,15 +195,15 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
         left, right = axes.get_xlim()
         for place, entry in enumerate(entries):
             if place in dots:
-                assert dots[place] == (entry["difference"], canvas.VERDICTS[entry["verdict"]].lower())
+                assert dots[place] == (entry.difference, canvas.VERDICTS[entry.verdict].lower())
             else:
-                assert not left <= entry["difference"] <= right
+                assert not left <= entry.difference <= right
                 assert f"{entry['difference']:+.2f}" in texts(figure)
         told = [text.get_text() for text in axes.texts]
-        doubtful = sum(is_doubtful(entry) for entry in entries)
+        doubtful = sum(entry.fails_holm for entry in entries)
         assert sum("†" in text for text in told) == doubtful
         hollow = sum(line.get_fillstyle() == "none" for line in axes.lines if len(line.get_xdata()) == 1)
-        assert hollow == sum(entry["verdict"] == "no evidence" for entry in entries)
+        assert hollow == sum(entry.verdict == "no evidence" for entry in entries)
         assert len(dots) >= 0.8 * len(entries)
 
 
@@ -209,22 +211,20 @@ class TestRanks:
     @pytest.mark.parametrize("dataset", DATASETS)
     def test_every_change_of_rank_sign_and_verdict_is_flagged(self, dataset: str) -> None:
         results = STUDIES[dataset]
-        order = results["ranking"]["nll"]
+        order = results.ranking["nll"]
         with canvas.styled():
             axes = ranking_figures.temperature(results).figure.axes[0]
         after = {round(t.get_position()[1]): t.get_text() for t in axes.texts if 1 < t.get_position()[0] < 1.5}
         colours = {tuple(line.get_ydata()): to_hex(line.get_color()) for line in axes.lines}
-        flips = {flip["key"]: flip for flip in results["flips"] if flip["metric"] == "nll"}
-        for place, key in enumerate(order["after"]):
-            gained = order["before"].index(key) - place
+        flips = {flip.key: flip for flip in results.verdict_changes if flip.metric == "nll"}
+        for place, key in enumerate(order.after):
+            gained = order.before.index(key) - place
             assert (f"▲{gained}" in after[place]) == (gained > 0)
             assert (f"▼{-gained}" in after[place]) == (gained < 0)
-            kinds = flips.get(key, {"kinds": []})["kinds"]
+            kinds = flips[key].changed if key in flips else ()
             assert ("±" in after[place]) == ("sign" in kinds)
             if key != "none":
-                verdicts = (
-                    {flips[key][when]["verdict"] for when in ("before", "after")} if "verdict" in kinds else set()
-                )
+                verdicts = {flips[key].before.verdict, flips[key].after.verdict} if "verdict" in kinds else set()
                 kind = "other" if not verdicts else "reversed" if verdicts == {"better", "worse"} else "verdict"
                 assert colours[place + gained, place] == ranking_figures.FLAGS[kind].lower()
 
@@ -234,26 +234,28 @@ class TestRanks:
         with canvas.styled():
             figure = rankings(found, studies).figure
         said = texts(figure).replace("\n", " ")
-        for key in found["ranking"]["mixture"]:
+        for key in found.ranking["mixture"]:
             assert said.count(ranking_figures.readable(key)) >= 2
 
 
 class TestCurvesAndSweeps:
-    def test_curves_follow_the_table(self, tables: dict[str, Any]) -> None:
+    def test_curves_follow_the_table(self, tables: study.StudyTables) -> None:
         with canvas.styled():
-            figure = curves.curves(tables["results"], tables["history"]).figure
+            figure = curves.curves(tables.results, tables.history).figure
         axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "dropout")
         for split in ("train", "validation"):
-            rows = [r for r in tables["history"] if r["name"] == "dropout=0.5" and r["metric"] == f"{split}/nll"]
-            wanted = [(row["epoch"], row["mean"]) for row in rows]
+            rows = [
+                r for r in tables.history if r.name == "dropout=0.5" and r.metric == MetricName(split, "before", "nll")
+            ]
+            wanted = [(row.epoch, row.mean) for row in rows]
             assert any([tuple(pair) for pair in line.get_xydata()] == wanted for line in axes.lines)
 
-    def test_nothing_swept_draws_nothing(self, tables: dict[str, Any]) -> None:
-        assert curves.sweeps(tables["results"], []) is None
+    def test_nothing_swept_draws_nothing(self, tables: study.StudyTables) -> None:
+        assert curves.sweeps(tables.results, []) is None
 
-    def test_a_sweep_has_its_values_in_rising_order(self, tables: dict[str, Any]) -> None:
+    def test_a_sweep_has_its_values_in_rising_order(self, tables: study.StudyTables) -> None:
         with canvas.styled():
-            figure = curves.sweeps(tables["results"], tables["sweeps"]).figure
+            figure = curves.sweeps(tables.results, tables.sweeps).figure
         assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "0.2", "0.5", "0.8"]
         named = {axes.get_xlabel() for axes in figure.axes}
         assert named == {"dropout", "weight decay", "l2", "label smoothing"}
@@ -280,21 +282,21 @@ def test_ticks_of_logarithmic_axes_are_few_and_in_range(low: float, high: float)
 
 
 class TestReliability:
-    def test_dots_are_the_bins_and_empty_ones_are_not_drawn(self, tables: dict[str, Any]) -> None:
-        diagram = tables["diagrams"]["none"]["before"]
+    def test_dots_are_the_bins_and_empty_ones_are_not_drawn(self, tables: study.StudyTables) -> None:
+        diagram = tables.diagrams["none"].before
         with canvas.styled():
             axes = Figure().subplots()
-            reliability.diagram_panel(axes, diagram)
+            reliability.diagram_axes(axes, diagram)
         dots = next(line for line in axes.lines if line.get_marker() == "o")
-        wanted = [(entry["confidence"], entry["accuracy"]) for entry in diagram["bins"]]
+        wanted = [(entry.confidence, entry.accuracy) for entry in diagram.bins]
         assert [tuple(pair) for pair in dots.get_xydata()] == wanted
         assert len(wanted) < 15
         assert axes.get_aspect() == 1.0
         (bars,) = (found for found in axes.collections if to_hex(found.get_edgecolor()[0]) == canvas.BLUE.lower())
         ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
-        assert ends == [(entry["low"], entry["high"]) for entry in diagram["bins"]]
+        assert ends == [(entry.low, entry.high) for entry in diagram.bins]
 
-    def test_the_caption_says_all_that_is_asked(self, tables: dict[str, Any]) -> None:
+    def test_the_caption_says_all_that_is_asked(self, tables: study.StudyTables) -> None:
         with canvas.styled():
             drawing = FIGURES["reliability"](tables)
         for part in (
@@ -309,29 +311,36 @@ class TestReliability:
         assert "seed 0: ECE 0.200" in texts(drawing.figure)
         assert "all seeds: ECE 0.250" in texts(drawing.figure)
 
-    def test_a_points_own_figure_has_both_stages(self, tables: dict[str, Any]) -> None:
+    def test_a_points_own_figure_has_both_stages(self, tables: study.StudyTables) -> None:
         with canvas.styled():
-            figure = point_reliability("dropout=0.5", tables["diagrams"]["none"], "note")
+            figure = point_reliability("dropout=0.5", tables.diagrams["none"], "note")
         titles = [axes.get_title(loc="left") for axes in figure.axes]
         assert titles == ["Before temperature scaling", "", "After temperature scaling", ""]
 
-    def test_no_finite_seed_draws_nothing(self, tables: dict[str, Any]) -> None:
-        nothing = {**tables, "diagrams": dict.fromkeys(tables["diagrams"])}
+    def test_no_finite_seed_draws_nothing(self, tables: study.StudyTables) -> None:
+        nothing = replace(tables, diagrams=dict.fromkeys(tables.diagrams))
         assert FIGURES["reliability"](nothing) is None
 
 
 @pytest.mark.slow
-def test_two_or_three_points_without_a_sweep_can_be_drawn(tables: dict[str, Any]) -> None:
+def test_two_or_three_points_without_a_sweep_can_be_drawn(tables: study.StudyTables) -> None:
     """The smallest study that there can be."""
-    results = tables["results"]
-    few = {**results, "points": [row for row in results["points"] if row["key"] in ("none", "noise=0.5")]}
-    keys = [key for key in results["ranking"]["nll"]["after"] if key in ("none", "noise=0.5")]
-    few |= {"ranking": {"nll": {"before": keys, "after": keys}}, "flips": []}
-    few["answer"] = {"after_scaling": {**results["answer"]["after_scaling"], "key": "none"}}
-    history = [row for row in tables["history"] if row["name"] in ("none", "noise=0.5")]
+    results = tables.results
+    points = tuple(point for point in results.points if point.key in ("none", "noise=0.5"))
+    keys = tuple(key for key in results.ranking["nll"].after if key in ("none", "noise=0.5"))
+    choice = results.answer.after_scaling.model_copy(update={"key": "none"})
+    few = results.model_copy(
+        update={
+            "points": points,
+            "ranking": {"nll": Ranking(before=keys, after=keys)},
+            "verdict_changes": (),
+            "answer": results.answer.model_copy(update={"after_scaling": choice}),
+        }
+    )
+    history = [row for row in tables.history if row.name in ("none", "noise=0.5")]
     with canvas.styled():
         for name, draw in FIGURES.items():
-            drawing = draw({**tables, "results": few, "history": history, "sweeps": []})
+            drawing = draw(replace(tables, results=few, history=history, sweeps=[]))
             assert (drawing is None) == (name == "sweeps")
             if drawing:
                 canvas.png(canvas.with_caption(drawing))

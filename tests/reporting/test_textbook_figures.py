@@ -1,6 +1,5 @@
 """Do the figures of claims show what their tables say, whatever shape these have, the same to the byte?"""
 
-import copy
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,18 +22,20 @@ from claim_tables import (
     effect,
     table,
 )
+from claim_tables import axes as made_panel
 from claim_tables import line as made_line
-from claim_tables import panel as made_panel
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from pipeline.reporting.figures import canvas, textbook_axes, textbook_forest
-from pipeline.reporting.figures.textbook import audit_figure, claim_figure, ledger_figure, packed
+from pipeline.reporting.figures import canvas, textbook_axes, textbook_forest, textbook_looks
+from pipeline.reporting.figures.audit import audit_figure
+from pipeline.reporting.figures.ledger import ledger_figure
+from pipeline.reporting.figures.textbook import claim_figure, packed
 from pipeline.reporting.figures.textbook_forest import COLOUR, HELD, SMALL
-from pipeline.reporting.text.audit import ENOUGH
-from pipeline.reporting.text.textbook import SIGNS, WORDS, checked, counted, difference, parts, tally
+from pipeline.reporting.text.textbook import LABELS, SIGNS, checked, counted, difference, parts, tally
+from pipeline.results.textbook import ENOUGH, ClaimResult
 
 
 @pytest.fixture(autouse=True)
@@ -59,42 +60,42 @@ def panels(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if axes.axison and axes not in forests(figure)]
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["id"])
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 @pytest.mark.slow
 class TestEveryClaim:
-    def test_draws_its_sentence_its_verdict_and_its_panels(self, claim: dict[str, Any]) -> None:
+    def test_draws_its_sentence_its_verdict_and_its_panels(self, claim: ClaimResult) -> None:
         figure = claim_figure(claim).figure
         said = [text.replace("\n", " ") for text in texts(figure)]
-        assert claim["sentence"] in said
+        assert claim.sentence in said
         assert tally(claim) in said
-        word = f"{SIGNS[claim['verdict']]} {WORDS[claim['verdict']]}"
+        word = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}"
         (verdict,) = (text for text in figure.texts if text.get_text() == word)
-        assert verdict.get_color() == canvas.DARK[COLOUR[claim["verdict"]]]
-        assert len(panels(figure)) == len(claim["panels"])
+        assert verdict.get_color() == canvas.DARK[COLOUR[claim.verdict]]
+        assert len(panels(figure)) == len(claim.axes)
 
-    def test_states_every_difference_in_its_colour(self, claim: dict[str, Any]) -> None:
+    def test_states_every_difference_in_its_colour(self, claim: ClaimResult) -> None:
         numbers = {}
         for axes in forests(claim_figure(claim).figure):
             numbers |= {text.get_text()[2:]: text.get_color() for text in axes.texts}
         for part in parts(claim):
-            assert numbers[difference(part)] == canvas.DARK[COLOUR[part.cell["verdict"]]]
+            assert numbers[difference(part)] == canvas.DARK[COLOUR[part.cell.verdict]]
 
-    def test_says_n_the_intervals_and_the_data(self, claim: dict[str, Any]) -> None:
+    def test_says_n_the_intervals_and_the_data(self, claim: ClaimResult) -> None:
         caption = claim_figure(claim).caption
-        assert claim["source"] in caption
-        if claim["effects"]:
+        assert claim.source in caption
+        if claim.effects:
             assert "n = 30 paired seeds" in caption
             assert "95% Student t intervals" in caption
-            assert all(name.replace("_", " ") in caption for name in claim["datasets"])
-        assert ("have no interval" in caption) == bool(claim["checks"])
-        assert ("widened" in caption) == (claim["id"] == "dropout.everywhere")
+            assert all(name.replace("_", " ") in caption for name in claim.datasets)
+        assert ("have no interval" in caption) == bool(claim.checks)
+        assert ("widened" in caption) == (claim.id == "dropout.everywhere")
 
-    def test_is_the_same_to_the_byte(self, claim: dict[str, Any]) -> None:
+    def test_is_the_same_to_the_byte(self, claim: ClaimResult) -> None:
         first, second = (canvas.forms(claim_figure(claim)) for _ in range(2))
         assert first == second
         assert first.png.startswith(b"\x89PNG")
 
-    def test_fits_a_page(self, claim: dict[str, Any]) -> None:
+    def test_fits_a_page(self, claim: ClaimResult) -> None:
         width, height = claim_figure(claim).figure.get_size_inches()
         assert width == 11
         assert 1.5 < height < 17
@@ -109,8 +110,8 @@ class TestForest:
             for x in [line.get_xdata()]
             if len(x) == 1 and line.get_marker() != "None"
         }
-        known = [part.cell for part in parts(MIXED) if part.cell["mean"] is not None]
-        assert dots == {one["mean"]: COLOUR[one["verdict"]].lower() for one in known}
+        known = [part.cell for part in parts(MIXED) if part.cell.mean is not None]
+        assert dots == {one.mean: COLOUR[one.verdict].lower() for one in known}
         assert sum("not finite" in text.get_text() for text in axes.texts) == 1
 
     @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ class TestForest:
         ],
         ids=["lower", "higher", "denied"],
     )
-    def test_the_sentences_side_is_shaded(self, claim: dict[str, Any], held: list[Any], small: list[Any]) -> None:
+    def test_the_sentences_side_is_shaded(self, claim: ClaimResult, held: list[Any], small: list[Any]) -> None:
         (axes,) = forests(claim_figure(claim).figure)
         boxes = [one for one in axes.get_children() if isinstance(one, Rectangle) and one is not axes.patch]
         for colour, wanted in ((HELD, held), (SMALL, small)):
@@ -153,7 +154,7 @@ class TestForest:
         assert axes.get_xlabel() == "training accuracy at epoch 200"
         assert [list(line.get_xdata()) for line in axes.lines] == [[1, 1], [0.998, 0.998], [0.998]]
         assert "✓ 0.998, target 1" in [text.get_text() for text in axes.texts]
-        assert textbook_forest.reach(AIMED["effects"])[0] == pytest.approx(0.987 - 0.00104)
+        assert textbook_forest.reach(AIMED.effects)[0] == pytest.approx(0.987 - 0.00104)
 
     def test_what_lies_far_outside_is_an_arrow_with_its_number(self) -> None:
         cells = [cell("mixture", -0.1), cell("digits", -0.2), cell("breast_cancer", -40.0)]
@@ -197,16 +198,16 @@ class TestLines:
     )
     def test_strengths_far_apart_have_a_logarithmic_axis(self, values: tuple[float, ...], scale: str) -> None:
         drawn = [made_panel("mixture", "weight_decay", made_line("test/nll", values, (1, 2, 3)))]
-        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure)
+        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         assert axes.get_xscale() == scale
         assert list(axes.get_xticks()) == list(values)
         assert axes.lines[0].get_xdata() == pytest.approx(values)
 
     def test_an_absurd_interval_does_not_flatten_the_others(self) -> None:
         wild = made_line("test/nll", STRENGTHS, (0.5, 0.4, 70.0))
-        wild["low"][2], wild["high"][2] = -500.0, 600.0
+        wild = wild.model_copy(update={"low": (*wild.low[:2], -500.0), "high": (*wild.high[:2], 600.0)})
         drawn = [made_panel("mixture", "dropout", made_line("train/nll", STRENGTHS, (0.2, 0.3, 0.4)), wild)]
-        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure)
+        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         low, high = axes.get_ylim()
         assert 0 < low < 0.15 < 0.55 < high < 1
         assert sorted(str(line.get_marker()) for line in axes.lines)[:2] == ["^", "o"]
@@ -218,7 +219,7 @@ class TestLines:
             made_line("test/nll", (0.25, 0.5), (0.6, 0.5), shared_dropout=True),
         ]
         drawn = [made_panel("digits", "dropout", *lines)]
-        figure = claim_figure(claim("dropout.spatial", "A.", "supported", panels=drawn)).figure
+        figure = claim_figure(claim("dropout.spatial", "A.", "supported", axes=drawn)).figure
         (axes,) = panels(figure)
         assert [list(line.get_ydata()) for line in axes.lines] == [[0.6, 0.7], [0.6, 0.5], [0.5, 0.5]]
         assert "no dropout" in texts(figure)
@@ -254,7 +255,7 @@ class TestLines:
         assert len(axes.collections) == 1
 
     def test_panels_of_one_metric_share_a_line_and_its_axis(self) -> None:
-        assert [[len(block.panels) for block in line] for line in packed(MANY["panels"])] == [[4], [4], [4]]
+        assert [[len(block.parts) for block in line] for line in packed(MANY.axes)] == [[4], [4], [4]]
         found = panels(claim_figure(MANY).figure)
         assert found[1].get_shared_y_axes().joined(found[0], found[3])
         assert not found[0].get_shared_y_axes().joined(found[0], found[4])
@@ -265,22 +266,22 @@ class TestLines:
             made_panel(name, "dropout", made_line("test/nll", (0, 1), (0.5, high)))
             for name, high in (("mixture", 30.0), ("digits", 1.0))
         ]
-        first, second = panels(claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure)
+        first, second = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         assert not first.get_shared_y_axes().joined(first, second)
 
     def test_two_crossed_fields_are_colours_and_dashes(self) -> None:
-        lines = MANY["panels"][0]["lines"]
-        looks = textbook_axes.looks(lines)
-        assert len({(look["color"], str(look["linestyle"])) for look in looks.values()}) == 4
-        labels = [handle.get_label() for handle in textbook_axes.handles(lines, looks)]
+        lines = MANY.axes[0].lines
+        looks = textbook_looks.looks(lines)
+        assert len({(look.color, str(look.linestyle)) for look in looks.values()}) == 4
+        labels = [handle.get_label() for handle in textbook_looks.handles(lines, looks)]
         assert labels == ["weight decay 0", "weight decay 1", "label smoothing 0", "label smoothing 0.1"]
 
     def test_panels_that_are_otherwise_alike_say_what_tells_them_apart(self) -> None:
         drawn = [
-            made_panel("digits", "dropout", made_line("test/nll", (0, 1), (1, 2)), where={"label_noise": [noise]})
+            made_panel("digits", "dropout", made_line("test/nll", (0, 1), (1, 2)), where={"label_noise": (noise,)})
             for noise in (0.0, 0.2)
         ]
-        figure = claim_figure(claim("a.b", "A.", "supported", panels=drawn)).figure
+        figure = claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure
         titles = [axes.get_title(loc="left") for axes in panels(figure)]
         assert titles == ["digits, wrong labels 0", "digits, wrong labels 0.2"]
 
@@ -297,15 +298,15 @@ class TestLedger:
         figure = ledger_figure(made).figure
         said = texts(figure)
         assert f"{counted(made)}." in said
-        assert [one["sentence"] in said for one in CLAIMS] == [True] * len(CLAIMS)
+        assert [one.sentence in said for one in CLAIMS] == [True] * len(CLAIMS)
         bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
         for place, verdict in enumerate(COLOUR):
             own = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == COLOUR[verdict].lower()]
-            counts = [sum(part.cell["verdict"] == verdict for part in parts(one)) for one in CLAIMS]
+            counts = [sum(part.cell.verdict == verdict for part in parts(one)) for one in CLAIMS]
             assert own == [count for count in counts if count], place
 
     def test_wraps_a_long_sentence(self) -> None:
-        long = {**copy.deepcopy(EXACT), "sentence": "word " * 40}
+        long = EXACT.model_copy(update={"sentence": "word " * 40})
         (said,) = (text for text in texts(ledger_figure(table(long)).figure) if text.startswith("word"))
         assert said.split() == ["word"] * 40
 

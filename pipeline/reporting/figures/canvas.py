@@ -236,7 +236,7 @@ def _keep_at_the_top(figure: Figure, ratio: float) -> None:
 def png(figure: Figure) -> bytes:
     """The figure as PNG without the version that drew it."""
     content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return content.getvalue()
 
 

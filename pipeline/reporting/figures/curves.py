@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -40,7 +40,8 @@ class _Ends(NamedTuple):
     high: list[float]
 
 
-LINES = {
+Style = Literal["-", "--", ":"]
+LINES: dict[str, tuple[str, Style]] = {
     "before temperature scaling": (ORANGE, "-"),
     "after temperature scaling": (BLUE, "-"),
     "noise floor of the ECE, before": (ORANGE, ":"),
@@ -48,7 +49,7 @@ LINES = {
 }
 BELOW = 12  # how far below the lowest validation NLL the axis reaches: room for names, where no curve runs early on
 WIDE = 2  # a ratio of values from which on their axis is logarithmic
-STYLES = {
+STYLES: dict[str, tuple[str, Style]] = {
     "validation": (NEUTRAL, "-"),
     "training": (NEUTRAL, "--"),
     "validation, none": (INK, ":"),

@@ -98,7 +98,7 @@ def rankings(summary: Summary, studies: Sequence[StudyResults]) -> Drawing:
         point.key: "reversed" if point.conflict else "verdict" if point.survives else "other"
         for point in summary.points
     }
-    orders = summary.ranking
+    orders = {results.dataset.name: summary.ranking[results.dataset.name] for results in studies}
     figure = new_figure(6.4 + 2.3 * len(orders), 0.35 * len(next(iter(orders.values()))) + 2.3)
     compared = [(results, point, point.comparison(NLL["after"])) for results in studies for point in results.points]
     failing = {(point.key, results.dataset.name) for results, point, entry in compared if entry and entry.fails_holm}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -243,7 +243,7 @@ def _finish(axes: Axes, count: int) -> None:
 
 def _legend(axes: Axes) -> None:
     """What marks mean, on axes that show nothing else."""
-    looks: dict[str, dict[str, str | float]] = {
+    looks: dict[str, dict[str, Any]] = {
         "tuned, unregularized": {"marker": "*", "color": INK, "markersize": 13},
         "before temperature scaling": {"marker": "o", "color": NEUTRAL, "fillstyle": "none", "mew": 1.6},
         "after temperature scaling": {"marker": "o", "color": NEUTRAL},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import fill
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -19,7 +19,7 @@ from pipeline.results.readable_names import readable
 from pipeline.results.textbook import CheckResult, ClaimVerdict, EffectCell, EffectResult
 
 COLOUR: dict[ClaimVerdict, str] = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}
-MARK: dict[ClaimVerdict, dict[str, str | float]] = {
+MARK: dict[ClaimVerdict, dict[str, Any]] = {
     "supported": {"marker": "o", "markersize": 7, "mew": 0},
     "refuted": {"marker": "X", "markersize": 9, "mew": 0},
     "inconclusive": {"marker": "o", "markersize": 6.5, "mew": 1.4, "fillstyle": "none"},
