@@ -142,8 +142,8 @@ def publish(
     """Bring the store to say what the records say; publishing again changes nothing.
 
     A record whose content changed gets a new run, and the earlier one stays as history, tagged superseded = "true".
-    So do, where the records are `complete`, the runs of records that are no more; should such a record come back as
-    it was, so does its run. Whatever names a run that got a successor, as its parent or by a link, names the successor.
+    So do, where the records are `complete`, the runs of records that are no more; should a record come back, so does
+    its run. Whatever names a run that got a successor names the successor.
 
     Args:
         records: what the store should say; parents may come in any order, or have been published earlier.
@@ -186,10 +186,7 @@ def _outdated(pages: Sequence[ExperimentPage], stored: Sequence[StoredExperiment
 def _plan(
     records: Sequence[RunRecord], stored: Sequence[StoredRun], *, database: Path | None, complete: bool
 ) -> tuple[list[Step], list[StoredRun]]:
-    """What each record needs, and which runs to retire; those cannot be parents any more.
-
-    A server's artifacts are believed: the digest was written after them, and asking for each takes a request.
-    """
+    """What each record needs, and which runs to retire: no parents any more; a server's files are trusted."""
     stale = surplus(records, stored) if complete else []
     retired = {run.run_id for run in stale}
     intact = (lambda *_: True) if database is None else partial(local.intact, database=database)

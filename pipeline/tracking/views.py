@@ -5,9 +5,10 @@ The UI keeps a view as an experiment tag and lists it under "Views"; this writes
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-Chart = dict[str, Any]
+Chart = dict[str, object]
+Section = tuple[dict[str, object], list[Chart]]
+"""A section, and its charts."""
 TOGETHER = 100  # runs in one chart
 
 
@@ -44,9 +45,9 @@ def lines(name: str) -> Chart:
     return _chart("LINE", name) | {"metricKey": name, "selectedMetricKeys": [name]} | axes | smooth
 
 
-def section(title: str, charts: Sequence[Chart], *, columns: int, height: int) -> dict[str, Any]:
+def section(title: str, charts: Sequence[Chart], *, columns: int, height: int) -> Section:
     """Put charts under a title, so many side by side, each so many pixels high."""
-    return _section(title, display=True) | {"columns": columns, "cardHeight": height, "charts": list(charts)}
+    return _section(title, display=True) | {"columns": columns, "cardHeight": height}, list(charts)
 
 
 def saved(
@@ -55,7 +56,7 @@ def saved(
     columns: Sequence[str],
     search: str,
     order_by: str,
-    sections: Sequence[dict[str, Any]],
+    sections: Sequence[Section],
     folded: Iterable[str] = (),
 ) -> str:
     """Write a saved view.
@@ -68,8 +69,8 @@ def saved(
         sections: what `section` has made.
         folded: groups of metrics, such as "train" of "train/nll", whose charts the UI adds by itself, kept folded.
     """
-    charts = [chart | {"metricSectionId": part["uuid"]} for part in sections for chart in part["charts"]]
-    shown = [{name: value for name, value in part.items() if name != "charts"} for part in sections]
+    charts = [chart | {"metricSectionId": part["uuid"]} for part, of_part in sections for chart in of_part]
+    shown = [part for part, _ in sections]
     state = {
         "searchFilter": search,
         "orderByKey": order_by,
@@ -86,8 +87,8 @@ def saved(
 
 def _chart(kind: str, name: str) -> Chart:
     common = {"deleted": False, "isGenerated": False, "runsCountToCompare": TOGETHER}
-    return {"uuid": f"{kind.lower()}-{name}", "type": kind} | common
+    return {"uuid": f"{kind.lower()}-{name}", "type": kind, **common}
 
 
-def _section(title: str, *, display: bool) -> dict[str, Any]:
+def _section(title: str, *, display: bool) -> Chart:
     return {"uuid": title, "name": title, "display": display, "isReordered": False, "deleted": False}
