@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.datasets import DatasetParams
 from pipeline.config.fields import Name, Names, Probability, Strength, Strict, as_tuple, is_name
 from pipeline.config.points import Point, expand
 from pipeline.config.reading import check_names, explained, look_up, read_yaml, validate
 from pipeline.core.errors import InputError
+from pipeline.data.sources import DatasetParams
 
 CHOICE = "validation/nll"  # by which one of several cells is chosen, seed by seed
 # axes of figures beside the fields of cells; the last is that of weight decay, in epochs

@@ -17,7 +17,7 @@ from pipeline.calibration.temperature import (
     fit_temperature,
     scale_logits,
 )
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.row_groups import rows_of_groups
 from pipeline.metrics.calibration_error import (
     Uniforms,

@@ -16,7 +16,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
 from pipeline.data.dataset import Dataset
-from pipeline.data.storage import seed_data
+from pipeline.data.standardization import seed_data
 from pipeline.stages.keeping import TRAINING, load_data
 
 TOGETHER = 4  # points that are fitted and written together: enough to share random numbers and to keep workers busy

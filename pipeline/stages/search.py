@@ -17,7 +17,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, report_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.storage import seed_data
+from pipeline.data.standardization import seed_data
 from pipeline.stages.keeping import described, load_data
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.datasets import File
 from pipeline.config.reading import look_up
 from pipeline.core.files import is_current, keep_only, mark_current, read_arrays, read_json, write_arrays, write_json
 from pipeline.core.fingerprint import fingerprint
@@ -54,16 +53,13 @@ def claims(topic: str, *, jobs: int) -> str:
 
 def _measure(declared: Claims, topic: str, name: str, dataset: str, path: Path, *, jobs: int) -> bool:
     """Run an experiment on a data set unless its finished file still holds; whether it was run."""
-    from pipeline.data.load import load_dataset  # noqa: PLC0415
-
     experiment, seeds = declared.topics[topic].experiments[name], declared.ledger.seeds
     wanted = declared.ledger.datasets[dataset]
     settings = experiment.model_dump(mode="json", exclude={"datasets"})
-    source = [Path(wanted.path)] if isinstance(wanted, File) else []
-    made = fingerprint(settings, wanted.model_dump(mode="json"), dataset, seeds, code=[MEASURING], files=source)
+    made = fingerprint(settings, wanted.model_dump(mode="json"), dataset, seeds, code=[MEASURING], files=wanted.files)
     if is_current(path, made):
         return False
-    pooled = load_dataset(dataset, wanted, seeds=seeds)
+    pooled = wanted.load(dataset, seeds=seeds)
     _run(f"{topic}: {name} on {dataset}", experiment, pooled, seeds, path, jobs=jobs)
     mark_current(path, made)
     return True

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.config.textbook import Cell
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.dataset import Dataset, SeedData
-from pipeline.data.storage import seed_data
+from pipeline.data.dataset import Dataset
+from pipeline.data.standardization import SeedData, seed_data
 
 
 def noisy(sigma: float) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.calibration.label_smoothing import desmooth, smoothing_error
 from pipeline.core.determinism import require_pinned
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
 from pipeline.metrics.predictions import log_softmax

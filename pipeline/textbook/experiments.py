@@ -12,8 +12,9 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
 from pipeline.config.textbook import Cell, Experiment
-from pipeline.data.dataset import Dataset, SeedData, overlapping
-from pipeline.data.storage import SPLITS, test_posterior
+from pipeline.data.dataset import Dataset, test_posterior
+from pipeline.data.splits import SPLITS, overlapping
+from pipeline.data.standardization import SeedData
 from pipeline.evaluation.members import test_groups
 from pipeline.textbook import weight_statistics
 from pipeline.textbook.cell_data import cell_data

@@ -6,11 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline.config.datasets import Bundled, File, Mixture, Noise, OpenML
 from pipeline.config.params import Study, load_params
 from pipeline.config.points import Network, Point, Regularizers, Train
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler
 from pipeline.core.errors import InputError
+from pipeline.data.sources import SOURCES
 from pipeline.training.stack import STRENGTHS
 
 SOURCE = Path(__file__).parents[2] / "params.yaml"
@@ -75,7 +75,7 @@ class TestTheRealFile:
     "model",
     [
         *(Network, Train, Regularizers, Point, Study),
-        *(Mixture, Noise, Bundled, File, OpenML),
+        *SOURCES.values(),
         *(Dimension, Sampler, Pruner),
     ],
 )

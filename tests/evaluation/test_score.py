@@ -3,7 +3,7 @@ import pytest
 from metrics.test_proper_scores import sample
 
 from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation import score
 from pipeline.evaluation.row_groups import SMALLEST_GROUP, row_groups
 from pipeline.metrics import calibration_error, proper_scores, smooth_error

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.rng import generator
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.score import METRICS, score_members
 from pipeline.metrics.calibration_error import binned_error, debiased_error, noise_floor, resampling_uniforms
 from pipeline.metrics.predictions import Ranked, log_softmax, rank

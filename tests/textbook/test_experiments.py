@@ -6,8 +6,8 @@ from oracles import point
 
 from pipeline.calibration.label_smoothing import smoothing_error
 from pipeline.config.textbook import Cell, Experiment
-from pipeline.data.dataset import split_resampled
-from pipeline.data.storage import test_posterior as posterior_of
+from pipeline.data.dataset import test_posterior as posterior_of
+from pipeline.data.splits import split_resampled
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.metrics.predictions import log_softmax
 from pipeline.textbook import experiments
