@@ -1,4 +1,4 @@
-"""DVC's dependencies on code, and the README's map of the folders."""
+"""DVC's dependencies on code, and the map of the folders in docs/architecture.md."""
 
 import re
 import tomllib
@@ -53,9 +53,9 @@ def test_dvc_measures_every_topic_that_is_declared() -> None:
     assert STAGES["claims"]["matrix"]["topic"] == list(load_textbook(ROOT / "claims.yaml").topics)
 
 
-def test_the_readme_maps_every_folder_in_the_order_of_the_floors() -> None:
-    readme = (ROOT / "README.md").read_text().split("## How it is built")[1]
-    mapped = [re.findall(r"`(\w+)/`", row.split("|")[1]) for row in readme.splitlines() if row.startswith("| `")]
+def test_the_architecture_page_maps_every_folder_in_the_order_of_the_floors() -> None:
+    page = (ROOT / "docs/architecture.md").read_text().split("## How it is built")[1]
+    mapped = [re.findall(r"`(\w+)/`", row.split("|")[1]) for row in page.splitlines() if row.startswith("| `")]
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     floors = [re.findall(r"pipeline\.([a-z]+)", floor) for floor in contracts[0]["layers"][1:]]
     assert [sorted(floor) for floor in mapped] == [sorted(floor) for floor in floors]

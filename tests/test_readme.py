@@ -1,5 +1,5 @@
-"""Is what the README says true? Its numbers are those of the results files, its figures those of `dvc.lock`, its links
-lead somewhere, and every code block and every command of its table works in a clone with a small study.
+"""README.md and docs/: their numbers are those of the results files, their figures those of `dvc.lock`, their links lead
+somewhere, and every code block and every command of the README's table works in a clone with a small study.
 """
 
 import copy
@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import pytest
-from claim_tables import table as claims_table
 from test_pipeline import environment, outputs, run, stage
 
 from pipeline.config.params import load_params
@@ -28,21 +27,44 @@ from pipeline.config.reading import read_yaml
 from pipeline.config.textbook import load_textbook
 from pipeline.core.errors import InputError
 from pipeline.core.files import read_json
-from pipeline.reporting.readme import parts, refresh
+from pipeline.core.paths import DOCUMENTS
+from pipeline.reporting.readme import (
+    PARTS,
+    EngineBenchmark,
+    SearchBenchmark,
+    Sources,
+    generated_parts,
+    refresh,
+)
 from pipeline.reporting.text.learning_rate import LOSS, better_than, untuned
+from pipeline.results.record import read_record
+from pipeline.results.search import SearchResults
+from pipeline.results.study import StudyResults
 from pipeline.results.summary import summary
+from pipeline.results.textbook import TextbookResults
 from pipeline.stages.readme import readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PARTS = re.findall(r"<!-- begin (\w+) -->", README)
-LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"\w+:|#", link)})
-IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
+PAGES = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md")))
+TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+WHERE = [(page, name) for page, names in PARTS.items() for name in names]
+LINKS = sorted(
+    {
+        (page, link)
+        for page, text in TEXTS.items()
+        for link in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"\w+:", link)
+    }
+)
+IMAGES = sorted({link for text in TEXTS.values() for link in re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", text)})
 DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-SPEED = {name: read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
+ENGINE = read_record(EngineBenchmark, ROOT / "benchmarks/engine.json")
+RACE = read_record(SearchBenchmark, ROOT / "benchmarks/search.json")
+TEXTBOOK = read_record(TextbookResults, ROOT / LEDGER)
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
 SMALL = """\
@@ -102,9 +124,23 @@ topics:
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
     """The generated parts by name, from what is committed."""
-    *studies, across = (read_json(ROOT / path) for path in RESULTS)
-    searches = [read_json(ROOT / path) for path in SEARCHES]
-    return parts(studies, across, SPEED, STAGES, searches, read_json(ROOT / LEDGER))
+    *studies, across = RESULTS
+    return generated_parts(
+        Sources(
+            studies=[read_record(StudyResults, ROOT / path) for path in studies],
+            sentence=read_json(ROOT / across)["sentence"],
+            searches=[read_record(SearchResults, ROOT / path) for path in SEARCHES],
+            textbook=TEXTBOOK,
+            engine=ENGINE,
+            race=RACE,
+            stages=STAGES,
+        )
+    )
+
+
+def refreshed(text: str, page: str, made: dict[str, str]) -> str:
+    """A document with its parts written anew."""
+    return refresh(text, {name: made[name] for name in PARTS[page]}, document=page)
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
@@ -120,17 +156,26 @@ def with_another_digit(text: str, part: str) -> str:
     return f"{text[:at]}{'8' if text[at] != '8' else '3'}{text[at + 1 :]}"
 
 
-def test_the_generated_parts_are_what_the_results_say(made: dict[str, str]) -> None:
-    assert [name for name, *_ in spans(README)] == PARTS
-    assert refresh(README, made) == README
+def test_every_part_is_in_one_document(made: dict[str, str]) -> None:
+    assert sorted(name for _, name in WHERE) == sorted(made)
+    assert {Path(page) for page in PARTS} == set(DOCUMENTS)
+    assert {page: len(re.findall(r"<!-- begin", text)) for page, text in TEXTS.items()} == {
+        page: len(PARTS.get(page, ())) for page in PAGES
+    }
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_another_digit_is_noticed_and_put_right(part: str, made: dict[str, str]) -> None:
-    right = refresh(README, made)
+@pytest.mark.parametrize("page", PARTS)
+def test_the_generated_parts_are_what_the_results_say(page: str, made: dict[str, str]) -> None:
+    assert sorted(name for name, *_ in spans(TEXTS[page])) == sorted(PARTS[page])
+    assert refreshed(TEXTS[page], page, made) == TEXTS[page]
+
+
+@pytest.mark.parametrize(("page", "part"), WHERE)
+def test_another_digit_is_noticed_and_put_right(page: str, part: str, made: dict[str, str]) -> None:
+    right = refreshed(TEXTS[page], page, made)
     changed = with_another_digit(right, part)
     assert sum(a != b for a, b in zip(right, changed, strict=True)) == 1
-    assert refresh(changed, made) == right
+    assert refreshed(changed, page, made) == right
 
 
 def test_make_readme_writes_the_parts_from_the_files(
@@ -144,13 +189,16 @@ def test_make_readme_writes_the_parts_from_the_files(
         "benchmarks/search.json",
         "params.yaml",
         "dvc.yaml",
+        *PARTS,
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
+    for page, part in WHERE:
+        (tmp_path / page).write_text(with_another_digit(TEXTS[page], part), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     readme()
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == refresh(README, made)
+    for page in PARTS:
+        assert (tmp_path / page).read_text(encoding="utf-8") == refreshed(TEXTS[page], page, made)
 
 
 def test_numbers_in_the_prose_are_those_of_the_files() -> None:
@@ -190,7 +238,8 @@ def test_a_rate_that_gains_nothing_takes_no_share_of_the_answer() -> None:
 
 
 def test_the_sample_and_the_commands_beside_it_are_what_is_printed() -> None:
-    beside = README[README.index("<!-- end results -->") : README.index("<!-- begin sample -->")]
+    page = TEXTS["docs/method.md"]
+    beside = page[page.index("<!-- end results -->") : page.index("<!-- begin sample -->")]
     everything, one = re.findall(r"`python -m pipeline ([^`]+)`", beside)
     printed = stage(ROOT, *everything.split()).stdout
     (sample,) = (block.text for block in BLOCKS if block.language == "text")
@@ -208,9 +257,9 @@ TEXT = "# Title\n<!-- begin one -->\nold\n<!-- end one -->\nbetween\n<!-- begin 
 
 def test_refresh_replaces_what_is_between_the_marks_once_and_for_all() -> None:
     new = {"one": "1\n2", "two": "3"}
-    once = refresh(TEXT, new)
+    once = refresh(TEXT, new, document="README.md")
     assert once == TEXT.replace("old", "1\n2").replace("two -->\n<", "two -->\n3\n<")
-    assert refresh(once, new) == once
+    assert refresh(once, new, document="README.md") == once
 
 
 @pytest.mark.parametrize(
@@ -226,7 +275,7 @@ def test_refresh_replaces_what_is_between_the_marks_once_and_for_all() -> None:
 )
 def test_refresh_refuses_a_text_with_other_parts(text: str) -> None:
     with pytest.raises(InputError, match=r"README\.md"):
-        refresh(text, {"one": "1", "two": "2"})
+        refresh(text, {"one": "1", "two": "2"}, document="README.md")
 
 
 def mixture(*keys: str) -> dict[str, Any]:
@@ -237,8 +286,10 @@ def mixture(*keys: str) -> dict[str, Any]:
     return {**results, "points": points, "ranking": {"nll": {"before": order, "after": order}}}
 
 
-def parts_of(*studies: dict[str, Any]) -> dict[str, str]:
-    return parts(studies, summary(studies), SPEED, STAGES, [], claims_table())
+def parts_of(*studies: dict[str, Any], stages: dict[str, Any] = STAGES) -> dict[str, str]:
+    records = [StudyResults.model_validate_json(json.dumps(study)) for study in studies]
+    sentence = summary(studies)["sentence"]
+    return generated_parts(Sources(records, sentence, [], TEXTBOOK, ENGINE, RACE, stages))
 
 
 def row_of(results: dict[str, Any], name: str) -> list[str]:
@@ -308,7 +359,7 @@ def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> Non
         "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
         "rest": {"deps": ["happy"]},
     }
-    graph = parts([mixture()], summary([mixture()]), SPEED, stages, [], claims_table())["graph"]
+    graph = parts_of(mixture(), stages=stages)["graph"]
     assert [line.strip() for line in graph.splitlines()[2:-1]] == [
         'cook["cook@dish-day"]',
         'serve["serve"]',
@@ -324,11 +375,24 @@ def tracked() -> set[str]:
     return set(run(ROOT, "git", "ls-files", "-z").stdout.split("\0"))
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_what_is_linked_is_in_git(link: str) -> None:
+def anchors(text: str) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def place(page: str, link: str) -> str:
+    """The file that a page links to, from the project's folder."""
     path = link.partition("#")[0]
+    return os.path.normpath(Path(page).parent / path) if path else page
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_what_is_linked_is_in_git(page: str, link: str) -> None:
+    path, anchor = place(page, link), link.partition("#")[2]
     assert path in tracked()
     assert (ROOT / path).stat().st_size > 0
+    assert not anchor or anchor in anchors((ROOT / path).read_text(encoding="utf-8"))
 
 
 def md5(path: Path) -> str:
@@ -346,7 +410,7 @@ def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str) -> None:
 
 
 def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: Path) -> None:
-    figures = [Path(image) for image in IMAGES if image.startswith("reports/")]
+    figures = [Path(image.removeprefix("../")) for image in IMAGES if "reports/" in image]
     assert len(figures) >= 2
     assert {str(figure.parent) for figure in figures} == {"reports/figures"}
     altered = Path(shutil.copytree(ROOT / "reports/figures", tmp_path / "figures"))
@@ -360,16 +424,17 @@ def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: P
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and where in the README it begins."""
+    """A fenced block: its language, its text, where in its document it begins, and which that is."""
 
     language: str
     text: str
     start: int
+    page: str
 
 
-def blocks(text: str) -> list[Block]:
+def blocks(text: str, page: str = "README.md") -> list[Block]:
     fence = re.compile(r"^(?P<edge> *)(?P<fence>`{3,}|~{3,})(?P<info>.*)\n(?P<text>(.*\n)*?)(?P=edge)(?P=fence)$", re.M)
-    return [Block(found["info"].strip(), found["text"], found.start()) for found in fence.finditer(text)]
+    return [Block(found["info"].strip(), found["text"], found.start(), page) for found in fence.finditer(text)]
 
 
 def commands(block: Block) -> dict[str, str]:
@@ -378,7 +443,7 @@ def commands(block: Block) -> dict[str, str]:
     return {command: line for command, line in lines.items() if command}
 
 
-BLOCKS = blocks(README)
+BLOCKS = [block for page, text in TEXTS.items() for block in blocks(text, page)]
 
 
 def test_no_block_is_overlooked() -> None:
@@ -389,7 +454,10 @@ def test_no_block_is_overlooked() -> None:
         ("", "  no language\n"),
     ]
     assert commands(blocks(text)[0]) == {"ls": "ls # all"}
-    assert len(re.findall(r"^ *(?:```|~~~)", README, re.MULTILINE)) == 2 * len(BLOCKS) > 0
+    for page, text in TEXTS.items():
+        count = sum(block.page == page for block in BLOCKS)
+        assert len(re.findall(r"^ *(?:```|~~~)", text, re.MULTILINE)) == 2 * count
+    assert BLOCKS
 
 
 # A PATH without the environment: `make` has to find it by itself.
@@ -579,7 +647,7 @@ def fits_the_claims(block: Block, fixture: Fixture) -> None:
 
 def is_generated(block: Block, fixture: Fixture) -> None:
     """It is not to be run, but it is made from the results: the tests of the numbers cover it."""
-    assert any(begin <= block.start < end for _, begin, end in spans(README))
+    assert any(begin <= block.start < end for _, begin, end in spans(TEXTS[block.page]))
 
 
 RUNNERS = {"sh": run_shell, "yaml": run_yaml, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
@@ -638,7 +706,7 @@ def test_the_table_names_only_what_is_tried_here() -> None:
     assert [bool(re.compile(said(command))) for command in COMMANDS] == [True] * len(SAYS)
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`make (\w+)`", README))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`make (\w+)`", "".join(TEXTS.values())))))
 def test_every_make_command_is_known(command: str) -> None:
     assert f"\n{command}: " in (ROOT / "Makefile").read_text()
 

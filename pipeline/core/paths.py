@@ -10,9 +10,13 @@ CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 SUMMARY = Path("reports/summary.json")
 README = Path("README.md")
+DOCUMENTS = (
+    README,
+    *(Path("docs") / f"{name}.md" for name in ("method", "guide", "textbook", "performance", "architecture")),
+)
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "claims", "sections", "reports", "studies", ".cache")
-REWRITTEN = (README, LOCK)  # files outside of these folders that the project writes itself
+REWRITTEN = (*DOCUMENTS, LOCK)  # files outside of these folders that the project writes itself
 
 
 def output(path: Path) -> Path:
