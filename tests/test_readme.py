@@ -1,5 +1,5 @@
-"""README.md and docs/: their numbers are those of the results files, their figures those of `dvc.lock`, their links lead
-somewhere, and every code block and every command of the README's table works in a clone with a small study.
+"""README.md and docs/: their numbers are those of the results files, their figures those of `dvc.lock`, their links
+lead somewhere, and every code block and every command of the README's table works in a clone with a small study.
 """
 
 import copy
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Any, NamedTuple
 from urllib.request import urlopen
 
@@ -549,13 +550,13 @@ def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) 
 
 
 def with_a_claim(text: str) -> str:
-    """claims.yaml with the README's block under the claims of dropout, as the README says."""
+    """claims.yaml with the block of docs/textbook.md under the claims of dropout."""
     (block,) = (block.text for block in BLOCKS if block.language == "yml")
     before, topic, after = text.partition("\n  dropout:\n")
     experiments, heading, others = after.partition("\n    claims:\n")
     assert topic
     assert heading
-    return before + topic + experiments + heading + block + others
+    return before + topic + experiments + heading + indent(block, "    ") + others
 
 
 def answers(done: Study, line: str) -> None:
