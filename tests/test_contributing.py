@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RECIPES = ("Add a regularizer", "Add a metric", "Add a kind of data set")
 EDIT = re.compile(
-    r"^(?:In `(?P<file>[^`]+)`, (?P<where>above|below) the line `(?P<anchor>[^`]+)`|At the end of `(?P<end>[^`]+)`):\n\n"
-    r"```python\n(?P<code>.*?)```$",
+    r"^(?:In `(?P<file>[^`]+)`, (?P<where>above|below) the line `(?P<anchor>[^`]+)`|At the end of `(?P<end>[^`]+)`)"
+    r":\n\n```python\n(?P<code>.*?)```$",
     re.MULTILINE | re.DOTALL,
 )
 PARAMS = """\
