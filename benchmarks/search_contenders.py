@@ -38,7 +38,9 @@ from torch import Tensor, nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from pipeline.config.points import Point, Regularizers  # noqa: E402
-from pipeline.data.dataset import SeedData, load_bundled, split_resampled, standardization, standardize  # noqa: E402
+from pipeline.data.bundled import load_bundled  # noqa: E402
+from pipeline.data.splits import split_resampled  # noqa: E402
+from pipeline.data.standardization import SeedData, standardization, standardize  # noqa: E402
 
 HIDDEN = (128, 128, 128)
 BATCH = 64

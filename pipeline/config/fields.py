@@ -1,23 +1,15 @@
-"""What are parameters made of? Strict, frozen sections, and the types that their fields share."""
+"""Fields of parameters: names, strengths, probabilities and widths, and the strict section that holds them."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field
 
 from pipeline.core.strict_model import StrictModel
 
 NAMING = "names are 1 to 60 letters, digits and underscores"
-
-
-def _rows(value: object) -> int | float:
-    whole = type(value) is int and value >= 1
-    share = type(value) is float and 0 < value < 1
-    if not (isinstance(value, int | float) and (whole or share)):
-        raise ValueError("must be a number of rows (an integer from 1) or a share of them (between 0 and 1)")
-    return value
 
 
 def as_tuple(value: object) -> object:
@@ -41,7 +33,6 @@ def _name(value: object) -> object:
 
 
 Name = Annotated[str, BeforeValidator(_name)]  # of every name that becomes a path
-Rows = Annotated[int | float, PlainValidator(_rows)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Probability = Annotated[float, Field(ge=0, lt=1)]

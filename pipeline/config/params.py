@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.config.datasets import KINDS, DatasetParams
 from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train, Variant, expand
 from pipeline.config.reading import check_names, explained, printable, read_yaml, validate
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler, Search
 from pipeline.core.errors import InputError
 from pipeline.core.paths import NO_DATASET
+from pipeline.data.sources import SOURCES, DatasetParams
 
 
 class Study(Strict):
@@ -123,14 +123,13 @@ def _check_reference(variants: dict[str, Variant], path: Path) -> None:
 
 def explain_params() -> str:
     """Every key that params.yaml may hold, by section: whether it must be given, and what it means."""
-    datasets: dict[str, type[Strict]] = {f"datasets.NAME, kind: {kind}": model for kind, model in KINDS.items()}
     elsewhere = {
         key: section for section, model in (("network", Network), ("train", Train)) for key in model.model_fields
     }
     search: dict[str, type[Strict]] = {"": Search, ".space.NAME": Dimension, ".sampler": Sampler, ".pruner": Pruner}
     return "\n\n".join(
         [
-            *(explained(title, model, omit={"kind"}) for title, model in datasets.items()),
+            *(explained(f"datasets.NAME, kind: {kind}", source, omit={"kind"}) for kind, source in SOURCES.items()),
             explained("network", Network),
             explained("train", Train),
             explained("variants.NAME", Point, elsewhere=elsewhere),

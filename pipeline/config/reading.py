@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config.datasets import KINDS
 from pipeline.config.fields import NAMING, is_name
 from pipeline.core.errors import InputError
 
@@ -82,9 +81,11 @@ def _explain(error: ValidationError, where: str) -> str:
         del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
     place = ".".join([where, *loc] if where else loc)
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if first["type"].startswith("union_tag"):
-        kind = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
-        return f"{place}.kind: must be one of {', '.join(KINDS)}, got {kind!r}"
+    if first["type"] == "union_tag_invalid":
+        known = first["ctx"]["expected_tags"].replace("'", "")
+        return f"{place}.kind: must be one of {known}, got {first['ctx']['tag']!r}"
+    if first["type"] == "union_tag_not_found":
+        return f"{place}.kind: this key is missing"
     if first["type"] == "missing":
         return f"{place}: this key is missing"
     if first["type"] == "extra_forbidden":

@@ -19,12 +19,12 @@ from pipeline.config.claims import (
     combinations_of,
     selected,
 )
-from pipeline.config.datasets import DatasetParams
 from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import Point, expand
 from pipeline.config.reading import check_names, explained, look_up, read_yaml, validate
 from pipeline.core.errors import InputError
 from pipeline.core.paths import TEXTBOOK
+from pipeline.data.sources import DatasetParams
 
 OTHER_FILES = (TEXTBOOK.stem, "dvc")  # YAML files beside those of the topics
 

@@ -13,10 +13,14 @@ TEXTBOOK_PAGE = Path("reports/textbook.html")
 SUMMARY = Path("reports/summary.json")
 METRICS = Path("reports/metrics.json")
 README = Path("README.md")
+DOCUMENTS = (
+    README,
+    *(Path("docs") / f"{name}.md" for name in ("method", "guide", "textbook", "performance", "architecture")),
+)
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", ".cache")
 NO_DATASET = ("figures", "plots", "textbook")  # folders of reports/ that belong to no data set
-REWRITTEN = (README,)  # files outside of these folders that the project writes itself
+REWRITTEN = DOCUMENTS  # files outside of these folders that the project writes itself
 
 
 def output(path: Path) -> Path:

@@ -1,15 +1,13 @@
-"""A data set in storage, and what one seed trains, chooses and tests on."""
+"""Storage of a data set: its arrays by name, and a description."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.dataset import Dataset, Pool, SeedData, Splits, describe, standardization, standardize
-
-SPLITS = ("train", "validation", "test")
+from pipeline.data.dataset import Dataset, Pool, describe
+from pipeline.data.splits import SPLITS, Splits
 
 
 def to_arrays(dataset: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -27,25 +25,3 @@ def from_arrays(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Datas
     names = tuple(about["classes"]), tuple(about["features"])
     pool = Pool(arrays["features"], arrays["labels"], *names, arrays.get("posterior"))
     return Dataset(pool, Splits(*(arrays[split] for split in SPLITS)))
-
-
-def seed_data(dataset: Dataset, seed: int) -> SeedData:
-    """What one seed trains, chooses and tests on, standardized by its training part."""
-    features, rows = dataset.pool.features, {split: getattr(dataset.splits, split)[seed] for split in SPLITS}
-    mean, scale = standardization(features[rows["train"]])
-    return SeedData(
-        features={split: standardize(features[rows[split]], mean, scale) for split in SPLITS},
-        labels={split: dataset.pool.labels[rows[split]] for split in SPLITS},
-        classes=len(dataset.pool.classes),
-    )
-
-
-def labels_of(dataset: Dataset, seeds: list[int]) -> dict[str, NDArray[np.int64]]:
-    """Labels (seed, row) of each split."""
-    return {split: dataset.pool.labels[getattr(dataset.splits, split)[seeds]] for split in SPLITS}
-
-
-def test_posterior(dataset: Dataset, seeds: list[int]) -> NDArray[np.float64] | None:
-    """True class probabilities (seed, row, class) of the test rows, where they are known."""
-    posterior = dataset.pool.posterior
-    return None if posterior is None else posterior[dataset.splits.test[seeds]]

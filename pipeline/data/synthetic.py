@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
-from pipeline.data.dataset import Dataset, Pool, Splits, check_training, require
+from pipeline.data.dataset import Dataset, Pool
+from pipeline.data.splits import Splits, check_training, require
 
 _TRAIN, _VALIDATION, _TEST, _MEANS = range(4)
 _NORMALS, _UNIFORMS = range(2)
@@ -67,7 +68,7 @@ def make_mixture(task: MixtureTask, *, seeds: int, train: int, validation: int, 
         feature_names=tuple(f"x{j}" for j in range(task.features)),
         posterior=mixture_posterior(features, means, label_noise=task.label_noise),
     )
-    splits = _consecutive(seeds, train=train, validation=validation, test=test)
+    splits = consecutive(seeds, train=train, validation=validation, test=test)
     check_training(labels, splits.train, pool.classes, name)
     return Dataset(pool, splits)
 
@@ -120,7 +121,7 @@ def _draw(
     return features, np.where(replaced, (label + 1 + other) % task.classes, label)
 
 
-def _consecutive(seeds: int, *, train: int, validation: int, test: int) -> Splits:
+def consecutive(seeds: int, *, train: int, validation: int, test: int) -> Splits:
     """Row numbers of a pool laid out as seed 0's train and validation rows, seed 1's, ..., then the test rows."""
     first = np.arange(seeds, dtype=np.int32)[:, None] * np.int32(train + validation)
     last = np.int32(seeds * (train + validation))

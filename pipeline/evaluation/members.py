@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.dataset import Dataset
-from pipeline.data.storage import SPLITS, labels_of, test_posterior
+from pipeline.data.dataset import Dataset, labels_of, test_posterior
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.row_groups import row_groups
 from pipeline.evaluation.score import score_members

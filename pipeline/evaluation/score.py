@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.calibration.reliability_curve import isotonic_curve, reliability_curve
 from pipeline.calibration.temperature import Temperature, decompose_log_loss, fit_temperature, scale_logits
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import (
     POSTERIOR,
     ROWS,

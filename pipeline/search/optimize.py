@@ -23,7 +23,7 @@ from pipeline.config.points import Point
 from pipeline.config.search_space import Pruner, Search, strengths
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.dataset import SeedData
+from pipeline.data.standardization import SeedData
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.proper_scores import negative_log_likelihood
 from pipeline.search.trials import distributions

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
-from pipeline.core.files import (
-    write_arrays,
-)
-from pipeline.core.paths import (
-    PARAMS,
-    data_file,
-)
-from pipeline.data.storage import SPLITS, to_arrays
-
-if TYPE_CHECKING:
-    pass
+from pipeline.core.files import write_arrays
+from pipeline.core.paths import PARAMS, data_file
+from pipeline.data.splits import SPLITS
+from pipeline.data.storage import to_arrays
 
 
 def generate(dataset: str) -> str:
     """Draw or read a data set and divide it for every seed."""
-    from pipeline.data.load import load_dataset  # noqa: PLC0415
-
     params = load_params(PARAMS)
-    wanted = look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    made = load_dataset(dataset, wanted, seeds=2 * params.study.seeds)  # the second half is for the A/A check
+    source = look_up(dataset, params.datasets, f"{PARAMS}: datasets")
+    made = source.load(dataset, seeds=2 * params.study.seeds)  # the second half is for the A/A check
     write_arrays(data_file(dataset), *to_arrays(made))
     parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in SPLITS)
     return f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"

@@ -1,41 +1,43 @@
-"""The command `readme`: write the generated parts of the README."""
+"""The command `readme`: write the generated parts of README.md and docs/."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml
-from pipeline.core.files import (
-    read_json,
-    write_bytes,
-)
-from pipeline.core.paths import (
-    LEDGER,
-    PARAMS,
-    README,
-    SUMMARY,
-    report_file,
-)
-from pipeline.stages.tables import results_of
-
-if TYPE_CHECKING:
-    pass
+from pipeline.core.files import read_json, write_bytes
+from pipeline.core.paths import LEDGER, PARAMS, SUMMARY, report_file
+from pipeline.results.record import read_record
+from pipeline.results.search import SearchResults
+from pipeline.results.study import StudyResults
+from pipeline.results.textbook import TextbookResults
 
 
 def readme() -> str:
-    """Write the README's numbers from the results, the benchmark and dvc.yaml."""
-    from pipeline.reporting.readme import parts, refresh  # noqa: PLC0415
-
-    params = load_params(PARAMS)
-    made = parts(
-        [results_of(dataset) for dataset in params.study.datasets],
-        read_json(SUMMARY),
-        {name: read_json(Path(f"benchmarks/{name}.json")) for name in ("engine", "search")},
-        read_yaml(Path("dvc.yaml"))["stages"],
-        [read_json(report_file(dataset, "search.json")) for dataset in params.study.datasets],
-        read_json(LEDGER),
+    """Write the numbers of README.md and docs/ from the results, the benchmarks and dvc.yaml."""
+    from pipeline.reporting.readme import (  # noqa: PLC0415
+        PARTS,
+        EngineBenchmark,
+        SearchBenchmark,
+        Sources,
+        generated_parts,
+        refresh,
     )
-    write_bytes(README, refresh(README.read_text(encoding="utf-8"), made).encode())
-    return f"{README}: {', '.join(made)} written from the results"
+
+    datasets = load_params(PARAMS).study.datasets
+    sources = Sources(
+        studies=[read_record(StudyResults, report_file(dataset, "results.json")) for dataset in datasets],
+        sentence=read_json(SUMMARY)["sentence"],
+        searches=[read_record(SearchResults, report_file(dataset, "search.json")) for dataset in datasets],
+        textbook=read_record(TextbookResults, LEDGER),
+        engine=read_record(EngineBenchmark, Path("benchmarks/engine.json")),
+        race=read_record(SearchBenchmark, Path("benchmarks/search.json")),
+        stages=read_yaml(Path("dvc.yaml"))["stages"],
+    )
+    made = generated_parts(sources)
+    for document, names in PARTS.items():
+        path = Path(document)
+        parts = {name: made[name] for name in names}
+        write_bytes(path, refresh(path.read_text(encoding="utf-8"), parts, document=document).encode())
+    return f"{', '.join(PARTS)}: written from the results"

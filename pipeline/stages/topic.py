@@ -63,11 +63,9 @@ def _run_experiments(
 
 def _splits(topic: Topic, textbook: Textbook) -> dict[str, SeedSplits]:
     """The data sets of a topic's experiments, split for all seeds."""
-    from pipeline.data.load import load_dataset  # noqa: PLC0415
     from pipeline.textbook.cell_training import SeedSplits  # noqa: PLC0415
 
     names = dict.fromkeys(dataset for experiment in topic.experiments.values() for dataset in experiment.datasets)
     return {
-        name: SeedSplits(load_dataset(name, textbook.datasets[name], seeds=textbook.seeds), textbook.seeds)
-        for name in names
+        name: SeedSplits(textbook.datasets[name].load(name, seeds=textbook.seeds), textbook.seeds) for name in names
     }

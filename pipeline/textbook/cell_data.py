@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.dataset import Dataset, SeedData
-from pipeline.data.storage import seed_data
+from pipeline.data.dataset import Dataset
+from pipeline.data.standardization import SeedData, seed_data
 
 if TYPE_CHECKING:
     from pipeline.config.claims import Cell

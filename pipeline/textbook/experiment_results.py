@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
-from pipeline.data.dataset import Dataset, overlapping
+from pipeline.data.dataset import Dataset
+from pipeline.data.splits import overlapping
 from pipeline.statistics import shared_rows
 from pipeline.statistics.intervals import Widening
 from pipeline.statistics.shared_rows import Overlap
@@ -28,8 +29,10 @@ class SplitSizes(shared_rows.SplitSizes):
     @classmethod
     def of(cls, name: str, dataset: Dataset) -> SplitSizes:
         """Those of a data set."""
-        parts = (dataset.splits.train, dataset.splits.validation, dataset.splits.test)
-        return cls(*(part.shape[1] for part in parts), overlapping=overlapping(dataset.splits), name=name)
+        train, validation, test = (
+            part.shape[1] for part in (dataset.splits.train, dataset.splits.validation, dataset.splits.test)
+        )
+        return cls(train, validation, test, overlapping(dataset.splits), name)
 
     def training_on(self, rows: int) -> SplitSizes:
         """The sizes where so many training rows are used: the others stand idle with the test's."""

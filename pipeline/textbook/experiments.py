@@ -16,8 +16,8 @@ from pipeline.config.claims import Cell, Experiment
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import recall, remember
 from pipeline.core.progress import progress
-from pipeline.data.dataset import overlapping
-from pipeline.data.storage import test_posterior
+from pipeline.data.dataset import test_posterior
+from pipeline.data.splits import overlapping
 from pipeline.results.textbook import AuditRow, EstimatorRow
 from pipeline.textbook.array_bytes import arrays_of, bytes_of
 from pipeline.textbook.cell_metrics import Predictions, member_statistics, prediction_scores, predictions_of

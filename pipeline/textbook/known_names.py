@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.config.claims import EPOCH, Claim, Experiment, Topic
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import METRICS
 from pipeline.textbook.cell_data import noisy
 from pipeline.textbook.cell_metrics import DESMOOTHED

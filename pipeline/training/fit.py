@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.points import Point
 from pipeline.core.determinism import heed_cbwr, require_pinned
-from pipeline.data.dataset import SeedData
+from pipeline.data.standardization import SeedData
 from pipeline.training.member import Fitted, Member, history_epochs
 from pipeline.training.stack import Stack
 

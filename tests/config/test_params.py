@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pipeline.data.datasets import Noise
 from ruamel.yaml import YAML
 
-from pipeline.config.datasets import Bundled, File, Mixture, Noise, OpenML
 from pipeline.config.params import Study, load_params
 from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler
 from pipeline.core.errors import InputError
+from pipeline.data.sources import Bundled, File, Mixture, OpenML
 
 SOURCE = Path(__file__).parents[2] / "params.yaml"
 TEXT = SOURCE.read_text(encoding="utf-8")

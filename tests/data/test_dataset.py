@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.core.errors import InputError
-from pipeline.data.dataset import (
-    BUNDLED,
-    Dataset,
-    describe,
-    load_bundled,
-    split_resampled,
-    standardization,
-    standardize,
-)
+from pipeline.data.bundled import BUNDLED, load_bundled
+from pipeline.data.dataset import Dataset, describe
+from pipeline.data.splits import split_resampled
+from pipeline.data.standardization import standardization, standardize
 from pipeline.data.synthetic import MixtureTask, component_means, make_mixture, mixture_posterior
 
 TASK = MixtureTask(seed=7, classes=3, components=2, features=4, separation=3.0, label_noise=0.0)

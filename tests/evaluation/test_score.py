@@ -4,7 +4,7 @@ from metric_oracles import sample
 
 from pipeline.calibration.reliability_curve import GRID_POINTS
 from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation import score
 from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.row_groups import SMALLEST_GROUP, row_groups

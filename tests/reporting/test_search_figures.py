@@ -104,7 +104,8 @@ def test_the_map_has_every_combination_once_with_its_number_and_mark(search: Sea
 
 def test_fronts_are_drawn_where_there_are_two_objectives(search: SearchResults) -> None:
     trials = [
-        Trial(arm, 0, "complete", {"nll": 0.5, "calibration": 0.1}, (0.5,), {}, {}, {}) for arm in (point.name for point in tuned(search))
+        Trial(arm, 0, "complete", {"nll": 0.5, "calibration": 0.1}, (0.5,), {}, {}, {})
+        for arm in (point.name for point in tuned(search))
     ]
     assert pareto(search, trials) is None
     both = search.search.model_copy(update={"objectives": ("nll", "calibration")})

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.rng import generator
-from pipeline.data.storage import SPLITS
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import METRICS
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import binned_error, debiased_error, noise_floor, resampling_uniforms

@@ -10,8 +10,8 @@ from pipeline.calibration.label_smoothing import smoothing_error
 from pipeline.config.claims import Cell, Experiment
 from pipeline.core import fingerprint, memo
 from pipeline.core.paths import MEMO
-from pipeline.data.dataset import split_resampled
-from pipeline.data.storage import test_posterior as posterior_of
+from pipeline.data.dataset import test_posterior as posterior_of
+from pipeline.data.splits import split_resampled
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.metrics.predictions import log_softmax
 from pipeline.results.textbook import AuditRow, EstimatorRow

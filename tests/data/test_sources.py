@@ -1,18 +1,24 @@
 import json
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pytest
+from pydantic import Field, TypeAdapter
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.config.datasets import File
 from pipeline.config.params import load_params
+from pipeline.config.reading import explained
 from pipeline.core.errors import InputError
 from pipeline.core.files import read_arrays, write_arrays
 from pipeline.core.paths import data_file
-from pipeline.data.load import load_dataset
-from pipeline.data.storage import SPLITS, from_arrays, labels_of, seed_data, to_arrays
-from pipeline.data.storage import test_posterior as posterior_of
+from pipeline.data.dataset import Dataset, Pool, labels_of
+from pipeline.data.dataset import test_posterior as posterior_of
+from pipeline.data.sources import SOURCES, DatasetParams, File, Synthetic
+from pipeline.data.splits import SPLITS
+from pipeline.data.standardization import seed_data
+from pipeline.data.storage import from_arrays, to_arrays
+from pipeline.data.synthetic import consecutive
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 FILE = {"kind": "file", "train": 30, "validation": 10}
@@ -21,7 +27,7 @@ FILE = {"kind": "file", "train": 30, "validation": 10}
 @pytest.fixture(scope="module")
 def built():
     """Every data set of the real parameters, for three seeds."""
-    return {name: load_dataset(name, wanted, seeds=3) for name, wanted in PARAMS.datasets.items()}
+    return {name: source.load(name, seeds=3) for name, source in PARAMS.datasets.items()}
 
 
 @pytest.fixture(params=list(PARAMS.datasets))
@@ -52,7 +58,7 @@ def test_parts_do_not_overlap(built, name):
 
 
 def test_more_seeds_change_none(built, name):
-    fewer = load_dataset(name, PARAMS.datasets[name], seeds=2)
+    fewer = PARAMS.datasets[name].load(name, seeds=2)
     for seed in range(2):
         one, other = seed_data(fewer, seed), seed_data(built[name], seed)
         for split in SPLITS:
@@ -120,7 +126,7 @@ def test_label_noise_is_the_only_difference_of_the_noisy_mixture(built):
 def test_a_users_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
-    dataset = load_dataset("mine", File(**FILE, path="inputs/mine.csv", ignore=["b"]), seeds=2)
+    dataset = File(**FILE, path="inputs/mine.csv", ignore=["b"]).load("mine", seeds=2)
     assert dataset.pool.classes == ("no", "yes")
     assert dataset.pool.feature_names == ("a",)
     assert dataset.splits.test.shape == (2, 20)
@@ -133,7 +139,7 @@ def test_a_users_file_lies_where_dvc_watches(tmp_path, monkeypatch, path):
     Path("inputs").mkdir()
     Path("inputs/link.csv").symlink_to(tmp_path / "elsewhere.csv")
     with pytest.raises(InputError, match=r"^datasets\.mine\.path: must lie in inputs/") as caught:
-        load_dataset("mine", File(**FILE, path=path), seeds=2)
+        File(**FILE, path=path).load("mine", seeds=2)
     assert path in str(caught.value)
 
 
@@ -151,5 +157,31 @@ def test_what_cannot_be_used_is_one_line(tmp_path, monkeypatch, changes, words):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
     with pytest.raises(InputError, match=words) as caught:
-        load_dataset("mine", File(**{**FILE, "path": "inputs/mine.csv", **changes}), seeds=2)
+        File(**{**FILE, "path": "inputs/mine.csv", **changes}).load("mine", seeds=2)
     assert len(str(caught.value).splitlines()) == 1
+
+
+class Coin(Synthetic):
+    """A kind that this test adds: one feature, and a class that is its sign."""
+
+    kind: Literal["coin"]
+
+    def load(self, name, *, seeds):
+        rows = seeds * (self.train + self.validation) + self.test
+        features = np.resize(np.float32([[-1], [1]]), (rows, 1))
+        pool = Pool(features, (features[:, 0] > 0).astype(np.int64), ("tails", "heads"), ("side",))
+        return Dataset(pool, consecutive(seeds, train=self.train, validation=self.validation, test=self.test))
+
+
+def test_a_kind_is_one_class_and_a_row_of_the_registry():
+    """Nothing else knows kinds: the same union with one more member reads, explains and loads it."""
+    union = get_args(DatasetParams)[0] | Coin
+    sizes = {"features": 1, "classes": 2, "train": 4, "validation": 2, "test": 6}
+    source = TypeAdapter(Annotated[union, Field(discriminator="kind")]).validate_python({"kind": "coin", **sizes})
+    assert isinstance(source, Coin)
+    assert "Training rows of each seed." in explained("coin", Coin)
+    made = from_arrays(*to_arrays(source.load("mine", seeds=2)))
+    data = seed_data(made, 1)
+    assert {split: len(labels) for split, labels in data.labels.items()} == {"train": 4, "validation": 2, "test": 6}
+    assert [*SOURCES] == ["mixture", "noise", "bundled", "file", "openml"]
+    assert all(SOURCES[source.kind] is type(source) for source in PARAMS.datasets.values())

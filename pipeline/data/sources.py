@@ -1,0 +1,190 @@
+"""Data-set kinds: one class each, with its parameters and a `load`, and the union that `params.yaml` chooses from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, PlainValidator
+
+from pipeline.core.errors import InputError
+from pipeline.core.strict_model import StrictModel
+from pipeline.data.bundled import load_bundled
+from pipeline.data.dataset import Dataset, Pool
+from pipeline.data.encoding import Missing
+from pipeline.data.splits import split_resampled
+from pipeline.data.synthetic import MixtureTask, make_mixture
+from pipeline.data.tables import load_openml, read_file
+
+INPUTS = Path("inputs")  # where users' files lie: DVC watches it
+DOWNLOADS = Path(".cache/openml")
+TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
+
+
+def _rows(value: object) -> int | float:
+    whole = type(value) is int and value >= 1
+    share = type(value) is float and 0 < value < 1
+    if not (isinstance(value, int | float) and (whole or share)):
+        raise ValueError("must be a number of rows (an integer from 1) or a share of them (between 0 and 1)")
+    return value
+
+
+Rows = Annotated[int | float, PlainValidator(_rows)]
+
+
+class Source(StrictModel, ABC):
+    """A kind of data set: its parameters, and how it is loaded."""
+
+    @abstractmethod
+    def load(self, name: str, *, seeds: int) -> Dataset:
+        """Draw or read the data set and divide it for seeds 0 to `seeds` - 1; `name` is for messages.
+
+        Raises:
+            InputError: a file, column, row or size cannot be used.
+        """
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's files that it is read from."""
+        return ()
+
+
+class Synthetic(Source):
+    """A task whose class probabilities are known: every seed draws fresh rows, all share one test set."""
+
+    features: int = Field(ge=1, description="Number of features.")
+    classes: int = Field(ge=2, description="Number of classes.")
+    train: int = Field(ge=2, description="Training rows of each seed.")
+    validation: int = Field(ge=2, description="Validation rows of each seed.")
+    test: int = Field(ge=2, description="Rows of the test set that all seeds share.")
+
+    def draw(self, name: str, *, seeds: int, components: int, separation: float, label_noise: float) -> Dataset:
+        """Rows of a Gaussian mixture of these sizes."""
+        task = MixtureTask(
+            seed=TASK_SEED,
+            classes=self.classes,
+            components=components,
+            features=self.features,
+            separation=separation,
+            label_noise=label_noise,
+        )
+        return make_mixture(task, seeds=seeds, train=self.train, validation=self.validation, test=self.test, name=name)
+
+
+class Mixture(Synthetic):
+    """Classes are mixtures of Gaussians with identity covariance; the Bayes posterior is exact."""
+
+    kind: Literal["mixture"]
+    components: int = Field(ge=1, description="Gaussian components of each class.")
+    separation: float = Field(
+        ge=0, allow_inf_nan=False, description="Scale of the component means, in standard deviations."
+    )
+    label_noise: float = Field(ge=0, lt=1, description="Probability that a label is replaced by another class.")
+
+    def load(self, name: str, *, seeds: int) -> Dataset:
+        """Draw fresh rows for every seed, and one test set."""
+        return self.draw(
+            name,
+            seeds=seeds,
+            components=self.components,
+            separation=self.separation,
+            label_noise=self.label_noise,
+        )
+
+
+class RandomLabels(Synthetic):
+    """Random labels: there is nothing to learn, and the best NLL is the log of the number of classes."""
+
+    kind: Literal["noise"]
+
+    def load(self, name: str, *, seeds: int) -> Dataset:
+        """Draw fresh rows for every seed, and one test set; all classes lie at the origin."""
+        return self.draw(name, seeds=seeds, components=1, separation=0.0, label_noise=0.0)
+
+
+class Real(Source):
+    """A fixed pool of rows; every seed is a new stratified split, and the test part is all that is left."""
+
+    train: Rows = Field(description="Training rows of each seed, or their share of all rows.")
+    validation: Rows = Field(description="Validation rows of each seed, or their share of all rows.")
+
+    @abstractmethod
+    def pool(self, name: str) -> Pool:
+        """All rows; `name` is for messages.
+
+        Raises:
+            InputError: they cannot be read or encoded.
+        """
+
+    def load(self, name: str, *, seeds: int) -> Dataset:
+        """Read all rows and divide them anew for every seed."""
+        pool = self.pool(name)
+        splits = split_resampled(
+            pool.labels, classes=pool.classes, seeds=seeds, train=self.train, validation=self.validation, name=name
+        )
+        return Dataset(pool, splits)
+
+
+class Bundled(Real):
+    """A data set that comes with scikit-learn."""
+
+    kind: Literal["bundled"]
+    name: Literal["digits", "breast_cancer", "wine", "iris"] = Field(description="Which of scikit-learn's sets.")
+
+    def pool(self, name: str) -> Pool:  # noqa: ARG002  (its own name is scikit-learn's)
+        """All rows of one of scikit-learn's sets."""
+        return load_bundled(self.name)
+
+
+class File(Real):
+    """The user's own table: .csv, .parquet or .npz."""
+
+    kind: Literal["file"]
+    path: str = Field(min_length=1, description="Where the file is, relative to the project.")
+    target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")
+    ignore: tuple[str, ...] = Field(
+        default=(), strict=False, description="Columns to leave out, identifiers for example."
+    )
+    missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The table."""
+        return (Path(self.path),)
+
+    def pool(self, name: str) -> Pool:
+        """All rows of the table, encoded."""
+        (path,) = self.files
+        if not path.resolve().is_relative_to(INPUTS.resolve()):
+            raise InputError(f"datasets.{name}.path: must lie in {INPUTS}/, which DVC watches, got {self.path!r}")
+        return read_file(path, target=self.target, ignore=self.ignore, missing=self.missing)
+
+
+class OpenML(Real):
+    """A data set from openml.org, fetched once and cached."""
+
+    kind: Literal["openml"]
+    id: int = Field(ge=1, description="The data set's number on openml.org.")
+    target: str | None = Field(default=None, description="Column that holds the class; OpenML's own default when null.")
+    missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
+
+    def pool(self, name: str) -> Pool:  # noqa: ARG002  (messages speak of its number)
+        """All rows, fetched and encoded."""
+        return load_openml(self.id, target=self.target, missing=self.missing, cache=DOWNLOADS)
+
+
+DatasetParams = Annotated[
+    Mixture
+    | RandomLabels
+    | Bundled
+    | File
+    | OpenML,
+    Field(discriminator="kind"),
+]  # fmt: skip
+"""The registry: one row for each kind."""
+
+SOURCES: dict[str, type[Source]] = {
+    get_args(source.model_fields["kind"].annotation)[0]: source for source in get_args(get_args(DatasetParams)[0])
+}
+"""Each kind's class by the name that `params.yaml` has for it."""
