@@ -14,7 +14,7 @@ from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
-COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: numpy must find its environment pinned
+COMMANDS = {  # command -> module of pipeline.stages, and the function of this name in it
     "generate": "generate",
     "train": "train",
     "evaluate": "evaluate",
@@ -22,9 +22,10 @@ COMMANDS = {  # command -> module of pipeline.stages, imported when it is run: n
     "plot": "plot",
     "export": "export",
     "report": "report",
+    "track": "track",
     "topic": "topic",
     "ledger": "ledger",
-    "track": "track",
+    "track-textbook": "track_textbook",
     "ui": "ui",
     "show": "show",
     "readme": "readme",
@@ -65,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    module, _, function = COMMANDS[command].partition(":")
-    run: Callable[..., str] = getattr(import_module(f"pipeline.stages.{module}"), function or command)
+    name = COMMANDS[command]
+    module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
+    run: Callable[..., str] = getattr(module, name)
     return run(**options)
 
 
@@ -122,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
         )
     add("export", "copy the finished tables that git keeps, into reports/", "dataset")
     add("report", "join all parts of the report, into reports/index.html")
-    add("track", "publish what MLflow lacks, and print the results")
+    add("track", "publish what MLflow lacks of study and search, and print the results")
+    add("track-textbook", "publish what MLflow lacks of the textbook, and print the verdicts")
     ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")
     ui.add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
     show = add("show", "print the results table again")

@@ -18,7 +18,6 @@ MODULES = {
 }
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 UNRELATED = ("core.errors", "core.progress", "tracking")  # they carry no number: messages, and what MLflow is told
-ALWAYS = "pipeline/core/determinism.py"
 
 
 def folder_of(module: str) -> str:
@@ -27,7 +26,7 @@ def folder_of(module: str) -> str:
 
 def watched(stage: str) -> set[str]:
     """What DVC should watch of the code that a stage runs: whole folders where it runs most of one, else modules."""
-    code = {name for name in import_closure(f"stages.{COMMANDS[stage].partition(':')[0]}") if name in MODULES}
+    code = {name for name in import_closure(f"stages.{COMMANDS[stage]}") if name in MODULES}
     code = {name for name in code if not name.startswith(UNRELATED)} | {"core.determinism"}
     sizes = {folder: len([name for name in MODULES if folder_of(name) == folder]) for folder in map(folder_of, code)}
     used = {folder: len([name for name in code if folder_of(name) == folder]) for folder in sizes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -139,16 +139,6 @@ class Variant(Strict):
     def pairs(self) -> Iterator[tuple[str, Point]]:
         """Every point with its label."""
         return zip(self.labels, self.points, strict=True)
-
-
-def complete_parameters(dumped: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """Points as JSON, each with every field that any of them has.
-
-    Fields marked `OmitDefault` are not in a point's JSON where they are off; where another point of the same table has
-    one, its default is filled in, so that a sweep from 0 has its 0.
-    """
-    fields = dict.fromkeys(field for row in dumped for field in row)
-    return [{field: row.get(field, Point.model_fields[field].default) for field in fields} for row in dumped]
 
 
 Row = TypeVar("Row", bound=Point)

@@ -7,11 +7,9 @@ LOCKS = (Path("dvc.lock"), Path("textbook/dvc.lock"))
 RWLOCK = Path(".dvc/tmp/rwlock")
 TEXTBOOK = Path("textbook/textbook.yaml")
 LEDGER = Path("reports/claims.json")
-CLAIMS_SECTION = Path("sections/claims.json")
 PAGE = Path("reports/index.html")
 TEXTBOOK_PAGE = Path("reports/textbook.html")
 SUMMARY = Path("reports/summary.json")
-METRICS = Path("reports/metrics.json")
 README = Path("README.md")
 DOCUMENTS = (
     README,
@@ -19,7 +17,7 @@ DOCUMENTS = (
 )
 MEMO = Path(".cache/memo")
 OUTPUTS = ("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", ".cache")
-NO_DATASET = ("figures", "plots", "textbook")  # folders of reports/ that belong to no data set
+NO_DATASET = ("figures", "metrics", "plots", "textbook")  # folders of reports/ that belong to no data set
 REWRITTEN = DOCUMENTS  # files outside of these folders that the project writes itself
 
 
@@ -63,6 +61,11 @@ def result_file(dataset: str, name: str) -> Path:
 def report_file(dataset: str, name: str) -> Path:
     """Where `export` puts a finished table that git keeps."""
     return Path("reports") / dataset / name
+
+
+def metrics_file(dataset: str) -> Path:
+    """Where `report` puts the few numbers that `dvc metrics show` prints."""
+    return Path("reports/metrics") / f"{dataset}.json"
 
 
 def plot_file(kind: str, dataset: str) -> Path:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pipeline.core.errors import InputError
 from pipeline.metrics.names import MetricName, Stage
-from pipeline.results.record import significant
 from pipeline.results.study import (
     Answer,
     CalibrationChange,
@@ -19,8 +18,6 @@ from pipeline.results.study import (
     StageCalibration,
     StudyResults,
 )
-
-__all__ = ["HEADLINE", "NothingToChooseError", "answer", "headline_metrics", "is_less_calibrated", "significant"]
 
 HEADLINE = {
     "nll": MetricName("test", "before", "nll"),
@@ -74,12 +71,6 @@ def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notatio
 def headline_metrics(results: StudyResults) -> dict[str, dict[str, float | None]]:
     """Means over seeds of the metrics in `HEADLINE`, by point; None where one is missing or not finite."""
     return {point.key: {short: point.mean(metric) for short, metric in HEADLINE.items()} for point in results.points}
-
-
-def is_less_calibrated(calibration: Mapping[str, Mapping[str, float | None]]) -> bool:
-    """Whether the chosen point is less calibrated, of a table as JSON; records have `CalibrationChange.is_worse`."""
-    plain, chosen = calibration["reference"]["before"], calibration["chosen"]["before"]
-    return plain is not None and chosen is not None and chosen > plain
 
 
 def _choice(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.metrics.names import STAGES, MetricName, Stage
-from pipeline.results.study import SIGNIFICANT, Comparison, PointResult, RankChangeSide, Ranking, VerdictChange
+from pipeline.results.study import Comparison, PointResult, RankChangeSide, Ranking, VerdictChange
 from pipeline.statistics.paired_comparison import Direction
-
-__all__ = ["SIGNIFICANT", "find_verdict_changes", "is_doubtful", "rank", "said"]
 
 
 def rank(points: Sequence[PointResult], directions: Mapping[str, Direction]) -> dict[str, Ranking]:
@@ -33,17 +31,6 @@ def find_verdict_changes(points: Sequence[PointResult], ranking: Mapping[str, Ra
     """
     found = (_verdict_change(point, metric, order) for metric, order in ranking.items() for point in points)
     return tuple(change for change in found if change is not None)
-
-
-def said(comparison: Mapping[str, Any]) -> str:
-    """A comparison's finding, of a table as JSON; records have `Comparison.finding`."""
-    return "same" if comparison["equivalent"] else str(comparison["verdict"])
-
-
-def is_doubtful(against: Mapping[str, Any]) -> bool:
-    """Whether a verdict fails Holm's correction, of a table as JSON; records have `Comparison.fails_holm`."""
-    decided = against["verdict"] in ("better", "worse")
-    return decided and (against["p_holm"] is None or against["p_holm"] > SIGNIFICANT)
 
 
 def _after(name: MetricName) -> MetricName:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -114,7 +114,7 @@ def from_row(row: Mapping[str, Any], search: Search) -> Trial:
         state=row["state"],
         values={name: row[name] for name in search.objectives if row[name] is not None},
         seed_values=tuple(value for value in seed_values if value is not None),
-        rungs=rungs_of(row),
+        rungs=_rungs(row),
         strengths={name: row[name] for name in search.space},
         coordinates={name: row[f"{_SAMPLED}{name}"] for name in search.dimensions(row["arm"])},
     )
@@ -196,27 +196,6 @@ def _study(arm: str, trials: Iterable[Trial], search: Search) -> optuna.Study:
     return study
 
 
-# Of flat rows, for the rooms that do not read records yet.
-
-Known = TypeVar("Known", bound=Mapping[str, Any])
-
-
-def rungs_of(row: Mapping[str, Any]) -> dict[int, float | None]:
+def _rungs(row: Mapping[str, Any]) -> dict[int, float | None]:
     """What the pruner saw of a trial, by epoch."""
     return {int(name.removeprefix(_RUNG)): value for name, value in row.items() if name.startswith(_RUNG)}
-
-
-def by_arm(rows: Iterable[Known]) -> dict[str, list[Known]]:
-    """The rows of each arm, in their order."""
-    rows = list(rows)
-    return {arm: [row for row in rows if row["arm"] == arm] for arm in dict.fromkeys(row["arm"] for row in rows)}
-
-
-def complete(rows: Iterable[Known]) -> list[Known]:
-    """The trials that reached their last epoch."""
-    return [row for row in rows if row["state"] == "complete"]
-
-
-def study_of(arm: str, rows: Sequence[Mapping[str, Any]], search: Search) -> optuna.Study:
-    """A study in memory with the trials of an arm, for Optuna's plots."""
-    return _study(arm, [from_row(row, search) for row in rows], search)

@@ -16,9 +16,6 @@ from pipeline.metrics.names import MetricName
 if TYPE_CHECKING:
     from pipeline.results.study import PointResult, StudyResults
 
-HISTORY = tuple(
-    MetricName(split, "before", metric) for split in ("train", "validation") for metric in ("nll", "accuracy")
-)
 PLOTTED = (
     *(MetricName("test", "before", metric) for metric in ("nll", "ece", "debiased", "accuracy")),
     MetricName("gap", "before", "nll"),
@@ -93,7 +90,9 @@ def _write_series(results: StudyResults) -> None:
     for point in results.points:
         arrays, _ = read_arrays(_score_file(dataset, point))
         curves, epochs = below("curve", arrays), arrays["history/epoch"].tolist()
-        by_metric = {metric: arrays[f"history/{metric}"] for metric in HISTORY}
+        by_metric = {
+            MetricName.parse(name): values for name, values in below("history", arrays).items() if name != "epoch"
+        }
         history += history_rows(point.variant, point.name, by_metric, epochs=epochs, inflation=inflation.training_rows)
         binned = below("test", curves)
         bins += reliability_rows(point.variant, point.name, binned, inflation=inflation.all_rows)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
-from pipeline.core.files import write_bytes, write_json
+from pipeline.core.files import write_bytes
 from pipeline.core.paths import (
-    METRICS,
     PAGE,
     PARAMS,
     SUMMARY,
     TEXTBOOK_PAGE,
+    metrics_file,
     section_file,
     shared_figure_file,
 )
@@ -29,7 +29,7 @@ def report() -> str:
     from pipeline.reporting.dvc_metrics import DIGITS, dataset_metrics  # noqa: PLC0415
     from pipeline.reporting.page import study_page  # noqa: PLC0415
     from pipeline.reporting.sections import Section  # noqa: PLC0415
-    from pipeline.results.record import read_record, significant, write_record  # noqa: PLC0415
+    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
     from pipeline.results.summary import Summary, summary  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
@@ -39,8 +39,8 @@ def report() -> str:
     rounded = read_record(Summary, SUMMARY)
     link = TEXTBOOK_PAGE.name if TEXTBOOK_PAGE.exists() else ""
     text = study_page(sections, rounded, _pictures(sections, rounded), textbook_link=link).encode()
-    metrics = {results.dataset.name: dataset_metrics(results).model_dump(mode="json") for results in studies}
-    write_json(METRICS, significant(metrics, DIGITS))
+    for results in studies:
+        write_record(metrics_file(results.dataset.name), dataset_metrics(results), digits=DIGITS)
     write_bytes(PAGE, text)
     return f"{PAGE}: {len(studies)} data sets on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
 
