@@ -1,6 +1,6 @@
-"""Files: written whole or not at all, equal bytes for equal content, and kept while what made them still holds.
+"""Files: written whole or not at all, with equal bytes for equal content.
 
-Nothing but the outputs that `layout` lists is written or deleted.
+Nothing but the outputs that `pipeline.core.paths` lists is written or deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import output
 
 Arrays = Mapping[str, NDArray[Any]]
-NOTES = Path(".cache/made")  # one note a finished file: what made it, and its digest
 
 
 @contextmanager
@@ -145,25 +144,6 @@ def dvc_digest(path: Path) -> str:
     """MD5 of a file: the name under which DVC's cache holds it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def is_current(path: Path, made_from: str) -> bool:
-    """Whether `path` is, to the byte, what was made from the inputs with this fingerprint.
-
-    Raises:
-        ValueError: `path` is no output of the project.
-    """
-    note = NOTES / output(path)
-    return path.is_file() and note.is_file() and note.read_text() == f"{made_from} {file_digest(path)}"
-
-
-def mark_current(path: Path, made_from: str) -> None:
-    """Note that `path` is finished and what it was made from.
-
-    Raises:
-        ValueError: `path` is no output of the project.
-    """
-    write_bytes(NOTES / output(path), f"{made_from} {file_digest(path)}".encode())
 
 
 def keep_only(folder: Path, wanted: Iterable[Path]) -> None:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.core.files import write_bytes
-from pipeline.core.paths import MEMO
+from pipeline.core.paths import MEMO, output
 
 LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
 DIGEST = 32  # bytes of the checksum that every entry begins with
@@ -51,7 +51,12 @@ def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[by
 
     Returns:
         How many contents were made.
+
+    Raises:
+        ValueError: a file is no output of the project; nothing was made.
     """
+    for path in files:
+        output(path)
     missing: dict[str, list[Path]] = {}
     for path, key in files.items():
         content = None if key in missing else recall(key)

@@ -168,7 +168,7 @@ def importances(arm: str, trials: Iterable[Trial], search: Search) -> dict[str, 
     if len(search.dimensions(arm)) < 2 or len(completed) < FEWEST or len(distinct) < 2:
         return None
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BETTER / len(completed)))
-    study = _study(arm, completed, search.model_copy(update={"objectives": (objective,)}))
+    study = study_of(arm, completed, search.model_copy(update={"objectives": (objective,)}))
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: float(shares[name]) for name in search.dimensions(arm)}
 
@@ -177,7 +177,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _study(arm: str, trials: Iterable[Trial], search: Search) -> optuna.Study:
+def study_of(arm: str, trials: Iterable[Trial], search: Search) -> optuna.Study:
     """A study in memory with the trials of an arm."""
     study = optuna.create_study(study_name=arm, directions=["minimize"] * len(search.objectives))
     ranges = distributions(search.dimensions(arm))

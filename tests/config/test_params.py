@@ -4,14 +4,13 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pipeline.data.datasets import Noise
 from ruamel.yaml import YAML
 
 from pipeline.config.params import Study, load_params
 from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train
 from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler
 from pipeline.core.errors import InputError
-from pipeline.data.sources import Bundled, File, Mixture, OpenML
+from pipeline.data.sources import SOURCES
 
 SOURCE = Path(__file__).parents[2] / "params.yaml"
 TEXT = SOURCE.read_text(encoding="utf-8")
@@ -75,7 +74,7 @@ class TestTheRealFile:
     "model",
     [
         *(Network, Train, Regularizers, Point, Study),
-        *(Mixture, Noise, Bundled, File, OpenML),
+        *SOURCES.values(),
         *(Dimension, Sampler, Pruner),
     ],
 )

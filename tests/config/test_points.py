@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.params import load_params
-from pipeline.config.points import STRENGTHS, Point, Regularizers, complete_parameters
+from pipeline.config.points import STRENGTHS, Point, Regularizers
 from pipeline.core.errors import InputError
 
 SOURCE = Path(__file__).parents[2] / "params.yaml"
@@ -58,15 +58,6 @@ def test_strengths_are_the_regularizers_that_are_numbers():
     assert set(Regularizers.model_fields) - set(STRENGTHS) == {
         "shared_dropout", "early_stopping", "patience", "batch_norm",
     }  # fmt: skip
-
-
-def test_a_table_has_every_field_that_any_of_its_points_has():
-    dumped = [point(**changes).model_dump(mode="json") for changes in ({}, {"focal_loss": 2.0}, {"dropout": 0.5})]
-    complete = complete_parameters(dumped)
-    assert [row["focal_loss"] for row in complete] == [0.0, 2.0, 0.0]
-    assert all(row == {"focal_loss": 0.0, **before} for row, before in zip(complete, dumped, strict=True))
-    assert complete_parameters(dumped[::2]) == dumped[::2]
-    assert "r_drop" not in complete[0]
 
 
 def params_with(tmp_path, old, new):

@@ -136,13 +136,13 @@ class TestUnpinned:
 
     @pytest.mark.parametrize("work", ["train", "score", "measure", "probe", "audit"])
     def test_no_kind_of_work_begins(self, work, monkeypatch):
-        from pipeline.stages import scoring  # noqa: PLC0415
+        from pipeline.stages import scores  # noqa: PLC0415
         from pipeline.textbook import cell_metrics, estimator_audit, weight_statistics  # noqa: PLC0415
         from pipeline.training import fit  # noqa: PLC0415
 
         begin = {
             "train": lambda: fit._train_on(None, [], {}, until=1, tick=None),
-            "score": lambda: scoring._score_file(Path("nosuch"), Path("nosuch"), "nosuch", ""),
+            "score": lambda: scores._score_members(Path("nosuch"), "nosuch"),
             "measure": lambda: cell_metrics.prediction_scores(None),
             "probe": lambda: weight_statistics._two_by_two(0, None),
             "audit": lambda: estimator_audit.simulate(None, None, truth=None, rows=1, draws=None),

@@ -13,12 +13,9 @@ from hypothesis import strategies as st
 from pipeline.core import paths
 from pipeline.core.errors import InputError
 from pipeline.core.files import (
-    NOTES,
     digest,
     file_digest,
-    is_current,
     keep_only,
-    mark_current,
     read_arrays,
     read_json,
     write_arrays,
@@ -26,7 +23,7 @@ from pipeline.core.files import (
     write_csv,
     write_json,
 )
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.memo import fill
 
 ARRAYS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.arange(4), "empty": np.zeros((0, 3))}
 
@@ -193,64 +190,7 @@ class TestArrays:
         return str(caught.value)
 
 
-class TestCurrent:
-    @pytest.fixture
-    def made(self):
-        path = Path("data/made.bin")
-        write_bytes(path, b"content")
-        mark_current(path, "fingerprint")
-        return path
-
-    def test_a_finished_file_is(self, made):
-        assert is_current(made, "fingerprint")
-
-    def test_not_when_made_from_something_else(self, made):
-        assert not is_current(made, "other")
-        assert not is_current(made, "finger")
-
-    @pytest.mark.parametrize("content", [b"", b"conten", b"Content", b"content\n"])
-    def test_not_when_changed_or_truncated(self, made, content):
-        made.write_bytes(content)
-        assert not is_current(made, "fingerprint")
-
-    def test_again_when_rewritten_with_the_same_content(self, made):
-        made.write_bytes(b"content")
-        assert is_current(made, "fingerprint")
-
-    def test_not_when_the_file_or_its_note_is_missing(self, made):
-        note = NOTES / made
-        kept = note.read_bytes()
-        note.unlink()
-        assert not is_current(made, "fingerprint")
-        note.write_bytes(kept)
-        assert is_current(made, "fingerprint")
-        made.unlink()
-        assert not is_current(made, "fingerprint")
-
-    def test_not_when_the_note_is_damaged(self, made):
-        note = NOTES / made
-        note.write_bytes(note.read_bytes()[:-1])
-        assert not is_current(made, "fingerprint")
-
-    def test_a_file_elsewhere_is_not_replaced_by_its_note(self, tmp_path):
-        path = tmp_path / "elsewhere.bin"
-        path.write_bytes(b"content")
-        with pytest.raises(ValueError, match=r"elsewhere\.bin"):
-            mark_current(path, "fingerprint")
-        assert path.read_bytes() == b"content"
-
-
-class TestFingerprint:
-    def test_depends_on_parts_and_the_content_of_files(self):
-        Path("f").write_bytes(b"1")
-        first = fingerprint({"a": 1}, files=[Path("f")])
-        assert first == fingerprint({"a": 1}, files=[Path("f")])
-        assert first != fingerprint({"a": 2}, files=[Path("f")])
-        assert first != fingerprint({"a": 1}, files=[])
-        assert first != fingerprint({"a": 1}, 0, files=[Path("f")])
-        Path("f").write_bytes(b"2")
-        assert first != fingerprint({"a": 1}, files=[Path("f")])
-
+class TestDigest:
     def test_digests(self):
         Path("f").write_bytes(b"abc")
         assert file_digest(Path("f")) == digest(b"abc")
@@ -329,10 +269,9 @@ class TestOutputs:
             lambda path: write_arrays(path, ARRAYS, {}),
             lambda path: keep_only(path, []),
             lambda path: keep_only(Path("data/mine"), [path]),
-            lambda path: mark_current(path, "fingerprint"),
-            lambda path: is_current(path, "fingerprint"),
+            lambda path: fill({path: "key"}, lambda _: [b"new"]),
         ],
-        ids=["bytes", "json", "csv", "arrays", "keep_only", "wanted", "mark_current", "is_current"],
+        ids=["bytes", "json", "csv", "arrays", "keep_only", "wanted", "fill"],
     )
     def test_nothing_else_is_touched(self, tmp_path, files, act, place):
         before = files()
@@ -343,19 +282,14 @@ class TestOutputs:
         assert files() == before
 
     def test_every_place_of_the_layout_is_one(self):
-        functions = [f for f in vars(paths).values() if inspect.isfunction(f) and f is not paths.output]
+        functions = [
+            f for f in vars(paths).values() if inspect.isfunction(f) and f not in (paths.output, paths.topic_file)
+        ]
         places = [function(*["name"] * len(inspect.signature(function).parameters)) for function in functions]
         assert len(places) > 10
-        written = [*paths.REWRITTEN, paths.LEDGER, paths.CLAIMS_SECTION, paths.PAGE, paths.SUMMARY, NOTES]
+        written = [*paths.REWRITTEN, paths.LEDGER, paths.PAGE, paths.TEXTBOOK_PAGE, paths.SUMMARY, paths.MEMO / "key"]
         assert [paths.output(path) for path in [*places, *written]] == [*places, *written]
-        assert {path.parts[0] for path in [*places, NOTES]} == {*paths.OUTPUTS}
-
-    def test_absolute_paths_of_outputs_share_the_notes_of_relative_paths(self, tmp_path):
-        path = tmp_path / "data/x"
-        write_bytes(path, b"content")
-        mark_current(path, "fingerprint")
-        assert is_current(Path("data/x"), "fingerprint")
-        assert path.read_bytes() == b"content"
+        assert {path.parts[0] for path in [*places, paths.MEMO]} == {*paths.OUTPUTS}
 
     def test_an_output_folder_may_be_a_link(self, tmp_path):
         (tmp_path / "elsewhere").mkdir()

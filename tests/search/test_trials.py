@@ -109,9 +109,9 @@ class TestRows:
         assert trials_file("task").read_text().splitlines()[0] == ",".join(names)
         assert set(names) - set(numbers(names)) == {"arm", "state"}
 
-    def test_a_study_made_from_rows_has_the_same_trials(self):
-        rows = [row_of("dropout", numbered(t, n)) for n, t in enumerate(TRIALS.values())]
-        found = study_of("dropout", rows, SEARCH).get_trials()
+    def test_a_study_made_from_records_has_the_same_trials(self):
+        trials = [trial_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
+        found = study_of("dropout", trials, SEARCH).get_trials()
         for mine, trial in zip(found, TRIALS.values(), strict=True):
             assert (mine.state, mine.params, mine.distributions) == (trial.state, trial.params, trial.distributions)
             told = {epoch: v for epoch, v in trial.intermediate_values.items() if np.isfinite(v)}
@@ -119,7 +119,7 @@ class TestRows:
         assert found[0].values == [0.5, 0.1]
         assert [row_of("dropout", t)["dropout"] for t in found] == [0.0, 0.3142, 0.6]
 
-    def test_a_study_of_no_rows(self):
+    def test_a_study_of_no_trials(self):
         assert study_of("none", [], SEARCH).get_trials() == []
 
 

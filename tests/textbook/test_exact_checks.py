@@ -9,12 +9,13 @@ import torch
 
 from pipeline.calibration.temperature import fit_temperature, scale_logits
 from pipeline.metrics.calibration_error import exact_calibration_error
-from pipeline.metrics.predictions import softmax
+from pipeline.metrics.predictions import Predictions
+from pipeline.metrics.probabilities import softmax
 from pipeline.models.mlp import Perceptron
 from pipeline.results.textbook import CheckResult
 from pipeline.textbook import decay_checks, exact_checks, optimizer_trajectories, smoothing_checks
 from pipeline.textbook.check_results import ROUNDING, check
-from pipeline.training import regularizers, stack
+from pipeline.training import random_streams, regularizers
 
 
 @pytest.mark.parametrize("name", exact_checks.CHECKS)
@@ -57,7 +58,7 @@ def unscaled_masks(patch):
 
 
 def masks_that_never_change(patch):
-    patch.setattr(stack, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
+    patch.setattr(random_streams, "uniform16", lambda seed, purpose, step, size: uniform16(seed, purpose, 0, size))
 
 
 def masks_of_ones(patch):
@@ -122,7 +123,7 @@ def labels_without_noise(patch):
     )
 
 
-uniform16, predict, make_mixture = stack.uniform16, Perceptron.predict, smoothing_checks.make_mixture
+uniform16, predict, make_mixture = random_streams.uniform16, Perceptron.predict, smoothing_checks.make_mixture
 WRONG = {
     "dropout_modes": [unscaled_masks, masks_that_never_change, masks_of_ones, chance_in_evaluation],
     "smoothed_targets": [spread_over_the_others, targets_that_sum_to_more],
@@ -157,7 +158,8 @@ def test_a_snippet_that_is_right_is_not_called_wrong(monkeypatch):
 @pytest.mark.parametrize("bins", [1, 7, 50, 20_000])
 def test_the_closed_form_holds_whatever_the_binning(bins):
     posterior = smoothing_checks._mixture(label_noise=0.2)
-    error = exact_calibration_error(smoothing_checks._optimum(posterior, 0.1), posterior, bins=bins)
+    optimum = Predictions.from_probabilities(smoothing_checks._optimum(posterior, 0.1), posterior=posterior)
+    error = exact_calibration_error(optimum, bins=bins)
     assert error == pytest.approx(0.1 * (posterior.max(1).mean() - 1 / 3), abs=ROUNDING)
 
 

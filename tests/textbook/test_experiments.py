@@ -13,7 +13,7 @@ from pipeline.core.paths import MEMO
 from pipeline.data.dataset import test_posterior as posterior_of
 from pipeline.data.splits import split_resampled
 from pipeline.data.synthetic import MixtureTask, make_mixture
-from pipeline.metrics.predictions import log_softmax
+from pipeline.metrics.probabilities import log_softmax
 from pipeline.results.textbook import AuditRow, EstimatorRow
 from pipeline.textbook import cell_training, experiments
 from pipeline.textbook.cell_data import cell_data

@@ -12,7 +12,7 @@ from pipeline.textbook.ledger import TopicScores, claim_result
 from pipeline.textbook.verdicts import judge
 
 SEEDS = 6
-DRAWN = SplitSizes("task", overlapping=False, train=32, validation=16, test=100)
+DRAWN = SplitSizes(train=32, validation=16, test=100, overlapping=False, name="task")
 RESPLIT = replace(DRAWN, overlapping=True)
 
 
