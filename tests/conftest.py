@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from pipeline.core import determinism
+
+settings.register_profile("unhurried", deadline=None)  # first calls import scipy, and machines are busy
+settings.load_profile("unhurried")
 
 _INHERITED = {name: os.environ.get(name) for name in determinism.PINNED}
 determinism.pin()

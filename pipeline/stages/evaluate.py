@@ -12,6 +12,7 @@ from pipeline.core.files import keep_only, read_arrays
 from pipeline.core.paths import PARAMS, member_file, result_file, score_file
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.names import MetricName
+from pipeline.training.member import HISTORY
 
 if TYPE_CHECKING:
     from pipeline.results.study import PointResult, StudyResults
@@ -90,9 +91,7 @@ def _write_series(results: StudyResults) -> None:
     for point in results.points:
         arrays, _ = read_arrays(_score_file(dataset, point))
         curves, epochs = below("curve", arrays), arrays["history/epoch"].tolist()
-        by_metric = {
-            MetricName.parse(name): values for name, values in below("history", arrays).items() if name != "epoch"
-        }
+        by_metric = {MetricName.parse(name): arrays[f"history/{name}"] for name in HISTORY}
         history += history_rows(point.variant, point.name, by_metric, epochs=epochs, inflation=inflation.training_rows)
         binned = below("test", curves)
         bins += reliability_rows(point.variant, point.name, binned, inflation=inflation.all_rows)

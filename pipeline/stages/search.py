@@ -211,7 +211,7 @@ def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, j
         history=False,
     )
     write_scores({path: members[path] for path in files}, dataset, jobs=jobs)
-    keep_only(MEMBERS / "champions" / dataset, members.values())
+    keep_only(MEMBERS / "champions" / dataset, [])
     keep_only(Path("champions") / dataset, files)
     return fitted
 
