@@ -35,11 +35,11 @@ def cell(
 
 def effect(
     says: str, *cells: EffectCell, metric: str = "gap/nll", against_metric: str = "", direction: Direction = "lower",
-    denied: bool = False,
+    denied: bool = False, experiment: str = "made", least: float = 0.01,
 ) -> EffectResult:  # fmt: skip
     return EffectResult(
-        says=says, metric=metric, against_metric=against_metric or metric, experiment="made", direction=direction,
-        least=0.01, denied=denied, cells=cells,
+        says=says, metric=metric, against_metric=against_metric or metric, experiment=experiment, direction=direction,
+        least=least, denied=denied, cells=cells,
     )  # fmt: skip
 
 

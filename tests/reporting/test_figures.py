@@ -26,7 +26,7 @@ from pipeline.results.summary import summary
 
 ROOT = Path(__file__).parents[2]
 DATASETS = ("mixture", "digits")
-FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in SEARCH}  # see test_search_plots
+FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in SEARCH}  # see test_search_figures
 WITH_T_INTERVALS = ("headline", "forest", "curves", "sweeps")
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 
@@ -51,7 +51,7 @@ def tables(request: pytest.FixtureRequest) -> study.StudyTables:
     return study.StudyTables(
         results=results,
         diagrams=diagrams(results),
-        history=read_history(ROOT / f"reports/{request.param}/history.csv"),
+        history=read_history(ROOT / f"reports/plots/history/{request.param}.csv"),
         sweeps=sweep_rows(results),
         search=read_record(SearchResults, ROOT / f"reports/{request.param}/search.json"),
         trials=(),
@@ -161,8 +161,8 @@ class TestHeadline:
         own = comparison.LOOKS[comparison.NOTHING]["marker"]
         (mark,) = (line for line in axes.lines if line.get_marker() == own)
         lost = next(row for row in results.points if row.key == "l2=1")
-        assert mark.get_xdata()[0] == lost["metrics"]["gap/nll"].mean
-        assert lost["metrics"]["test/accuracy"].low <= 1 / 3
+        assert mark.get_xdata()[0] == lost.metrics[MetricName.parse("gap/nll")].mean
+        assert lost.metrics[MetricName.parse("test/accuracy")].low <= 1 / 3
 
     def test_what_lies_far_outside_is_an_arrow_and_what_matters_is_named(self) -> None:
         results = STUDIES["digits"]
@@ -198,7 +198,7 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
                 assert dots[place] == (entry.difference, canvas.VERDICTS[entry.verdict].lower())
             else:
                 assert not left <= entry.difference <= right
-                assert f"{entry['difference']:+.2f}" in texts(figure)
+                assert f"{entry.difference:+.2f}" in texts(figure)
         told = [text.get_text() for text in axes.texts]
         doubtful = sum(entry.fails_holm for entry in entries)
         assert sum("†" in text for text in told) == doubtful

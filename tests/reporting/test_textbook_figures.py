@@ -142,7 +142,7 @@ class TestForest:
         accuracy = effect("higher", cell("mixture", 0.1), metric="test/accuracy", direction="higher")
         made = claim("a.b", "A.", "supported", effect("one", cell("mixture", -0.1)), other, accuracy)
         labels = [axes.get_xlabel() for axes in forests(claim_figure(made).figure)]
-        gap = "difference in gap of the NLL (nats)"
+        gap = "difference in gap of NLL (nats)"
         assert labels == [gap, gap, "difference in test accuracy"]
 
     def test_what_is_small_beside_others_has_an_axis_of_its_own(self) -> None:
