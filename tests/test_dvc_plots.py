@@ -32,12 +32,12 @@ def settings(rows: Table) -> set[tuple[str, str]]:
 
 def expected_marks(table: str, rows: Table) -> dict[str, int]:
     """How many marks of each kind a table asks for, with one revision; best epochs may tie, so there can be more."""
-    panels = len(settings(rows))
+    count = len(settings(rows))
     if table == "history":
         points = sum(row["metric"].endswith("nll") for row in rows)
-        return {"line": 2 * panels, "area": 2 * panels, "symbol": points + panels}
+        return {"line": 2 * count, "area": 2 * count, "symbol": points + count}
     if table == "reliability":
-        return {"line": panels, "symbol": len(rows), "rule": sum(row["low"] != "" for row in rows)}
+        return {"line": count, "symbol": len(rows), "rule": sum(row["low"] != "" for row in rows)}
     shown = {"gap/nll", "test/nll", "test_ts/nll", "test/ece", "test_ts/ece", "test/accuracy"}
     points = {(row["variant"], row["name"], row["metric"]) for row in rows if row["metric"] in shown}
     return {"symbol": len(points), "rule": len(points)}
@@ -67,7 +67,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "dvc", "init", "-q")
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
-    for path in sorted(ROOT.glob("reports/*/[hrs]*.csv")):  # history, reliability, sweeps
+    for path in sorted(ROOT.glob("reports/plots/*/*.csv")):
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
@@ -107,7 +107,7 @@ def attributes(plot: Any, selector: str, name: str) -> list[str | None]:
 
 
 def plot_of(page: Any, dataset: str, table: str) -> Any:
-    return page.locator(f"#reports_{dataset}_{table}_csv")
+    return page.locator(f"#reports_plots_{table}_{dataset}_csv")
 
 
 def test_the_page_has_the_places_dvc_fills_and_loads_nothing() -> None:
@@ -132,15 +132,15 @@ def test_the_vendored_code_is_what_the_page_says() -> None:
 @pytest.mark.slow
 class TestDrawn:
     def test_every_table_is_drawn_without_a_network(self, study: Path, browser: Any) -> None:
-        tables = sorted(study.glob("reports/*/*.csv"))
-        assert {path.stem for path in tables} == set(TABLES)
+        tables = sorted(study.glob("reports/plots/*/*.csv"))
+        assert {path.parent.name for path in tables} == set(TABLES)
         with opened(browser, study / "dvc_plots/index.html") as (page, faults):
             assert page.locator("main > div").count() == len(tables)
             for path in tables:
-                plot = plot_of(page, path.parent.name, path.stem)
+                plot = plot_of(page, path.stem, path.parent.name)
                 size = plot.locator("svg").first.bounding_box()
                 assert min(size["width"], size["height"]) > 300
-                drawn, expected = drawn_marks(plot), expected_marks(path.stem, read(path))
+                drawn, expected = drawn_marks(plot), expected_marks(path.parent.name, read(path))
                 assert min(expected.values()) > 0
                 assert {mark: count for mark, count in expected.items() if drawn[mark] < count} == {}, drawn
                 assert str(path.relative_to(study)) in plot.text_content()
@@ -171,7 +171,7 @@ class TestDrawn:
                 plot = plot_of(page, "digits", table)
                 assert set(attributes(plot, ".mark-symbol.role-mark path", "fill")) == colours, table
 
-    def test_part_of_a_name_chooses_panels_and_nonsense_keeps_them(self, study: Path, browser: Any) -> None:
+    def test_part_of_a_name_chooses_settings_and_nonsense_keeps_them(self, study: Path, browser: Any) -> None:
         with opened(browser, study / "dvc_plots/index.html") as (page, faults):
             for table in TABLES:
                 plot = plot_of(page, "mixture", table)
@@ -216,7 +216,7 @@ class TestDrawn:
         """One seed has no interval, and a study whose variants have one setting each has nothing to sweep."""
         small = Path(shutil.copytree(study, tmp_path / "small", symlinks=True))
         for table in ("history", "reliability"):
-            path = small / f"reports/mixture/{table}.csv"
+            path = small / f"reports/plots/{table}/mixture.csv"
             write(path, [{**row, "low": "", "high": ""} for row in read(path)])
         sweeps = small / "reports/plots/sweeps/mixture.csv"
         sweeps.write_text(sweeps.read_text().splitlines(keepends=True)[0])

@@ -26,10 +26,10 @@ def study_text(dataset: str) -> str:
     from pipeline.reporting.text import search, study  # noqa: PLC0415
     from pipeline.reporting.text.answer import sentence  # noqa: PLC0415
 
-    results, found, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
+    results, searched, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
     parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(sentence(results), WIDTH)}\n"]
-    if found is not None:
-        parts.append(search.render(found, color=color))
+    if searched is not None:
+        parts.append(search.render(searched, color=color))
     return "\n".join(parts)
 
 

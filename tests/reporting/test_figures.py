@@ -128,8 +128,8 @@ class TestHeadline:
         with canvas.styled():
             axes = headline([results]).figure.axes
         rows = [row for row in results.points if not row.duplicate]
-        for panel, suffix in zip(axes, ("", "_ts"), strict=True):
-            drawn = {tuple(line.get_xydata()[0]) for line in panel.lines if len(line.get_xydata()) == 1}
+        for part, suffix in zip(axes, ("", "_ts"), strict=True):
+            drawn = {tuple(line.get_xydata()[0]) for line in part.lines if len(line.get_xydata()) == 1}
             means = [
                 [
                     row.metrics[MetricName.parse(f"{name}{suffix}/{m}")].mean

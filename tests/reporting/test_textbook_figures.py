@@ -22,7 +22,7 @@ from claim_tables import (
     effect,
     table,
 )
-from claim_tables import axes as made_panel
+from claim_tables import axes as made_axes
 from claim_tables import line as made_line
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -32,7 +32,8 @@ from matplotlib.patches import Rectangle
 from pipeline.reporting.figures import canvas, textbook_axes, textbook_forest, textbook_looks
 from pipeline.reporting.figures.audit import audit_figure
 from pipeline.reporting.figures.ledger import ledger_figure
-from pipeline.reporting.figures.textbook import claim_figure, packed
+from pipeline.reporting.figures.textbook import claim_figure
+from pipeline.reporting.figures.textbook_blocks import packed
 from pipeline.reporting.figures.textbook_forest import COLOUR, HELD, SMALL
 from pipeline.reporting.text.textbook import LABELS, SIGNS, checked, counted, difference, parts, tally
 from pipeline.results.textbook import ENOUGH, ClaimResult
@@ -56,14 +57,14 @@ def forests(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if any("[95%]" in text.get_text() for text in axes.texts)]
 
 
-def panels(figure: Figure) -> list[Axes]:
+def line_axes(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if axes.axison and axes not in forests(figure)]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 @pytest.mark.slow
 class TestEveryClaim:
-    def test_draws_its_sentence_its_verdict_and_its_panels(self, claim: ClaimResult) -> None:
+    def test_draws_its_sentence_its_verdict_and_its_axes(self, claim: ClaimResult) -> None:
         figure = claim_figure(claim).figure
         said = [text.replace("\n", " ") for text in texts(figure)]
         assert claim.sentence in said
@@ -71,7 +72,7 @@ class TestEveryClaim:
         word = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}"
         (verdict,) = (text for text in figure.texts if text.get_text() == word)
         assert verdict.get_color() == canvas.DARK[COLOUR[claim.verdict]]
-        assert len(panels(figure)) == len(claim.axes)
+        assert len(line_axes(figure)) == len(claim.axes)
 
     def test_states_every_difference_in_its_colour(self, claim: ClaimResult) -> None:
         numbers = {}
@@ -174,7 +175,7 @@ class TestForest:
 @pytest.mark.slow
 class TestLines:
     def test_strengths_stand_at_their_numbers_and_have_their_intervals(self) -> None:
-        axes = panels(claim_figure(EVERYWHERE).figure)[0]
+        axes = line_axes(claim_figure(EVERYWHERE).figure)[0]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "0.2", "0.5"]
         assert list(axes.get_xticks()) == [0, 0.2, 0.5]
         assert axes.get_xscale() == "linear"
@@ -186,7 +187,7 @@ class TestLines:
         ]
 
     def test_widths_are_numbers_in_their_order(self) -> None:
-        axes = panels(claim_figure(DENIED).figure)[0]
+        axes = line_axes(claim_figure(DENIED).figure)[0]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["64", "256"]
         assert axes.get_xlabel() == "width of the hidden layers"
         assert list(axes.get_xticks()) == [64, 256]
@@ -197,8 +198,8 @@ class TestLines:
         ids=["near", "far", "far with none"],
     )
     def test_strengths_far_apart_have_a_logarithmic_axis(self, values: tuple[float, ...], scale: str) -> None:
-        drawn = [made_panel("mixture", "weight_decay", made_line("test/nll", values, (1, 2, 3)))]
-        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        drawn = [made_axes("mixture", "weight_decay", made_line("test/nll", values, (1, 2, 3)))]
+        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         assert axes.get_xscale() == scale
         assert list(axes.get_xticks()) == list(values)
         assert axes.lines[0].get_xdata() == pytest.approx(values)
@@ -206,8 +207,8 @@ class TestLines:
     def test_an_absurd_interval_does_not_flatten_the_others(self) -> None:
         wild = made_line("test/nll", STRENGTHS, (0.5, 0.4, 70.0))
         wild = wild.model_copy(update={"low": (*wild.low[:2], -500.0), "high": (*wild.high[:2], 600.0)})
-        drawn = [made_panel("mixture", "dropout", made_line("train/nll", STRENGTHS, (0.2, 0.3, 0.4)), wild)]
-        (axes,) = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        drawn = [made_axes("mixture", "dropout", made_line("train/nll", STRENGTHS, (0.2, 0.3, 0.4)), wild)]
+        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         low, high = axes.get_ylim()
         assert 0 < low < 0.15 < 0.55 < high < 1
         assert sorted(str(line.get_marker()) for line in axes.lines)[:2] == ["^", "o"]
@@ -218,9 +219,9 @@ class TestLines:
             made_line("test/nll", (0.0, 0.25, 0.5), (0.5, 0.6, 0.7), shared_dropout=False),
             made_line("test/nll", (0.25, 0.5), (0.6, 0.5), shared_dropout=True),
         ]
-        drawn = [made_panel("digits", "dropout", *lines)]
+        drawn = [made_axes("digits", "dropout", *lines)]
         figure = claim_figure(claim("dropout.spatial", "A.", "supported", axes=drawn)).figure
-        (axes,) = panels(figure)
+        (axes,) = line_axes(figure)
         assert [list(line.get_ydata()) for line in axes.lines] == [[0.6, 0.7], [0.6, 0.5], [0.5, 0.5]]
         assert "no dropout" in texts(figure)
         legends = [text.get_text() for one in figure.axes if one.get_legend() for text in one.get_legend().get_texts()]
@@ -234,12 +235,12 @@ class TestLines:
         assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "", "0.1", "0.2"]
 
     def test_a_missing_mean_is_a_gap(self) -> None:
-        axes = panels(claim_figure(MIXED).figure)[0]
+        axes = line_axes(claim_figure(MIXED).figure)[0]
         values = [list(line.get_ydata()) for line in axes.lines]
         assert all(value[1] != value[1] for value in values)
 
     def test_epochs_have_bands_and_cells_have_names(self) -> None:
-        found = panels(claim_figure(SAME).figure)
+        found = line_axes(claim_figure(SAME).figure)
         epochs = next(axes for axes in found if axes.get_xlabel() == "epoch")
         assert (epochs.get_xscale(), len(epochs.collections), epochs.get_xlim()) == ("symlog", 2, (0, 100))
         cells = next(axes for axes in found if axes.yaxis_inverted())
@@ -249,24 +250,24 @@ class TestLines:
         figure = claim_figure(SAME).figure
         legends = [text for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
         assert "ε(E[max p] − 1/K)" in [text.get_text() for text in legends]
-        axes = next(axes for axes in panels(figure) if axes.get_xlabel() == "smoothing ε")
+        axes = next(axes for axes in line_axes(figure) if axes.get_xlabel() == "smoothing ε")
         theory = next(line for line in axes.lines if list(line.get_ydata()) == [0, 0.1, 0.2])
         assert (to_hex(theory.get_color()), theory.is_dashed()) == ("#000000", True)
         assert len(axes.collections) == 1
 
-    def test_panels_of_one_metric_share_a_line_and_its_axis(self) -> None:
+    def test_axes_of_one_metric_share_a_line_and_its_axis(self) -> None:
         assert [[len(block.parts) for block in line] for line in packed(MANY.axes)] == [[4], [4], [4]]
-        found = panels(claim_figure(MANY).figure)
+        found = line_axes(claim_figure(MANY).figure)
         assert found[1].get_shared_y_axes().joined(found[0], found[3])
         assert not found[0].get_shared_y_axes().joined(found[0], found[4])
         assert [axes.get_ylabel() for axes in found[::4]] == ["test accuracy", "test NLL (nats)", "test ECE"]
 
     def test_a_data_set_of_another_size_has_an_axis_of_its_own(self) -> None:
         drawn = [
-            made_panel(name, "dropout", made_line("test/nll", (0, 1), (0.5, high)))
+            made_axes(name, "dropout", made_line("test/nll", (0, 1), (0.5, high)))
             for name, high in (("mixture", 30.0), ("digits", 1.0))
         ]
-        first, second = panels(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        first, second = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
         assert not first.get_shared_y_axes().joined(first, second)
 
     def test_two_crossed_fields_are_colours_and_dashes(self) -> None:
@@ -276,13 +277,13 @@ class TestLines:
         labels = [handle.get_label() for handle in textbook_looks.handles(lines, looks)]
         assert labels == ["weight decay 0", "weight decay 1", "label smoothing 0", "label smoothing 0.1"]
 
-    def test_panels_that_are_otherwise_alike_say_what_tells_them_apart(self) -> None:
+    def test_axes_that_are_otherwise_alike_say_what_tells_them_apart(self) -> None:
         drawn = [
-            made_panel("digits", "dropout", made_line("test/nll", (0, 1), (1, 2)), where={"label_noise": (noise,)})
+            made_axes("digits", "dropout", made_line("test/nll", (0, 1), (1, 2)), where={"label_noise": (noise,)})
             for noise in (0.0, 0.2)
         ]
         figure = claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure
-        titles = [axes.get_title(loc="left") for axes in panels(figure)]
+        titles = [axes.get_title(loc="left") for axes in line_axes(figure)]
         assert titles == ["digits, wrong labels 0", "digits, wrong labels 0.2"]
 
 

@@ -65,7 +65,7 @@ STYLE: dict[str, bool | float | str | list[str]] = {
     "ytick.labelsize": 11,
 }
 PAGE_STYLE: dict[str, str | list[str]] = {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
-"""Letters of a page's figures are text, half the size of outlines; where there is no DejaVu Sans, Verdana is as wide."""
+"""A page's figures have letters as text, half the size of outlines; Verdana is as wide as DejaVu Sans."""
 
 
 class Drawing(NamedTuple):

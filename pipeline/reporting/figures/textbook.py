@@ -4,46 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from textwrap import fill
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
-from matplotlib.lines import Line2D
 
 from pipeline.reporting.figures import textbook_axes, textbook_forest
-from pipeline.reporting.figures.audit import audit_figure
 from pipeline.reporting.figures.canvas import DARK, GREY, Drawing, new_figure
-from pipeline.reporting.figures.ledger import ledger_figure
+from pipeline.reporting.figures.textbook_blocks import (
+    WIDTH,
+    Block,
+    block_handles,
+    columns,
+    is_cells,
+    legend_columns,
+    legend_lines,
+    packed,
+)
 from pipeline.reporting.figures.textbook_forest import COLOUR
-from pipeline.reporting.figures.textbook_looks import Key, Look, handles, looks
+from pipeline.reporting.figures.textbook_looks import Key, Look, looks
 from pipeline.reporting.text.textbook import LABELS, SIGNS, tally
 from pipeline.reporting.text.textbook_figures import axis_label, caption, decoded, recipe, titles
 from pipeline.reporting.text.textbook_names import listed
 from pipeline.results.textbook import CheckResult, ClaimResult, EffectResult, FigureAxes, FigureLine
 
-__all__ = ["audit_figure", "claim_figure", "ledger_figure"]
 Draw = Callable[[Figure, SubplotSpec], None]
-WIDTH = 11.0
-_MOST = 6  # panels on a line, at most
-_MANY = 5  # so many panels on a line have small letters
-_SHORT, _TALL = 1.55, 2.2  # inches of a panel without title and name of its axis: below others, or not
-_SMALL = 0.15  # share of the range of an axis below which a panel has one of its own
-_BEYOND = "Arrows at the edge of a panel: an interval that goes on beyond it. "
+_MANY = 5  # so many axes on a line have small letters
+_SHORT, _TALL = 1.55, 2.2  # inches of axes without titles and names: below others, or not
+_SMALL = 0.15  # share of the range of a y axis below which a figure's axes have each their own
+_BEYOND = "Arrows at an edge: an interval that goes on beyond it. "
 _TEXT = 0.29  # inches of a line of text
-
-
-class Block(NamedTuple):
-    """Axes of the same metrics, which share their y axis and legend."""
-
-    parts: list[FigureAxes]
-
-    @property
-    def lines(self) -> list[FigureLine]:
-        """All lines."""
-        return [line for part in self.parts for line in part.lines]
 
 
 class Strip(NamedTuple):
@@ -72,7 +64,7 @@ def claim_figure(claim: ClaimResult) -> Drawing:
 
 
 def _is_cut(figure: Figure) -> bool:
-    """Whether an arrow at the edge of some panel stands for an interval beyond it."""
+    """Whether an arrow at the edge of some axes stands for an interval beyond it."""
     lines = [line for axes in figure.axes for line in axes.lines]
     return any(line.get_marker() in ("^", "v") and not line.get_clip_on() for line in lines)
 
@@ -109,12 +101,12 @@ def _lines(parts: Sequence[FigureAxes]) -> Iterator[Strip]:
     lines = packed(parts)
     tall = _SHORT if len(lines) > 2 else _TALL
     for place, blocks in enumerate(lines):
-        labels = [str(handle.get_label()) for block in blocks for handle in _handles(block)]
+        labels = [str(handle.get_label()) for block in blocks for handle in block_handles(block)]
         legend = (
-            0.0 if labels == previous else _TEXT * max(_legend_lines(block, _count(blocks)) for block in blocks) + 0.1
+            0.0 if labels == previous else _TEXT * max(legend_lines(block, columns(blocks)) for block in blocks) + 0.1
         )
         previous = labels
-        rows = max((len(line.x) for block in blocks for line in block.lines if _is_cells(block)), default=0)
+        rows = max((len(line.x) for block in blocks for line in block.lines if is_cells(block)), default=0)
         above, below = (_signs(lines[other]) if 0 <= other < len(lines) else None for other in (place - 1, place + 1))
         edges = _Edges(titled=_signs(blocks) != above, named=_signs(blocks) != below)
         body = 0.95 + 0.28 * rows if rows else tall + 0.35 * edges.titled + 0.35 * edges.named
@@ -122,61 +114,12 @@ def _lines(parts: Sequence[FigureAxes]) -> Iterator[Strip]:
 
 
 def _signs(blocks: Sequence[Block]) -> list[str]:
-    """What titles and names of axes tell of a line of panels: lines below each other have them once."""
+    """What titles and names of axes tell of a line of axes: lines below each other have them once."""
     return [f"{part.dataset} {part.x} {part.where}" for block in blocks for part in block.parts]
 
 
-def packed(parts: Sequence[FigureAxes]) -> list[list[Block]]:
-    """Panels in lines: those of the same metrics stand together, short ones share a line."""
-    metrics = list(dict.fromkeys(tuple(part.y) for part in parts))
-    blocks: list[Block] = []
-    for metric in metrics:
-        same = [part for part in parts if tuple(part.y) == metric]
-        if len(same) <= _MOST:
-            blocks.append(Block(same))
-        else:
-            groups = groupby(same, key=lambda part: (part.x, str(part.where)))
-            blocks += [Block(list(group)[:_MOST]) for _, group in groups]
-    lines: list[list[Block]] = []
-    for block in blocks:
-        used = sum(len(other.parts) for other in lines[-1]) if lines else _MOST
-        if used + len(block.parts) <= _MOST and _is_cells(block) == _is_cells(lines[-1][0]):
-            lines[-1].append(block)
-        else:
-            lines.append([block])
-    return lines
-
-
-def _is_cells(block: Block) -> bool:
-    return bool(block.parts[0].x == "cell")
-
-
-def _handles(block: Block) -> list[Line2D]:
-    drawn = handles(block.lines, looks(block.lines))
-    for handle in drawn:
-        if all(part.x == "epoch" for part in block.parts):
-            handle.set_marker("")
-    return drawn
-
-
-def _legend_lines(block: Block, count: int) -> int:
-    """How many lines the legend of a block needs: they are short where there are few panels."""
-    handles = _handles(block)
-    return -(-len(handles) // _columns(handles, len(block.parts) / count)) if handles else 0
-
-
-def _columns(handles: Sequence[Line2D], share: float) -> int:
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    return max(1, min(len(handles), int((WIDTH * share - 0.5) / (0.09 * longest + 0.6))))
-
-
-def _count(blocks: Sequence[Block]) -> int:
-    """How many columns a line of panels has."""
-    return max(2, sum(len(block.parts) for block in blocks))
-
-
 class _Edges(NamedTuple):
-    """Whether a line of panels has titles above and names of axes below."""
+    """Whether a line of axes has titles above and names of axes below."""
 
     titled: bool
     named: bool
@@ -192,7 +135,7 @@ class _Line:
     edges: _Edges
 
     def __call__(self, figure: Figure, spec: SubplotSpec) -> None:
-        count = _count(self.blocks)
+        count = columns(self.blocks)
         inner = GridSpecFromSubplotSpec(2, count, spec, height_ratios=[max(self.legend, 0.01), self.body])
         start = 0
         for block in self.blocks:
@@ -213,21 +156,21 @@ class _Style(NamedTuple):
 
 def _draw_block(figure: Figure, block: Block, specs: Sequence[SubplotSpec], style: _Style) -> None:
     drawn, first = looks(block.lines), None
-    shared = _is_cells(block) or _alike(block.parts)
+    shared = is_cells(block) or _alike(block.parts)
     for part, title, spec in zip(block.parts, titles(block.parts), specs, strict=True):
         axes = figure.add_subplot(spec, sharey=first if shared else None)
         textbook_axes.draw(axes, part, drawn)
         _written(axes, title, part.x, style)
-        if (first is not None and shared) or (_is_cells(block) and not style.labelled):
+        if (first is not None and shared) or (is_cells(block) and not style.labelled):
             axes.tick_params(labelleft=False)
-        elif first is None and not _is_cells(block):
+        elif first is None and not is_cells(block):
             axes.set_ylabel(axis_label(part.y), fontsize=12 if all(style.edges) else 10)
         first = first or axes
         _cut(axes, block.lines if shared else part.lines, part, drawn)
 
 
 def _written(axes: Axes, title: str, x: str, style: _Style) -> None:
-    """Title and letters of a panel, in a size that leaves room between neighbours."""
+    """Title and letters of axes, in a size that leaves room between neighbours."""
     small = style.across >= _MANY
     axes.set_title(title if style.edges.titled else "", fontsize=11 if small else 12.5)
     axes.xaxis.label.set_fontsize(10 if small else 11)
@@ -247,7 +190,7 @@ def _cut(axes: Axes, lines: Sequence[FigureLine], part: FigureAxes, drawn: Mappi
 
 
 def _alike(parts: Sequence[FigureAxes]) -> bool:
-    """Whether one axis shows all panels well: none has but a small share of the range of all."""
+    """Whether one axis shows all lines well: no axes have but a small share of the range of all."""
     ends = [[value for line in part.lines for value in line.mean if value is not None] or [0.0] for part in parts]
     whole = float(max(map(max, ends)) - min(map(min, ends)))
     return all(max(values) - min(values) >= _SMALL * whole for values in ends)
@@ -255,11 +198,11 @@ def _alike(parts: Sequence[FigureAxes]) -> bool:
 
 def _draw_legend(axes: Axes, block: Block, count: int) -> None:
     axes.set_axis_off()
-    drawn = _handles(block)
+    drawn = block_handles(block)
     if drawn:
-        columns = _columns(drawn, len(block.parts) / count)
+        ncols = legend_columns(drawn, len(block.parts) / count)
         legend = axes.legend(
-            handles=drawn, loc="lower left", bbox_to_anchor=(-0.01, 0), ncols=columns, fontsize=10.5,
+            handles=drawn, loc="lower left", bbox_to_anchor=(-0.01, 0), ncols=ncols, fontsize=10.5,
             columnspacing=1.4, handlelength=1.8, labelspacing=0.25, borderpad=0, borderaxespad=0.2,
         )  # fmt: skip
         legend.set_in_layout(False)

@@ -35,7 +35,7 @@ class Look(NamedTuple):
 
 
 def key_of(line: FigureLine) -> Key:
-    """What tells a panel's lines apart: the metric, and the levels of the fields that it has a line for each of."""
+    """What tells the lines of axes apart: the metric, and the levels of the fields that it has a line for each of."""
     return str(line.metric), levels(line.line)
 
 
