@@ -37,8 +37,7 @@ def report() -> str:
     studies = [section.results for section in sections]
     write_record(SUMMARY, summary(studies))
     rounded = read_record(Summary, SUMMARY)
-    link = TEXTBOOK_PAGE.name if TEXTBOOK_PAGE.exists() else ""
-    text = study_page(sections, rounded, _pictures(sections, rounded), textbook_link=link).encode()
+    text = study_page(sections, rounded, _pictures(sections, rounded), textbook_link=TEXTBOOK_PAGE.name).encode()
     for results in studies:
         write_record(metrics_file(results.dataset.name), dataset_metrics(results), digits=DIGITS)
     write_bytes(PAGE, text)
