@@ -2,7 +2,6 @@
 lead somewhere, and every code block and every command of its table works in a clone with a small study.
 """
 
-import copy
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.request import urlopen
 
 import pytest
@@ -25,24 +24,42 @@ from project import environment, outputs, run, stage
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml
-from pipeline.config.textbook import load_textbook
+from pipeline.config.textbook import load_textbook, load_topic
 from pipeline.core.errors import InputError
 from pipeline.core.files import read_json
-from pipeline.reporting.readme import parts, refresh
+from pipeline.reporting.readme import PARTS, EngineBenchmark, SearchBenchmark, Sources, generated_parts, refresh
+from pipeline.reporting.text.answer import sentence
 from pipeline.reporting.text.learning_rate import LOSS, better_than, untuned
-from pipeline.results.summary import summary
+from pipeline.results.record import Record, read_record
+from pipeline.results.search import SearchResults
+from pipeline.results.study import PointResult, Ranking, StudyResults
+from pipeline.results.summary import Summary, summary
+from pipeline.results.textbook import TextbookResults
 from pipeline.stages.readme import readme
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PARTS = re.findall(r"<!-- begin (\w+) -->", README)
-LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"\w+:|#", link)})
+DOCUMENTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PARTS}
+README = DOCUMENTS["README.md"]
+EVERYTHING = {**DOCUMENTS, "SECURITY.md": (ROOT / "SECURITY.md").read_text(encoding="utf-8")}
+MARKED = [(document, part) for document, names in PARTS.items() for part in names]
+LINKS = sorted(
+    {
+        (Path(name).parent / link.partition("#")[0]).as_posix()
+        for name, text in EVERYTHING.items()
+        for link in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"\w+:|#", link)
+    }
+)
 IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
 DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-SPEED = {name: read_json(ROOT / f"benchmarks/{name}.json") for name in ("engine", "search")}
+BENCHMARKS = ("benchmarks/engine.json", "benchmarks/search.json")
+ENGINE = read_record(EngineBenchmark, ROOT / BENCHMARKS[0])
+RACE = read_record(SearchBenchmark, ROOT / BENCHMARKS[1])
+STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
+SEARCHED = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"
 SMALL = """\
@@ -74,25 +91,25 @@ study:
   datasets: [mixture, wine]
   seeds: 3
 """  # noqa: E501  (as the rows of params.yaml are)
-SMALL_CLAIMS = """\
-ledger:
-  seeds: 3
-  recipe: {hidden: [8], epochs: 4, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
-  datasets:
-    mixture: {kind: mixture, features: 4, classes: 3, components: 1, separation: 3.0, label_noise: 0.1, train: 40, validation: 40, test: 500}
-topics:
-  dropout:
-    experiments:
-      rates:
-        datasets: [mixture]
-        grid: {dropout: [0.0, 0.5]}
-    claims:
-      dropout.better:
-        sentence: Dropout is better than none.
-        source: here
-        experiment: rates
-        effects: [{says: "0.5 is better than 0", metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0.0}, direction: lower, least: 0.01}]
-        shows: [{x: dropout, y: [test/nll]}]
+SMALL_TEXTBOOK = """\
+topics: [dropout]
+seeds: 3
+recipe: {hidden: [8], epochs: 4, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
+datasets:
+  mixture: {kind: mixture, features: 4, classes: 3, components: 1, separation: 3.0, label_noise: 0.1, train: 40, validation: 40, test: 500}
+"""  # noqa: E501
+SMALL_TOPIC = """\
+experiments:
+  rates:
+    datasets: [mixture]
+    grid: {dropout: [0.0, 0.5]}
+claims:
+  dropout.better:
+    sentence: Dropout is better than none.
+    source: here
+    experiment: rates
+    effects: [{says: "0.5 is better than 0", metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0.0}, direction: lower, least: 0.01}]
+    shows: [{x: dropout, y: [test/nll]}]
 """  # noqa: E501
 
 
@@ -102,55 +119,71 @@ topics:
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
     """The generated parts by name, from what is committed."""
-    *studies, across = (read_json(ROOT / path) for path in RESULTS)
-    searches = [read_json(ROOT / path) for path in SEARCHES]
-    return parts(studies, across, SPEED, STAGES, searches, read_json(ROOT / LEDGER))
+    return generated_parts(
+        Sources(
+            studies=list(STUDIES.values()),
+            sentence=read_record(Summary, ROOT / "reports/summary.json").sentence,
+            searches=list(SEARCHED.values()),
+            textbook=read_record(TextbookResults, ROOT / LEDGER),
+            engine=ENGINE,
+            race=RACE,
+            stages=STAGES,
+        )
+    )
+
+
+def of_document(document: str, made: dict[str, str]) -> dict[str, str]:
+    """The parts that belong into a document."""
+    return {name: made[name] for name in PARTS[document]}
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
     """Where each generated part begins and ends."""
-    for found in re.finditer(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", text, re.DOTALL):
-        yield found[1], *found.span(2)
+    for marked in re.finditer(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", text, re.DOTALL):
+        yield marked[1], *marked.span(2)
 
 
 def with_another_digit(text: str, part: str) -> str:
     """The text with the last digit of a part, or of what stands for one there, changed."""
     begin, end = next(ends for name, *ends in spans(text) if name == part)
-    at = begin + max(found.start() for found in re.finditer(r"\d|plot", text[begin:end]))
+    at = begin + max(digit.start() for digit in re.finditer(r"\d|plot", text[begin:end]))
     return f"{text[:at]}{'8' if text[at] != '8' else '3'}{text[at + 1 :]}"
 
 
-def test_the_generated_parts_are_what_the_results_say(made: dict[str, str]) -> None:
-    assert [name for name, *_ in spans(README)] == PARTS
-    assert refresh(README, made) == README
+@pytest.mark.parametrize("document", PARTS)
+def test_the_generated_parts_are_what_the_results_say(document: str, made: dict[str, str]) -> None:
+    text = DOCUMENTS[document]
+    assert sorted(name for name, *_ in spans(text)) == sorted(PARTS[document])
+    assert refresh(text, of_document(document, made), document=document) == text
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_another_digit_is_noticed_and_put_right(part: str, made: dict[str, str]) -> None:
-    right = refresh(README, made)
+def test_every_generated_part_belongs_into_a_document(made: dict[str, str]) -> None:
+    assert sorted(made) == sorted(part for _, part in MARKED)
+
+
+@pytest.mark.parametrize(("document", "part"), MARKED)
+def test_another_digit_is_noticed_and_put_right(document: str, part: str, made: dict[str, str]) -> None:
+    parts = of_document(document, made)
+    right = refresh(DOCUMENTS[document], parts, document=document)
     changed = with_another_digit(right, part)
     assert sum(a != b for a, b in zip(right, changed, strict=True)) == 1
-    assert refresh(changed, made) == right
+    assert refresh(changed, parts, document=document) == right
 
 
 def test_make_readme_writes_the_parts_from_the_files(
     made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (
-        *RESULTS,
-        *SEARCHES,
-        LEDGER,
-        "benchmarks/engine.json",
-        "benchmarks/search.json",
-        "params.yaml",
-        "dvc.yaml",
-    ):
+    for name in (*RESULTS, *SEARCHES, LEDGER, *BENCHMARKS, *PARTS, "params.yaml", "dvc.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "README.md").write_text(with_another_digit(README, "answer"), encoding="utf-8")
+    for document, part in MARKED:
+        path = tmp_path / document
+        path.write_text(with_another_digit(path.read_text(encoding="utf-8"), part), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     readme()
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == refresh(README, made)
+    for document, text in DOCUMENTS.items():
+        written = (tmp_path / document).read_text(encoding="utf-8")
+        assert written == refresh(text, of_document(document, made), document=document)
 
 
 def test_numbers_in_the_prose_are_those_of_the_files() -> None:
@@ -161,42 +194,57 @@ def test_numbers_in_the_prose_are_those_of_the_files() -> None:
 
 
 def test_most_gains_of_the_mixture_vanish_beside_no_regularization_at_its_own_rate() -> None:
-    results, search = (read_json(ROOT / f"reports/mixture/{name}.json") for name in ("results", "search"))
-    rates = {
-        point["parameters"]["learning_rate"] for path in RESULTS[:-1] for point in read_json(ROOT / path)["points"]
-    }
+    results, tuned = STUDIES["mixture"], SEARCHED["mixture"].results.reference_point
+    rates = {point.parameters.learning_rate for study in STUDIES.values() for point in study.points}
     assert len(rates) == 1
-    (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
-    (told,) = (point for point in results["points"] if point["key"] == "none")
-    better, lower = better_than(results, tuned["metrics"][LOSS]["mean"])
+    loss, plain, test = tuned.mean(LOSS), results.reference_point.mean(LOSS), results.answer.after_scaling.test
+    assert loss is not None
+    assert plain is not None
+    assert test is not None
+    assert test.difference is not None
+    better, lower = better_than(results, loss)
     assert lower < better / 2
-    gained = told["metrics"][LOSS]["mean"] - tuned["metrics"][LOSS]["mean"]
-    assert gained > -results["answer"]["after_scaling"]["test"]["difference"] / 2
+    assert plain - loss > -test.difference / 2
     assert "most of the mixture's gains vanish" in " ".join(README.split())
 
 
-def test_a_rate_that_gains_nothing_takes_no_share_of_the_answer() -> None:
-    results, search = (
-        copy.deepcopy(read_json(ROOT / f"reports/mixture/{name}.json")) for name in ("results", "search")
+def changed(record: Record, **changes: Any) -> Any:
+    """The same record with other fields."""
+    return record.model_copy(update=changes)
+
+
+def with_loss(search: SearchResults, mean: float | None) -> SearchResults:
+    """The search with another loss of its tuned, unregularized network."""
+    points = tuple(
+        changed(point, metrics={**point.metrics, LOSS: changed(point.metrics[LOSS], mean=mean)})
+        if point.key == "none"
+        else point
+        for point in search.results.points
     )
-    (tuned,) = (point for point in search["results"]["points"] if point["key"] == "none")
+    return cast("SearchResults", changed(search, results=changed(search.results, points=points)))
+
+
+def test_a_rate_that_gains_nothing_takes_no_share_of_the_answer() -> None:
+    results, search = STUDIES["mixture"], SEARCHED["mixture"]
     assert "the rate alone gains" in untuned(results, search)
-    tuned["metrics"][LOSS]["mean"] = 9.0
-    assert "the rate alone gains" not in untuned(results, search)
-    tuned["metrics"][LOSS]["mean"] = None
-    assert untuned(results, search) == "all points share the learning rate .003, which was not tuned."
-    results["points"][-1]["parameters"]["learning_rate"] = 0.1
-    assert untuned(results, search) == "the learning rate of none, .003, was not tuned."
+    assert "the rate alone gains" not in untuned(results, with_loss(search, 9.0))
+    nothing = with_loss(search, None)
+    assert untuned(results, nothing) == "all points share the learning rate 0.003, which was not tuned."
+    *points, last = results.points
+    other = changed(last, parameters=changed(last.parameters, learning_rate=0.1))
+    mixed = changed(results, points=(*points, other))
+    assert untuned(mixed, nothing) == "the learning rate of none, 0.003, was not tuned."
 
 
 def test_the_sample_and_the_commands_beside_it_are_what_is_printed() -> None:
-    beside = README[README.index("<!-- end results -->") : README.index("<!-- begin sample -->")]
-    everything, one = re.findall(r"`python -m pipeline ([^`]+)`", beside)
+    method = DOCUMENTS["docs/method.md"]
+    beside = method[method.index("<!-- end results -->") : method.index("<!-- begin sample -->")]
+    everything, single = re.findall(r"`python -m pipeline ([^`]+)`", beside)
     printed = stage(ROOT, *everything.split()).stdout
     (sample,) = (block.text for block in BLOCKS if block.language == "text")
     assert set(sample.splitlines()) <= set(printed.splitlines())
-    shown = stage(ROOT, *one.split()).stdout
-    assert shown.startswith(f"{one.split()[-1]}\n")
+    shown = stage(ROOT, *single.split()).stdout
+    assert shown.startswith(f"{single.split()[-1]}\n")
     assert shown in printed
 
 
@@ -208,9 +256,9 @@ TEXT = "# Title\n<!-- begin one -->\nold\n<!-- end one -->\nbetween\n<!-- begin 
 
 def test_refresh_replaces_what_is_between_the_marks_once_and_for_all() -> None:
     new = {"one": "1\n2", "two": "3"}
-    once = refresh(TEXT, new)
+    once = refresh(TEXT, new, document="README.md")
     assert once == TEXT.replace("old", "1\n2").replace("two -->\n<", "two -->\n3\n<")
-    assert refresh(once, new) == once
+    assert refresh(once, new, document="README.md") == once
 
 
 @pytest.mark.parametrize(
@@ -226,89 +274,96 @@ def test_refresh_replaces_what_is_between_the_marks_once_and_for_all() -> None:
 )
 def test_refresh_refuses_a_text_with_other_parts(text: str) -> None:
     with pytest.raises(InputError, match=r"README\.md"):
-        refresh(text, {"one": "1", "two": "2"})
+        refresh(text, {"one": "1", "two": "2"}, document="README.md")
 
 
-def mixture(*keys: str) -> dict[str, Any]:
+def mixture(*keys: str) -> StudyResults:
     """The committed table with a few points: the reference, and usually the sample and a point of one more variant."""
-    results: dict[str, Any] = read_json(ROOT / "reports/mixture/results.json")
-    points = [point for point in results["points"] if point["key"] in {"none", *(keys or ("dropout=0.5", "l2=0.01"))}]
-    order = [key for key in results["ranking"]["nll"]["after"] if key in {point["key"] for point in points}]
-    return {**results, "points": points, "ranking": {"nll": {"before": order, "after": order}}}
+    results = STUDIES["mixture"]
+    points = tuple(point for point in results.points if point.key in {"none", *(keys or ("dropout=0.5", "l2=0.01"))})
+    order = tuple(key for key in results.ranking["nll"].after if key in {point.key for point in points})
+    return cast("StudyResults", changed(results, points=points, ranking={"nll": Ranking(before=order, after=order)}))
 
 
-def parts_of(*studies: dict[str, Any]) -> dict[str, str]:
-    return parts(studies, summary(studies), SPEED, STAGES, [], claims_table())
+def parts_of(*studies: StudyResults, stages: dict[str, Any] = STAGES) -> dict[str, str]:
+    return generated_parts(
+        Sources(
+            studies, summary(studies).sentence, (), textbook=claims_table(), engine=ENGINE, race=RACE, stages=stages
+        )
+    )
 
 
-def row_of(results: dict[str, Any], name: str) -> list[str]:
+def row_of(results: StudyResults, name: str) -> list[str]:
     """The cells of a point's row in the results part."""
     (line,) = (line for line in parts_of(results)["results"].splitlines() if line.startswith(f"| {name} |"))
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
-def test_a_study_that_no_regularizer_helps_is_told_so() -> None:
-    results = mixture()
-    told = "Leave it unregularized: l2=0.01, chosen on validation, is not shown to be better on test."
-    results["answer"]["after_scaling"] |= {"recommendation": "leave it unregularized", "sentence": told}
+def with_choice(results: StudyResults, **changes: Any) -> StudyResults:
+    """A table whose answer after temperature scaling is another."""
+    choice = changed(results.answer.after_scaling, **changes)
+    return cast("StudyResults", changed(results, answer=changed(results.answer, after_scaling=choice)))
+
+
+def test_a_study_that_no_regularizer_helps_says_so() -> None:
+    results = with_choice(mixture(), recommendation="leave it unregularized")
     answer = parts_of(results)["answer"].splitlines()[0]
-    assert answer == f"- **mixture**: l{told[1:]}"
+    assert answer == f"- **mixture**. {sentence(results)}"
+    assert "Leave it unregularized: dropout 0.5 + input dropout 0.2 + max norm 3, chosen on validation," in answer
     assert "use **" not in answer
 
 
-def without_values(point: dict[str, Any]) -> dict[str, Any]:
+def without_values(point: PointResult) -> PointResult:
     """A point of which no seed is finite, as the finished table holds it."""
-    nothing = dict.fromkeys(("mean", "low", "high", "difference", "p", "more_seeds"))
-    told = {"left_out": "30 of 30 seeds of this point have no finite value", "verdict": "no evidence"}
-    bare = copy.deepcopy(point)
-    for entry in bare["metrics"].values():
-        entry.update({key: None for key in nothing if key in entry})
-    for entry in bare["against_reference"].values():
-        entry.update({key: None for key in nothing if key in entry}, **told)
-    return bare
+    nothing: dict[str, Any] = dict.fromkeys(("mean", "low", "high"))
+    none: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p", "more_seeds"))
+    none |= {"left_out": "30 of 30 seeds of this point have no finite value", "verdict": "no evidence"}
+    metrics = {name: changed(entry, **nothing) for name, entry in point.metrics.items()}
+    compared = {name: changed(entry, **none) for name, entry in point.against_reference.items()}
+    return cast("PointResult", changed(point, metrics=metrics, against_reference=compared))
 
 
 def test_a_point_without_finite_values_has_dashes_and_no_verdict() -> None:
     results = mixture()
     whole = row_of(results, "l2 0.01")
-    results["points"][-1] = without_values(results["points"][-1])
-    results["ranking"]["nll"]["after"].remove("l2=0.01")
-    bare = row_of(results, "l2 0.01")
+    *points, last = results.points
+    order = tuple(key for key in results.ranking["nll"].after if key != "l2=0.01")
+    ranking = {"nll": Ranking(before=results.ranking["nll"].before, after=order)}
+    bare = row_of(changed(results, points=(*points, without_values(last)), ranking=ranking), "l2 0.01")
     assert len(bare) == len(whole)
-    assert bare[1:6] == ["-", "-", "- / -", "-", "- / -"]
+    assert bare[1:6] == ["-", "-", "-/-", "-", "-/-"]
     assert "left out" in " ".join(bare[6:])
     assert not re.search(r"None|nan|better|worse|evidence", " ".join(bare))
 
 
-def test_a_gap_whose_closing_cannot_be_told_is_left_out() -> None:
-    results = mixture()
-    results["answer"]["after_scaling"]["gap_closed"] = None
-    answer = parts_of(results)["answer"]
+def test_a_gap_of_which_no_share_is_known_is_left_out() -> None:
+    answer = parts_of(with_choice(mixture(), gap_closed=None))["answer"]
     assert "use **" in answer
     assert "None" not in answer
 
 
 def test_a_study_without_the_sample_point_has_another_sample() -> None:
     header, line = parts_of(mixture("l2=0.01"))["sample"].splitlines()[1:-1]
-    assert header.startswith("Point ")
-    assert line.split()[0] in {"none", "l2=0.01"}
+    assert header.startswith("point ")
+    assert line.split()[0] in {"none", "l2"}
 
 
 def test_one_data_set_is_not_called_every_data_set() -> None:
-    several = parts_of(mixture(), {**mixture(), "dataset": {**mixture()["dataset"], "name": "other"}})
-    assert "every data set" in several["answer"]
-    one = parts_of(mixture())
-    assert not re.search(r"every data set|one data set|another", one["answer"])
-    assert one["answer"].count("- **") == one["results"].count("paired seeds") == 1
+    results = mixture()
+    other = changed(results, dataset=changed(results.dataset, name="other"))
+    assert "every data set" in parts_of(results, other)["answer"]
+    single = parts_of(results)
+    assert not re.search(r"every data set|one data set|another", single["answer"])
+    assert single["answer"].count("- **") == single["results"].count("paired seeds") == 1
 
 
 def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> None:
     stages = {
-        "cook": {"matrix": {"dish": "x", "day": "y"}, "outs": [{"meals/${item.dish}": {"persist": True}}]},
+        "cook": {"matrix": {"dish": "x", "day": "y"}, "outs": [{"meals/${item.dish}": {"cache": False}}]},
         "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
         "rest": {"deps": ["happy"]},
     }
-    graph = parts([mixture()], summary([mixture()]), SPEED, stages, [], claims_table())["graph"]
+    graph = parts_of(mixture(), stages=stages)["graph"]
     assert [line.strip() for line in graph.splitlines()[2:-1]] == [
         'cook["cook@dish-day"]',
         'serve["serve"]',
@@ -326,7 +381,7 @@ def tracked() -> set[str]:
 
 @pytest.mark.parametrize("link", LINKS)
 def test_what_is_linked_is_in_git(link: str) -> None:
-    path = link.partition("#")[0]
+    path = os.path.normpath(link)
     assert path in tracked()
     assert (ROOT / path).stat().st_size > 0
 
@@ -360,16 +415,17 @@ def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: P
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and where in the README it begins."""
+    """A fenced block: its language, its text, and where in which document it begins."""
 
     language: str
     text: str
     start: int
+    document: str
 
 
-def blocks(text: str) -> list[Block]:
+def blocks(text: str, document: str = "README.md") -> list[Block]:
     fence = re.compile(r"^(?P<edge> *)(?P<fence>`{3,}|~{3,})(?P<info>.*)\n(?P<text>(.*\n)*?)(?P=edge)(?P=fence)$", re.M)
-    return [Block(found["info"].strip(), found["text"], found.start()) for found in fence.finditer(text)]
+    return [Block(each["info"].strip(), each["text"], each.start(), document) for each in fence.finditer(text)]
 
 
 def commands(block: Block) -> dict[str, str]:
@@ -378,7 +434,7 @@ def commands(block: Block) -> dict[str, str]:
     return {command: line for command, line in lines.items() if command}
 
 
-BLOCKS = blocks(README)
+BLOCKS = [block for document, text in EVERYTHING.items() for block in blocks(text, document)]
 
 
 def test_no_block_is_overlooked() -> None:
@@ -389,7 +445,8 @@ def test_no_block_is_overlooked() -> None:
         ("", "  no language\n"),
     ]
     assert commands(blocks(text)[0]) == {"ls": "ls # all"}
-    assert len(re.findall(r"^ *(?:```|~~~)", README, re.MULTILINE)) == 2 * len(BLOCKS) > 0
+    fences = [re.findall(r"^ *(?:```|~~~)", text, re.MULTILINE) for text in EVERYTHING.values()]
+    assert sum(map(len, fences)) == 2 * len(BLOCKS) > 0
 
 
 # A PATH without the environment: `make` has to find it by itself.
@@ -406,9 +463,8 @@ def clone(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(SMALL)
-    (folder / "claims.yaml").write_text(SMALL_CLAIMS)
-    stages = (folder / "dvc.yaml").read_text()
-    (folder / "dvc.yaml").write_text(re.sub(r"topic: \[.*\]", "topic: [dropout]", stages))
+    (folder / "textbook/textbook.yaml").write_text(SMALL_TEXTBOOK)
+    (folder / "textbook/dropout.yaml").write_text(SMALL_TOPIC)
     (folder / ".venv").mkdir()
     for path in Path(sys.prefix).iterdir():
         if path.name != ".ready":
@@ -439,7 +495,7 @@ class Study(NamedTuple):
 @pytest.fixture(scope="session")
 def study(once: Callable[[str, Callable[[Path], None]], Path]) -> Study:
     def fill(folder: Path) -> None:
-        printed = typed(clone(folder), "make repro").stdout
+        printed = typed(clone(folder), "make all").stdout
         folder.with_suffix(".printed").write_text(printed)
 
     folder = once("study", fill)
@@ -481,13 +537,11 @@ def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) 
 
 
 def with_a_claim(text: str) -> str:
-    """claims.yaml with the README's block under the claims of dropout, as the README says."""
+    """A topic's file with a document's block under its claims, as the document says."""
     (block,) = (block.text for block in BLOCKS if block.language == "yml")
-    before, topic, after = text.partition("\n  dropout:\n")
-    experiments, heading, others = after.partition("\n    claims:\n")
-    assert topic
+    experiments, heading, others = text.partition("\nclaims:\n")
     assert heading
-    return before + topic + experiments + heading + block + others
+    return experiments + heading + block + others
 
 
 def answers(done: Study, line: str) -> None:
@@ -545,7 +599,28 @@ def serves(done: Study, line: str) -> None:
         assert re.search(rf"{name} regularization: http://127\.0\.0\.1:{port}/#/experiments/\d+", printed)
 
 
-LINES: dict[str, Callable[[Study, str], None]] = {"make repro": answers, "make ui": serves}
+def claims(done: Study, line: str) -> None:
+    """Every sentence has its verdict in print, in the table and on the page."""
+    table = read_record(TextbookResults, done.folder / LEDGER)
+    page = (done.folder / "reports/textbook.html").read_text(encoding="utf-8")
+    assert [claim.sentence for claim in table.claims] == ["Dropout is better than none."]
+    for claim in table.claims:
+        assert claim.sentence in done.printed
+        assert claim.sentence in page
+
+
+def both(done: Study, line: str) -> None:
+    """Study and textbook are there."""
+    answers(done, line)
+    claims(done, line)
+
+
+LINES: dict[str, Callable[[Study, str], None]] = {
+    "make repro": answers,
+    "make textbook": claims,
+    "make all": both,
+    "make ui": serves,
+}
 Fixture = Callable[[str], Any]
 
 
@@ -568,18 +643,19 @@ def run_yaml(block: Block, fixture: Fixture) -> None:
 
 def fits_the_claims(block: Block, fixture: Fixture) -> None:
     """A reader's own sentence: it is accepted beside those of the project, for an experiment that is there."""
-    path = fixture("tmp_path") / "claims.yaml"
-    path.write_text(with_a_claim((ROOT / "claims.yaml").read_text()))
-    topic = load_textbook(path).topics["dropout"]
+    textbook, original = load_textbook(ROOT / "textbook/textbook.yaml"), ROOT / "textbook/dropout.yaml"
+    path = fixture("tmp_path") / "dropout.yaml"
+    path.write_text(with_a_claim(original.read_text()))
+    topic = load_topic(path, textbook)
     claim = next(iter(topic.claims.values()))
     assert claim.sentence in block.text
     assert claim.experiment in topic.experiments
-    assert len(topic.claims) == len(load_textbook(ROOT / "claims.yaml").topics["dropout"].claims) + 1
+    assert len(topic.claims) == len(load_topic(original, textbook).claims) + 1
 
 
 def is_generated(block: Block, fixture: Fixture) -> None:
     """It is not to be run, but it is made from the results: the tests of the numbers cover it."""
-    assert any(begin <= block.start < end for _, begin, end in spans(README))
+    assert any(begin <= block.start < end for _, begin, end in spans(EVERYTHING[block.document]))
 
 
 RUNNERS = {"sh": run_shell, "yaml": run_yaml, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
@@ -616,17 +692,18 @@ COMMANDS = [name for name in table() if name not in PLACES and name not in LINES
 SAYS = {
     "python -m pipeline show": r"P\(better\)",
     "python -m pipeline params": "label_smoothing",
-    "dvc metrics show": r"reports/mine/metrics/dropout=0\.5\.json",
+    "dvc metrics show": r"reports/metrics/mine\.json",
     "dvc metrics diff": "workspace",
     "dvc plots show": "dvc_plots/index.html",
     "dvc plots diff": "dvc_plots/index.html",
     "dvc exp run": "applied to your workspace",
+    "dvc exp show": r"workspace.*\b200\b",
     "git checkout params.yaml": "",
     "dvc repro": "Leave it unregularized|Use ",
 }
 
 
-def said(command: str) -> str:
+def pattern_of(command: str) -> str:
     """What a command must print, whatever its options are."""
     (pattern,) = (pattern for start, pattern in SAYS.items() if command.startswith(start))
     return pattern
@@ -635,10 +712,10 @@ def said(command: str) -> str:
 def test_the_table_names_only_what_is_tried_here() -> None:
     assert ACTIVATE in README
     assert len(PLACES) >= 4
-    assert [bool(re.compile(said(command))) for command in COMMANDS] == [True] * len(SAYS)
+    assert [bool(re.compile(pattern_of(command))) for command in COMMANDS] == [True] * len(SAYS)
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`make (\w+)`", README))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`make (\w+)`", "".join(EVERYTHING.values())))))
 def test_every_make_command_is_known(command: str) -> None:
     assert f"\n{command}: " in (ROOT / "Makefile").read_text()
 
@@ -672,7 +749,7 @@ class TestTable:
     def test_every_command_works(self, tried: Tried, command: str) -> None:
         done = tried.done[command]
         assert done.returncode == 0, done.stderr
-        assert re.search(said(command), done.stdout)
+        assert re.search(pattern_of(command), done.stdout)
 
     def test_another_setting_changes_the_results_and_they_come_back(self, tried: Tried) -> None:
         changed = {path for path in tried.before if tried.before[path] != tried.between[path]}
@@ -681,10 +758,10 @@ class TestTable:
 
     def test_the_difference_is_shown(self, tried: Tried) -> None:
         shown = tried.done["dvc metrics diff"].stdout
-        assert re.search(r"reports/mine/metrics/none\.json +nll +[\d.]+ +[\d.]+ +-?[\d.]+", shown)
+        assert re.search(r"reports/metrics/mine\.json +nll +[\d.]+ +[\d.]+ +-?[\d.]+", shown)
 
     @pytest.mark.parametrize("place", PLACES)
     def test_every_place_is_there(self, study: Study, place: str) -> None:
         for name in ("mixture", "wine"):
-            found = study.folder / place.replace("<dataset>", name)
-            assert [*found.rglob("*.png")] if place.endswith("/") else found.stat().st_size > 0
+            path = study.folder / place.replace("<dataset>", name)
+            assert [*path.rglob("*.png")] if place.endswith("/") else path.stat().st_size > 0

@@ -106,7 +106,7 @@ def markdown(results: StudyResults) -> str:
     choice, name = results.answer.after_scaling, results.dataset.name
     test, trust = choice.test, choice.calibration.chosen
     if choice.recommendation != "use" or test is None:
-        return f"**{name}**: {sentence(results)}"
+        return f"**{name}**. {sentence(results)}"
     parts = [
         f"**{name}**: use **{readable(choice.key)}**. Test NLL after temperature scaling changes by "
         f"{interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired seeds, "

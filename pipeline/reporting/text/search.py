@@ -82,8 +82,8 @@ def pair(search: SearchResults, a: str, b: str, *, metric: MetricName) -> Differ
     """
     for entry in search.pairs:
         if metric in entry.metrics and {entry.a, entry.b} == {a, b}:
-            found = entry.metrics[metric]
-            return _as_is(found) if entry.a == a else _turned(found)
+            comparison = entry.metrics[metric]
+            return _as_is(comparison) if entry.a == a else _turned(comparison)
     raise KeyError(f"pairs must hold {a} and {b} by {metric}")
 
 

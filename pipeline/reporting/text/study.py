@@ -58,7 +58,9 @@ def readme_table(results: StudyResults) -> str:
     for point in ordered(results):
         if not point.a_a and not point.duplicate:
             best.setdefault(point.variant, point)
-    return markdown(_points(results, list(best.values())).only(*_README))
+    protocol, table = results.protocol, _points(results, list(best.values())).only(*_README)
+    n = f"n = {protocol.seeds} paired seeds, {protocol.confidence:.0%} intervals"
+    return f"**{results.dataset.name}** ({n})\n\n{markdown(table)}"
 
 
 def _points(results: StudyResults, points: Sequence[PointResult]) -> Table:

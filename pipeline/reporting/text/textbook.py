@@ -108,12 +108,12 @@ def _strength(part: Part) -> float:
 
 def by_dataset(claim: ClaimResult) -> dict[ClaimVerdict, list[str]]:
     """On which data sets the sentence is supported, refuted and open, each taken alone."""
-    found: dict[ClaimVerdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+    datasets: dict[ClaimVerdict, list[str]] = {verdict: [] for verdict in VERDICTS}
     whole, single = VERDICTS[:2] if claim.quantifier == "all" else VERDICTS[1::-1]
     for dataset in claim.datasets:
         verdicts = {part.cell.verdict for part in parts(claim) if part.cell.dataset == dataset}
-        found[whole if verdicts == {whole} else single if single in verdicts else "inconclusive"].append(dataset)
-    return found
+        datasets[whole if verdicts == {whole} else single if single in verdicts else "inconclusive"].append(dataset)
+    return datasets
 
 
 def finding(claim: ClaimResult) -> str:
@@ -153,8 +153,8 @@ def _total(counts: VerdictCounts) -> int:
 
 def compared(claim: ClaimResult) -> dict[ClaimVerdict, int]:
     """How many comparisons, exact checks apart, have each verdict."""
-    found = [part.cell.verdict for part in parts(claim)]
-    return {verdict: found.count(verdict) for verdict in VERDICTS}
+    verdicts = [part.cell.verdict for part in parts(claim)]
+    return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
 
 def outcomes(claim: ClaimResult) -> list[tuple[ClaimVerdict, str]]:
