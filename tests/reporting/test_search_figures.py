@@ -1,10 +1,13 @@
 """Figures of a search: do they show what its table says, however small it is, the same to the byte?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_hex
+from search_tables import alone, changed, without
 
 from pipeline.metrics.names import STAGES, MetricName
 from pipeline.reporting.figures import canvas
@@ -31,6 +34,18 @@ def search(request: pytest.FixtureRequest) -> SearchResults:
     return SEARCHES[request.param]
 
 
+@pytest.fixture(autouse=True)
+def _no_figure_of_pyplots_is_left() -> Iterator[None]:
+    yield
+    assert plt.get_fignums() == []
+
+
+def draw(name: str, search: SearchResults) -> canvas.Forms | None:
+    with canvas.styled():
+        drawing = DRAWN[name](search)
+        return None if drawing is None else canvas.forms(drawing)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_states_n_what_intervals_are_and_the_data(search: SearchResults, name: str) -> None:
@@ -45,16 +60,24 @@ def test_states_n_what_intervals_are_and_the_data(search: SearchResults, name: s
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_is_the_same_to_the_byte(name: str) -> None:
-    made = []
-    for _ in range(2):
-        with canvas.styled():
-            drawing = DRAWN[name](SEARCHES["digits"])
-            assert drawing is not None
-            made.append(canvas.forms(drawing))
+    made = [draw(name, SEARCHES["digits"]) for _ in range(2)]
+    assert made[0] is not None
     assert made[0] == made[1]
     assert b"<dc:date>" not in made[0].svg
     assert len(made[0].png) < 250_000
     assert len(made[0].bare) < 450_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DRAWN)
+def test_an_arm_of_which_no_trial_was_completed_is_no_obstacle(search: SearchResults, name: str) -> None:
+    assert draw(name, without(search, "dropout")) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_smallest_search_can_be_drawn(search: SearchResults, name: str) -> None:
+    assert (draw(name, alone(search)) is None) == (name == "interactions")
 
 
 def test_differences_have_their_verdicts_colour_and_fill(search: SearchResults) -> None:
@@ -81,6 +104,26 @@ def test_optimism_goes_from_what_was_searched_to_the_fresh_seeds() -> None:
         ends = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [y]]
         assert ends == pytest.approx([entry.searched, entry.searched + entry.mean])
         assert ends[1] == pytest.approx(point.mean(MetricName("validation", "before", "nll")), rel=1e-4)
+
+
+def test_what_is_not_finite_is_said() -> None:
+    search = SEARCHES["digits"]
+    nothing: dict[str, Any] = {"mean": None, "low": None, "high": None}
+    last, loss = tuned(search)[-1], MetricName("test", "before", "nll")
+    difference = changed(last.against_reference[loss], difference=None, low=None, high=None)
+    broken = changed(
+        last,
+        metrics={name: changed(summary, **nothing) for name, summary in last.metrics.items()},
+        against_reference={**last.against_reference, loss: difference},
+    )
+    points = tuple(broken if point == last else point for point in search.results.points)
+    arm = search.arms[last.name]
+    arms = {**search.arms, last.name: changed(arm, optimism=changed(arm.optimism, **nothing))}
+    with canvas.styled():
+        drawing = search_figures.arms(changed(search, results=changed(search.results, points=points), arms=arms))
+        canvas.forms(drawing)
+    texts = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
+    assert texts.count("not finite") == 3
 
 
 def test_the_map_has_every_combination_once_with_its_number_and_mark(search: SearchResults) -> None:

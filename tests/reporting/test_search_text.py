@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from search_tables import alone, changed, without
 
 from pipeline.config.decay_timescale import DecayTimescale, zones
 from pipeline.config.search_space import OBJECTIVES, Objective
@@ -15,7 +16,7 @@ from pipeline.reporting.text import search as text
 from pipeline.reporting.text.numbers import OBJECTIVES as SPOKEN
 from pipeline.reporting.text.numbers import short
 from pipeline.results.readable_names import readable_arms
-from pipeline.results.record import Record, read_record
+from pipeline.results.record import read_record
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import PointResult
 from pipeline.search.optimize import OBJECTIVES as JUDGED
@@ -30,11 +31,6 @@ VALIDATION = AFTER.on("validation")
 @pytest.fixture(params=DATASETS)
 def search(request: pytest.FixtureRequest) -> SearchResults:
     return BOTH[request.param]
-
-
-def changed(record: Record, **changes: Any) -> Any:
-    """The same record with other fields."""
-    return record.model_copy(update=changes)
 
 
 def with_points(search: SearchResults, change: Any) -> SearchResults:
@@ -52,25 +48,6 @@ def with_validation(search: SearchResults, means: dict[str, float]) -> SearchRes
         return changed(point, metrics={**point.metrics, VALIDATION: changed(summary, mean=mean)})
 
     return with_points(search, change)
-
-
-def without(search: SearchResults, *arms: str) -> SearchResults:
-    """The tables of a search in which all trials of some arms diverged: they are not in `arms`."""
-    gone = set(arms)
-    points = tuple(point for point in search.results.points if not set(point.name.split("+")) & gone)
-    return changed(
-        search,
-        arms={arm: result for arm, result in search.arms.items() if arm not in gone},
-        results=changed(search.results, points=points),
-        pairs=tuple(pair for pair in search.pairs if not {pair.a, pair.b} & gone),
-        interactions=tuple(each for each in search.interactions if not {each.name, *each.parts} & gone),
-    )
-
-
-def alone(search: SearchResults) -> SearchResults:
-    """The smallest search: nothing but the learning rate of the unregularized network."""
-    others = [arm for arm in search.search.arms if arm != "none"]
-    return changed(without(search, *others), search=changed(search.search, arms={"none": ()}))
 
 
 def rows_of(table: Table) -> dict[str, list[str]]:
