@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from tracking.study_results import study_of
 
 from pipeline.config.points import Point
 from pipeline.config.search_space import OBJECTIVES, Search, measure
-from pipeline.core.files import read_csv, write_csv
 from pipeline.core.paths import trials_file
 from pipeline.results.search import ArmResult, InteractionResult, Optimism, SearchResults, TrialCounts
+from pipeline.search.trials import State, Trial, read_trials, write_trials
 from pipeline.tracking.builder import AGAINST, HEADLINE
 from pipeline.tracking.database import stored_runs, uri_of
 from pipeline.tracking.links import cited
@@ -50,36 +52,33 @@ TRAIN: dict[str, Any] = {
 SEARCH = Search.model_validate(SETTINGS)
 
 
-def row(arm: str, trial: int, state: str = "complete", **changes: object) -> dict[str, Any]:
+def made_trial(arm: str, number: int, state: State = "complete", **changes: object) -> Trial:
     """A trial with awkward numbers: binary fractions that need all their digits."""
     complete = state == "complete"
-    return {
-        "arm": arm,
-        "trial": trial,
-        "state": state,
-        "nll": 0.1 + 0.2 + trial / 3 if complete else None,
-        "seed/0": 0.1 + 0.2 if complete else None,
-        "seed/1": 1 / 3 if complete else None,
-        "rung/15": 2 / 3,
-        "rung/30": 1e-7 / 3 if complete else None,
-        "learning_rate": 0.0007967,
-        "dropout": 0.0 if arm == "none" else 0.1234,
-        "weight_decay": 0.0,
-        **{f"sampled/{name}": None for name in SPACE},
-    } | changes
+    trial = Trial(
+        arm=arm,
+        number=number,
+        state=state,
+        values={"nll": 0.1 + 0.2 + number / 3} if complete else {},
+        seed_values=(0.1 + 0.2, 1 / 3) if complete else (),
+        rungs={15: 2 / 3, 30: 1e-7 / 3 if complete else None},
+        strengths={"learning_rate": 0.0007967, "dropout": 0.0 if arm == "none" else 0.1234, "weight_decay": 0.0},
+        coordinates=dict.fromkeys(SEARCH.dimensions(arm), 0.01),
+    )
+    return replace(trial, **changes)
 
 
-ROWS = [
-    row("none", 0),
-    row("none", 1, "pruned"),
-    row("dropout", 0, "failed", **{"rung/15": None}),
-    row("dropout", 1),
-    row("both", 0, "failed"),
+MADE = [
+    made_trial("none", 0),
+    made_trial("none", 1, "pruned"),
+    made_trial("dropout", 0, "failed", rungs={15: None, 30: None}),
+    made_trial("dropout", 1),
+    made_trial("both", 0, "failed"),
 ]
 
 
-def made(rows: list[dict[str, Any]] = ROWS, search: Search = SEARCH) -> dict[str, RunRecord]:
-    return {record.key: record for record in trial_records("mixture", search, rows, epochs=EPOCHS)}
+def made(trials: Sequence[Trial] = MADE, search: Search = SEARCH) -> dict[str, RunRecord]:
+    return {record.key: record for record in trial_records("mixture", search, trials, epochs=EPOCHS)}
 
 
 def state_of(view: str) -> dict[str, Any]:
@@ -121,11 +120,11 @@ def table() -> SearchResults:
     return SearchResults(search=SEARCH, results=results, arms=arms, pairs=(), interactions=(combined,))
 
 
-def finished(rows: list[dict[str, Any]] = ROWS, figures: dict[str, Path] | None = None) -> dict[str, RunRecord]:
+def finished(trials: Sequence[Trial] = MADE, figures: dict[str, Path] | None = None) -> dict[str, RunRecord]:
     results = table()
     arrays = [{f"score/{name}": np.ones(SEEDS) for name in HEADLINE}] * len(results.results.points)
     records = [
-        *trial_records("mixture", SEARCH, rows, epochs=EPOCHS),
+        *trial_records("mixture", SEARCH, trials, epochs=EPOCHS),
         *records_of(results, arrays, trials=b"arm,trial\n", figures=figures or {}),
     ]
     assert len({record.key for record in records}) == len(records)
@@ -170,8 +169,8 @@ def test_a_failed_trial_is_an_error():
 def test_two_objectives_without_pruner():
     changes = {"objectives": ["nll_ts", "calibration"], "pruner": {"kind": "none"}}
     search = Search.model_validate(SETTINGS | changes)
-    one = {name: value for name, value in row("none", 0).items() if not name.startswith("rung/")}
-    (_, _, _, record) = made([one | {"nll_ts": 0.5, "calibration": 0.25}], search).values()
+    trial = made_trial("none", 0, values={"nll_ts": 0.5, "calibration": 0.25}, rungs={})
+    (_, _, _, record) = made([trial], search).values()
     assert record.metrics[:2] == [("validation_ts/nll", 0.5, 0), ("validation/calibration", 0.25, 0)]
     assert [name for name, _, _ in record.metrics[2:]] == ["seeds/validation_ts/nll"] * 2
     shown = state_of(experiment_of("mixture", search).views[TRIALS])
@@ -189,7 +188,7 @@ def test_objectives_have_the_names_that_contenders_are_judged_by():
 
 
 def test_an_arm_says_what_is_searched_and_nothing_that_changes_meanwhile():
-    few, many = made(ROWS[:1]), made()
+    few, many = made(MADE[:1]), made()
     arms = [record for record in many.values() if record.parent is None]
     assert [record.name for record in arms] == ["none", "dropout", "both"]
     assert all(few[record.key] == record for record in arms)
@@ -208,9 +207,9 @@ def test_trials_are_listed_in_the_order_of_time_whatever_the_arm():
 
 def test_the_table_of_all_trials_gives_the_same_records(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = trials_file("task")
-    write_csv(path, ROWS, columns=list(ROWS[0]))
-    read = read_csv(path, numbers=[name for name in ROWS[0] if name not in ("arm", "state")])
+    path, rungs = trials_file("task"), SEARCH.pruner.rungs(EPOCHS)
+    write_trials(path, MADE, SEARCH, rungs=rungs)
+    read = read_trials(path, SEARCH, rungs=rungs)
     assert {key: digest(record) for key, record in made(read).items()} == {
         key: digest(record) for key, record in made().items()
     }
@@ -297,10 +296,10 @@ def current(root: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_search_grows_ends_and_shrinks(tmp_path):
-    assert say(tmp_path, made(ROWS[:2])).created == 5
+    assert say(tmp_path, made(MADE[:2])).created == 5
     first = current(tmp_path)
-    assert say(tmp_path, made(ROWS[:4])) == Published(created=2, unchanged=5, replaced=0)
-    assert say(tmp_path, made(ROWS[:4])) == Published(created=0, unchanged=7, replaced=0)
+    assert say(tmp_path, made(MADE[:4])) == Published(created=2, unchanged=5, replaced=0)
+    assert say(tmp_path, made(MADE[:4])) == Published(created=0, unchanged=7, replaced=0)
     done = finished()
     created = len(done) - 7
     assert say(tmp_path, done, complete=True) == Published(created=created, unchanged=7, replaced=0)
@@ -308,7 +307,7 @@ def test_a_search_grows_ends_and_shrinks(tmp_path):
     assert first.items() <= current(tmp_path).items()
     newest = max(stored_runs(tmp_path / "mlflow.db"), key=lambda run: run.start)
     assert newest.key == "mixture"  # the UI lists the answer first
-    fewer = finished([ROWS[0], *ROWS[2:]])
+    fewer = finished([MADE[0], *MADE[2:]])
     assert say(tmp_path, fewer, complete=True) == Published(created=0, unchanged=len(fewer), replaced=0, retired=1)
     assert current(tmp_path).keys() == fewer.keys()
 
@@ -336,8 +335,8 @@ def test_what_mlflow_shows_of_trials(tmp_path):
 def test_a_store_that_cannot_be_written_is_one_warning_and_no_end(tmp_path, capsys):
     (tmp_path / "mlruns").write_text("in the way")
     report = meanwhile(uri_of(tmp_path / "mlflow.db"))
-    for rows in (ROWS[:1], ROWS):
-        report(list(made(rows).values()), [experiment_of("mixture", SEARCH)], True)
+    for trials in (MADE[:1], MADE):
+        report(list(made(trials).values()), [experiment_of("mixture", SEARCH)], True)
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert said.err.startswith("warning: not shown in MLflow before the end: ")
@@ -352,18 +351,17 @@ def test_a_search_is_published_after_every_batch_unless_it_looks_around(monkeypa
     from pipeline.stages import search as stage  # noqa: PLC0415 (optuna)
 
     search = SEARCH.model_copy(update={"trials": 2})
-    sampled = {f"sampled/{name}": 0.01 for name in SPACE}
-    found = {arm: study_of(arm, [row(arm, n) | sampled for n in range(2)], search).trials for arm in search.arms}
-    batches = [{arm: rows[:count] for arm, rows in found.items()} for count in range(3)]
+    found = {arm: study_of(arm, [made_trial(arm, n) for n in range(2)], search).trials for arm in search.arms}
+    batches = [{arm: of_arm[:count] for arm, of_arm in found.items()} for count in range(3)]
     told: list[tuple[Any, ...]] = []
     monkeypatch.setattr("pipeline.search.optimize.run", lambda *_, **__: iter(batches))
     monkeypatch.setattr("pipeline.tracking.publish.meanwhile", lambda _: lambda *words: told.append(words))
     task = Task(search, Point(hidden=(8,), **TRAIN), {})
     names = dict.fromkeys(arms or search.arms, "study")
-    rows = stage._search("mixture", task, None, names, trials=trials, jobs=1)
-    assert [len(of_arm) for of_arm in rows.values()] == [2, 2, 2]
+    by_arm = stage._search("mixture", task, None, names, trials=trials, jobs=1)
+    assert [len(of_arm) for of_arm in by_arm.values()] == [2, 2, 2]
     assert [len(records) - len(search.arms) for records, _, _ in told] == [0, 3, 6][:heard]
     assert [(len(pages), complete) for _, pages, complete in told] == [(1, True), (1, True), (0, False)][:heard]
     if told:
-        written = [record for of_arm in rows.values() for record in of_arm]
+        written = [record for of_arm in by_arm.values() for record in of_arm]
         assert told[-1][0] == trial_records("mixture", search, written, epochs=EPOCHS)

@@ -15,8 +15,9 @@ from pipeline.results.study import StudyResults
 from pipeline.tracking.builder import AGAINST, HEADLINE, Arrays
 from pipeline.tracking.links import cited
 from pipeline.tracking.runs import RunRecord, digest
-from pipeline.tracking.study import COMPARED, CURVES, VIEW, experiment_of, records_of
+from pipeline.tracking.study import COMPARED, VIEW, experiment_of, records_of
 from pipeline.tracking.writer import METRICS_A_BATCH
+from pipeline.training.member import HISTORY
 
 SEEDS, EPOCHS = 30, 20
 OTHERS = 150  # more than the metrics beside the headline that an evaluation writes
@@ -46,7 +47,7 @@ def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[
     arrays: list[Arrays] = [
         {
             **{f"score/{name}": values for name in HEADLINE},
-            **{f"history/{name}": curves for name in CURVES},
+            **{f"history/{name}": curves for name in HISTORY},
             "history/epoch": np.arange(EPOCHS),
         }
         for values in scores
@@ -82,7 +83,7 @@ def test_the_numbers_fit_into_one_batch_and_the_curves_come_last():
     curves = [name.startswith("curves/") for name, _, _ in metrics]
     assert curves == sorted(curves)
     # means; interval, seeds, difference with interval and P(better) of each headline metric; curves
-    expected = OTHERS + len(HEADLINE) * (1 + 2 + SEEDS + 3 + 1) + len(CURVES) * EPOCHS
+    expected = OTHERS + len(HEADLINE) * (1 + 2 + SEEDS + 3 + 1) + len(HISTORY) * EPOCHS
     assert len(metrics) == expected <= METRICS_A_BATCH
 
 
