@@ -121,7 +121,7 @@ def test_the_page_has_the_places_dvc_fills_and_loads_nothing() -> None:
 
 def test_the_vendored_code_is_what_the_page_says() -> None:
     page = PAGE.read_text(encoding="utf8")
-    code = {found["name"]: found["code"] for found in VENDORED.finditer(page)}
+    code = {script["name"]: script["code"] for script in VENDORED.finditer(page)}
     assert list(code) == ["vega", "vega-lite", "vega-embed"]
     assert len(VENDORED.sub("", page)) < 20_000
     for name, text in code.items():

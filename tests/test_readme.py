@@ -507,7 +507,7 @@ def edited(params: str) -> str:
     (block,) = (block.text for block in BLOCKS if block.language == "yaml")
     (chosen,) = re.findall(r"`(datasets: \[mine\])`", README)
     assert params.count("\ndatasets:\n") + params.startswith("datasets:\n") == 1
-    added = re.sub(r"^datasets:\n", lambda found: found[0] + block, params, count=1, flags=re.MULTILINE)
+    added = re.sub(r"^datasets:\n", lambda heading: heading[0] + block, params, count=1, flags=re.MULTILINE)
     return re.sub(r"(?<=^  )datasets: \[.*\]$", chosen, added, count=1, flags=re.MULTILINE)
 
 

@@ -41,8 +41,8 @@ def diagrams(results: StudyResults) -> dict[str, Any]:
     curves["isotonic"] = np.where(np.linspace(0, 1, 101) > 0.1, np.linspace(0, 1, 101), np.nan) * np.ones((4, 1))
     scores = {name: np.array([0.2, 0.1, 0.4, 0.3]) for name in ("ece", "ece_floor", "ece_p", "accuracy", "bias")}
     both = [{f"{stage}/{n}": v for stage in ("test", "test_ts") for n, v in part.items()} for part in (curves, scores)]
-    found = point_diagrams(*both)
-    return dict.fromkeys((row.key for row in results.points), found)
+    both_stages = point_diagrams(*both)
+    return dict.fromkeys((row.key for row in results.points), both_stages)
 
 
 @pytest.fixture(params=DATASETS)
@@ -108,14 +108,14 @@ with canvas.styled():
 """
         command = [sys.executable, "-c", code, str(ROOT / "reports/mixture/results.json")]
         environments = ({}, {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "MPLBACKEND": "svg"})
-        found = {
+        digests = {
             subprocess.run(
                 command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), **extra},
                 capture_output=True, text=True, check=True,
             ).stdout
             for extra in environments
         }  # fmt: skip
-        assert len(found) == 1
+        assert len(digests) == 1
 
 
 def test_the_page_shows_every_figure_of_a_data_set_but_the_headline() -> None:
@@ -158,8 +158,8 @@ class TestHeadline:
         results = STUDIES["mixture"]
         with canvas.styled():
             axes = headline([results]).figure.axes[0]
-        own = comparison.LOOKS[comparison.NOTHING]["marker"]
-        (mark,) = (line for line in axes.lines if line.get_marker() == own)
+        sign = comparison.LOOKS[comparison.NOTHING]["marker"]
+        (mark,) = (line for line in axes.lines if line.get_marker() == sign)
         lost = next(row for row in results.points if row.key == "l2=1")
         assert mark.get_xdata()[0] == lost.metrics[MetricName.parse("gap/nll")].mean
         assert lost.metrics[MetricName.parse("test/accuracy")].low <= 1 / 3
@@ -168,10 +168,10 @@ class TestHeadline:
         results = STUDIES["digits"]
         with canvas.styled():
             before, after = headline([results]).figure.axes
-        said = [text.get_text() for text in after.texts]
-        assert "none" in said
-        assert "label smoothing 0.2" in said
-        assert sum(text.startswith(("l2 0.1: ", "l2 1: ")) for text in said) == 2
+        labels = [text.get_text() for text in after.texts]
+        assert "none" in labels
+        assert "label smoothing 0.2" in labels
+        assert sum(text.startswith(("l2 0.1: ", "l2 1: ")) for text in labels) == 2
         assert "l2 0.1, l2 1" in [text.get_text() for text in before.texts]
 
     def test_no_two_variants_share_a_mark(self) -> None:
@@ -199,9 +199,9 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
             else:
                 assert not left <= entry.difference <= right
                 assert f"{entry.difference:+.2f}" in texts(figure)
-        told = [text.get_text() for text in axes.texts]
+        labels = [text.get_text() for text in axes.texts]
         doubtful = sum(entry.fails_holm for entry in entries)
-        assert sum("†" in text for text in told) == doubtful
+        assert sum("†" in text for text in labels) == doubtful
         hollow = sum(line.get_fillstyle() == "none" for line in axes.lines if len(line.get_xdata()) == 1)
         assert hollow == sum(entry.verdict == "no evidence" for entry in entries)
         assert len(dots) >= 0.8 * len(entries)
@@ -230,12 +230,12 @@ class TestRanks:
 
     def test_rankings_name_every_point_on_both_sides(self) -> None:
         studies = list(STUDIES.values())
-        found = summary(studies)
+        shared = summary(studies)
         with canvas.styled():
-            figure = rankings(found, studies).figure
-        said = texts(figure).replace("\n", " ")
-        for key in found.ranking["mixture"]:
-            assert said.count(ranking_figures.readable(key)) >= 2
+            figure = rankings(shared, studies).figure
+        shown = texts(figure).replace("\n", " ")
+        for key in shared.ranking["mixture"]:
+            assert shown.count(ranking_figures.readable(key)) >= 2
 
 
 class TestCurvesAndSweeps:
@@ -276,9 +276,9 @@ def test_labels_are_in_as_few_lines_as_fit_and_leave_no_word_alone() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0.4, 0.5), (0.15, 2.6), (1e-4, 30.0), (0.011, 0.35)])
 def test_ticks_of_logarithmic_axes_are_few_and_in_range(low: float, high: float) -> None:
-    found = canvas.round_numbers(low, high)
-    assert 2 <= len(found) <= 6
-    assert all(low <= value <= high for value in found)
+    numbers = canvas.round_numbers(low, high)
+    assert 2 <= len(numbers) <= 6
+    assert all(low <= value <= high for value in numbers)
 
 
 class TestReliability:
@@ -292,7 +292,7 @@ class TestReliability:
         assert [tuple(pair) for pair in dots.get_xydata()] == wanted
         assert len(wanted) < 15
         assert axes.get_aspect() == 1.0
-        (bars,) = (found for found in axes.collections if to_hex(found.get_edgecolor()[0]) == canvas.BLUE.lower())
+        (bars,) = (bar for bar in axes.collections if to_hex(bar.get_edgecolor()[0]) == canvas.BLUE.lower())
         ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
         assert ends == [(entry.low, entry.high) for entry in diagram.bins]
 

@@ -144,11 +144,11 @@ class TestPage:
         assert places == sorted(places)
 
     def test_what_survives_and_what_flips_is_listed(self) -> None:
-        text, found = made(), summary(list(STUDIES.values()))
+        text, shared = made(), summary(list(STUDIES.values()))
         lists = text[text.index('id="temperature"') :].split("<ul>")[1:3]
         for listed, which in zip(lists, ("survives", "conflict"), strict=True):
             names = re.findall("<li>(.*?)</li>", listed.split("</ul>")[0])
-            points = [point for point in found.points if getattr(point, which)]
+            points = [point for point in shared.points if getattr(point, which)]
             assert names == [readable(point.key) + "†" * point.fails_holm for point in points]
             assert names
 
@@ -304,12 +304,12 @@ class TestEmbedding:
         assert unquote(drawing) == svg
 
     def test_no_markup_leaves_the_attribute(self) -> None:
-        found = data_uri(
+        uri = data_uri(
             '<svg a="100%"><!-- "><script>alert(1)</script> --><title>a &amp; "b" &lt;script&gt;</title></svg>'
         )
-        assert not set('"\n<>&') & set(found)
-        assert unquote(found).count("&amp;") == 1
-        assert "100%25" in found
+        assert not set('"\n<>&') & set(uri)
+        assert unquote(uri).count("&amp;") == 1
+        assert "100%25" in uri
 
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["headline", "rankings", "best"])

@@ -66,9 +66,9 @@ def line_axes(figure: Figure) -> list[Axes]:
 class TestEveryClaim:
     def test_draws_its_sentence_its_verdict_and_its_axes(self, claim: ClaimResult) -> None:
         figure = claim_figure(claim).figure
-        said = [text.replace("\n", " ") for text in texts(figure)]
-        assert claim.sentence in said
-        assert tally(claim) in said
+        shown = [text.replace("\n", " ") for text in texts(figure)]
+        assert claim.sentence in shown
+        assert tally(claim) in shown
         word = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}"
         (verdict,) = (text for text in figure.texts if text.get_text() == word)
         assert verdict.get_color() == canvas.DARK[COLOUR[claim.verdict]]
@@ -112,7 +112,7 @@ class TestForest:
             if len(x) == 1 and line.get_marker() != "None"
         }
         known = [part.cell for part in parts(MIXED) if part.cell.mean is not None]
-        assert dots == {one.mean: COLOUR[one.verdict].lower() for one in known}
+        assert dots == {entry.mean: COLOUR[entry.verdict].lower() for entry in known}
         assert sum("not finite" in text.get_text() for text in axes.texts) == 1
 
     @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ class TestForest:
     )
     def test_the_sentences_side_is_shaded(self, claim: ClaimResult, held: list[Any], small: list[Any]) -> None:
         (axes,) = forests(claim_figure(claim).figure)
-        boxes = [one for one in axes.get_children() if isinstance(one, Rectangle) and one is not axes.patch]
+        boxes = [patch for patch in axes.get_children() if isinstance(patch, Rectangle) and patch is not axes.patch]
         for colour, wanted in ((HELD, held), (SMALL, small)):
-            own = [box for box in boxes if to_hex(box.get_facecolor()) == colour.lower()]
-            found = [(box.get_x(), box.get_x() + box.get_width()) for box in own]
-            assert found == [pytest.approx(pair) for pair in wanted]
+            shaded = [box for box in boxes if to_hex(box.get_facecolor()) == colour.lower()]
+            ranges = [(box.get_x(), box.get_x() + box.get_width()) for box in shaded]
+            assert ranges == [pytest.approx(pair) for pair in wanted]
 
     def test_of_the_same_is_inside_the_margin(self) -> None:
         axes = forests(claim_figure(SAME).figure)[-1]
-        box = next(one for one in axes.patches if to_hex(one.get_facecolor()) == HELD.lower())
+        box = next(patch for patch in axes.patches if to_hex(patch.get_facecolor()) == HELD.lower())
         assert isinstance(box, Rectangle)
         assert (box.get_x(), box.get_width()) == (-0.01, 0.02)
 
@@ -224,7 +224,8 @@ class TestLines:
         (axes,) = line_axes(figure)
         assert [list(line.get_ydata()) for line in axes.lines] == [[0.6, 0.7], [0.6, 0.5], [0.5, 0.5]]
         assert "no dropout" in texts(figure)
-        legends = [text.get_text() for one in figure.axes if one.get_legend() for text in one.get_legend().get_texts()]
+        boxes = [legend for each in figure.axes if (legend := each.get_legend())]
+        legends = [text.get_text() for legend in boxes for text in legend.get_texts()]
         assert legends == ["plain dropout", "spatial dropout"]
 
     def test_names_of_strengths_do_not_touch(self) -> None:
@@ -240,10 +241,10 @@ class TestLines:
         assert all(value[1] != value[1] for value in values)
 
     def test_epochs_have_bands_and_cells_have_names(self) -> None:
-        found = line_axes(claim_figure(SAME).figure)
-        epochs = next(axes for axes in found if axes.get_xlabel() == "epoch")
+        drawn_axes = line_axes(claim_figure(SAME).figure)
+        epochs = next(axes for axes in drawn_axes if axes.get_xlabel() == "epoch")
         assert (epochs.get_xscale(), len(epochs.collections), epochs.get_xlim()) == ("symlog", 2, (0, 100))
-        cells = next(axes for axes in found if axes.yaxis_inverted())
+        cells = next(axes for axes in drawn_axes if axes.yaxis_inverted())
         assert [label.get_text() for label in cells.get_yticklabels()] == ["none", "dropout 0.5"]
 
     def test_theory_is_dashed_and_named(self) -> None:
@@ -257,10 +258,10 @@ class TestLines:
 
     def test_axes_of_one_metric_share_a_line_and_its_axis(self) -> None:
         assert [[len(block.parts) for block in line] for line in packed(MANY.axes)] == [[4], [4], [4]]
-        found = line_axes(claim_figure(MANY).figure)
-        assert found[1].get_shared_y_axes().joined(found[0], found[3])
-        assert not found[0].get_shared_y_axes().joined(found[0], found[4])
-        assert [axes.get_ylabel() for axes in found[::4]] == ["test accuracy", "test NLL (nats)", "test ECE"]
+        drawn_axes = line_axes(claim_figure(MANY).figure)
+        assert drawn_axes[1].get_shared_y_axes().joined(drawn_axes[0], drawn_axes[3])
+        assert not drawn_axes[0].get_shared_y_axes().joined(drawn_axes[0], drawn_axes[4])
+        assert [axes.get_ylabel() for axes in drawn_axes[::4]] == ["test accuracy", "test NLL (nats)", "test ECE"]
 
     def test_a_data_set_of_another_size_has_an_axis_of_its_own(self) -> None:
         drawn = [
@@ -288,32 +289,32 @@ class TestLines:
 
 
 def test_exact_checks_are_a_table_of_numbers() -> None:
-    said = texts(claim_figure(FAILED).figure)
+    shown = texts(claim_figure(FAILED).figure)
     for wanted in ("one", "other", "1.2e−07", "0 ± 1e−06", "✓", "✗"):
-        assert wanted in said
+        assert wanted in shown
 
 
 class TestLedger:
     def test_has_every_sentence_and_bars_as_long_as_its_counts(self) -> None:
         made = table()
         figure = ledger_figure(made).figure
-        said = texts(figure)
-        assert f"{counted(made)}." in said
-        assert [one.sentence in said for one in CLAIMS] == [True] * len(CLAIMS)
+        shown = texts(figure)
+        assert f"{counted(made)}." in shown
+        assert [claim.sentence in shown for claim in CLAIMS] == [True] * len(CLAIMS)
         bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
         for place, verdict in enumerate(COLOUR):
-            own = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == COLOUR[verdict].lower()]
-            counts = [sum(part.cell.verdict == verdict for part in parts(one)) for one in CLAIMS]
-            assert own == [count for count in counts if count], place
+            widths = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == COLOUR[verdict].lower()]
+            counts = [sum(part.cell.verdict == verdict for part in parts(claim)) for claim in CLAIMS]
+            assert widths == [count for count in counts if count], place
 
     def test_wraps_a_long_sentence(self) -> None:
         long = EXACT.model_copy(update={"sentence": "word " * 40})
-        (said,) = (text for text in texts(ledger_figure(table(long)).figure) if text.startswith("word"))
-        assert said.split() == ["word"] * 40
+        (shown,) = (text for text in texts(ledger_figure(table(long)).figure) if text.startswith("word"))
+        assert shown.split() == ["word"] * 40
 
     def test_says_how_many_exact_checks_hold_beside_the_bars(self) -> None:
-        said = texts(ledger_figure(table()).figure)
-        assert [checked(one) in said for one in (EXACT, FAILED)] == [True, True]
+        shown = texts(ledger_figure(table()).figure)
+        assert [checked(claim) in shown for claim in (EXACT, FAILED)] == [True, True]
 
     def test_explains_marks_n_and_intervals(self) -> None:
         caption = ledger_figure(table()).caption
@@ -331,8 +332,8 @@ class TestAudit:
         above, below = drawing.figure.axes[0], drawing.figure.axes[2]
         biases = {line.get_label(): list(line.get_ydata()) for line in above.lines if str(line.get_label())[0] != "_"}
         (legend,) = drawing.figure.legends
-        said = [text.get_text() for text in legend.get_texts()]
-        assert said == ["ECE", "smooth CE", "debiased²", "interval over networks", "bootstrap of one network"]
+        shown = [text.get_text() for text in legend.get_texts()]
+        assert shown == ["ECE", "smooth CE", "debiased²", "interval over networks", "bootstrap of one network"]
         percents = {"ECE": [30, 3], "debiased²": [1, 0.1], "smooth CE": [-10, -1]}
         assert biases == {name: pytest.approx(values) for name, values in percents.items()}
         coverages = [(list(line.get_ydata()), line.get_linestyle()) for line in below.lines]

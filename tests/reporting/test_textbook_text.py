@@ -93,14 +93,14 @@ def test_data_sets_are_sorted_by_what_they_say() -> None:
 
 
 def test_every_comparison_is_put_into_words_once() -> None:
-    found = outcomes(MIXED)
-    assert [verdict for verdict, _ in found] == ["supported", "supported", "refuted", "inconclusive", "inconclusive"]
-    assert [text for verdict, text in found if verdict == "supported"] == [
+    listed = outcomes(MIXED)
+    assert [verdict for verdict, _ in listed] == ["supported", "supported", "refuted", "inconclusive", "inconclusive"]
+    assert [text for verdict, text in listed if verdict == "supported"] == [
         "0.5 is better than 0, smallest effect of interest 0.01 "
         "(mixture: −0.200 [−0.230, −0.170]; digits: −0.150 [−0.180, −0.120])",
         "0.5 is better than 0.2, smallest effect of interest 0.01 (mixture: −0.050 [−0.080, −0.020])",
     ]
-    assert "breast cancer: not finite" in found[-1][1]
+    assert "breast cancer: not finite" in listed[-1][1]
     assert outcomes(DENIED)[0][1] == (
         "the sentence denies that dropout is better, smallest effect of interest 0.01 "
         "(mixture, width 64: −0.090 [−0.110, −0.070])"
