@@ -698,7 +698,7 @@ SAYS = {
     "dvc plots show": "dvc_plots/index.html",
     "dvc plots diff": "dvc_plots/index.html",
     "dvc exp run": "applied to your workspace",
-    "dvc exp show": r"workspace.*\b200\b",
+    "dvc exp diff": r"params\.yaml +train\.epochs +4 +200",
     "git checkout params.yaml": "",
     "dvc repro": "Leave it unregularized|Use ",
 }
@@ -760,6 +760,9 @@ class TestTable:
     def test_the_difference_is_shown(self, tried: Tried) -> None:
         shown = tried.done["dvc metrics diff"].stdout
         assert re.search(r"reports/metrics/mine\.json +nll +[\d.]+ +[\d.]+ +-?[\d.]+", shown)
+
+    def test_the_difference_of_experiments_fits_a_terminal(self, tried: Tried) -> None:
+        assert max(map(len, tried.done["dvc exp diff"].stdout.splitlines())) <= 120
 
     @pytest.mark.parametrize("place", PLACES)
     def test_every_place_is_there(self, study: Study, place: str) -> None:
