@@ -14,24 +14,25 @@ from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130
 BACKENDS = ("threading", "loky", "dask", "ray")
-COMMANDS = {  # command -> module of pipeline.stages, and the function of this name in it
-    "generate": "generate",
-    "train": "train",
-    "evaluate": "evaluate",
-    "search": "search",
-    "plot": "plot",
-    "export": "export",
-    "report": "report",
-    "track": "track",
-    "topic": "topic",
-    "ledger": "ledger",
-    "track-textbook": "track_textbook",
-    "ui": "ui",
-    "show": "show",
-    "readme": "readme",
-    "params": "params",
-    "unlock": "unlock",
+COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
+    "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
+    "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
+    "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
+    "search": ("dataset", "tune every arm with Optuna, and train the winners on fresh seeds, into results/"),
+    "plot": ("dataset", "draw the figures and this data set's part of the report, into reports/"),
+    "export": ("dataset", "copy the finished tables that git keeps, into reports/"),
+    "report": ("", "join all parts of the report, into reports/index.html"),
+    "track": ("", "publish what MLflow lacks of study and search, and print the results"),
+    "topic": ("topic", "train a topic's experiments and judge its claims, into claims/"),
+    "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
+    "track-textbook": ("", "publish what MLflow lacks of the textbook, and print the verdicts"),
+    "ui": ("", "open MLflow's UI on this machine, and say where the results are in it"),
+    "show": ("", "print the results table again"),
+    "readme": ("", "write the README's numbers from the results"),
+    "params": ("", "explain every key of params.yaml and the textbook's files"),
+    "unlock": ("", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails"),
 }
+PARALLEL = ("train", "evaluate", "search", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
-    name = COMMANDS[command]
+    name = command.replace("-", "_")
     module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
     run: Callable[..., str] = getattr(module, name)
     return run(**options)
@@ -95,44 +96,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
-
-    def add(name: str, summary: str, *parameters: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=summary, description=summary)
-        for parameter in parameters:
+    stages = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
+    commands = {name: stages.add_parser(name, help=text, description=text) for name, (_, text) in COMMANDS.items()}
+    for name, (parameters, _) in COMMANDS.items():
+        for parameter in parameters.split():
             file = FILES.get(parameter, "params.yaml")
-            command.add_argument(parameter, help=f"a name under `{parameter}s` in {file}")
-        return command
-
-    add("generate", "draw or read a data set and split it for every seed, into data/", "dataset")
-    train = add("train", "fit a variant's points on every seed, into members/", "dataset", "variant")
-    train.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
-    evaluate = add("evaluate", "score all members and compare the points, into scores/ and reports/", "dataset")
-    search = add("search", "tune every arm with Optuna, and train the winners on fresh seeds, into reports/", "dataset")
+            commands[name].add_argument(parameter, help=f"a name under `{parameter}s` in {file}")
+    for name in PARALLEL:
+        commands[name].add_argument(
+            "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
+        )
+    commands["train"].add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
+    search = commands["search"]
     search.add_argument("--trials", type=_count, help="of each arm (as in params.yaml); writes no results")
     search.add_argument("--arm", action="append", help="search this arm only, may be repeated; writes no results")
     search.add_argument("--fresh", action="store_true", help="forget the trials so far and start anew")
     search.add_argument(
         "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
     )
-    plot = add("plot", "draw the figures and this data set's part of the report, into reports/", "dataset")
-    topic = add("topic", "train a topic's experiments and judge its claims, into claims/", "topic")
-    ledger = add("ledger", "join the claims of all topics and write their page, reports/textbook.html")
-    for command in (train, evaluate, search, plot, topic, ledger):
-        command.add_argument(
-            "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
-        )
-    add("export", "copy the finished tables that git keeps, into reports/", "dataset")
-    add("report", "join all parts of the report, into reports/index.html")
-    add("track", "publish what MLflow lacks of study and search, and print the results")
-    add("track-textbook", "publish what MLflow lacks of the textbook, and print the verdicts")
-    ui = add("ui", "open MLflow's UI on this machine, and say where the results are in it")
-    ui.add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
-    show = add("show", "print the results table again")
-    show.add_argument("dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)")
-    add("readme", "write the README's numbers from the results")
-    add("params", "explain every key of params.yaml and the textbook's files")
-    add("unlock", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails")
+    commands["ui"].add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
+    commands["show"].add_argument(
+        "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"
+    )
     return parser
 
 
