@@ -14,7 +14,7 @@ from pipeline.__main__ import COMMANDS
 class TestCommandLine:
     def test_help_lists_every_stage(self) -> None:
         shown = stage(ROOT, "--help").stdout
-        assert all(f"    {name} " in shown for name in COMMANDS)
+        assert all(f"    {name}" in shown for name in COMMANDS)
         assert "--backend" in stage(ROOT, "train", "--help").stdout
 
     def test_every_parameter_is_explained(self) -> None:
