@@ -1,6 +1,7 @@
 """Kills and Ctrl-C anywhere in `make repro`."""
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path

@@ -216,7 +216,6 @@ class TestSearch:
         assert left == {"none", "dropout"}
 
     def test_what_makes_no_sense_is_one_line(self, searchable: Path) -> None:
-        refuses = TestFaults.refuses
         refuses(
             searchable,
             "--arm: must be one of none, dropout, decay, both, got 'nosuch'",

@@ -1,6 +1,7 @@
 """The study as a user runs it: a small one in an empty folder, through DVC."""
 
 import json
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from project import (
+    PIPELINES,
     ROOT,
     STUDY,
     executed,
+    locked_stages,
     make_project,
     outputs,
     refuses,

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from project import (
+    TOPIC,
     environment,
     executed,
     refuses,
     run,
     runs_in,
     stage,
+    write_topic,
 )
 
 
