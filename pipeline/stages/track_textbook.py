@@ -1,4 +1,4 @@
-"""The command `track_textbook`: publish to MLflow what it lacks of the textbook's claims, and print their table."""
+"""The command `track-textbook`: publish to MLflow what it lacks of the textbook's claims, and print their table."""
 
 from __future__ import annotations
 

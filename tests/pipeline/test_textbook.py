@@ -49,13 +49,13 @@ class TestTextbook:
 
     def test_a_new_input_file_runs_no_topic(self, project: Path) -> None:
         (project / "inputs/mine.csv").write_text("x,y\n1,a\n")
-        assert executed(run(project, "dvc", "repro", "textbook/dvc.yaml")) == {"textbook/dvc.yaml:track_textbook"}
+        assert executed(run(project, "dvc", "repro", "textbook/dvc.yaml")) == {"textbook/dvc.yaml:track-textbook"}
 
     def test_a_sentence_that_is_added_trains_nothing_anew(self, project: Path) -> None:
         added = {**TOPIC["claims"]["dropout.helps"], "sentence": "It hurts.", "shows": []}
         write_topic(project, with_claim(new=added))
         done = run(project, "dvc", "repro", "textbook/dvc.yaml")
-        assert {name.rpartition(":")[2] for name in executed(done)} == {"topic@dropout", "ledger", "track_textbook"}
+        assert {name.rpartition(":")[2] for name in executed(done)} == {"topic@dropout", "ledger", "track-textbook"}
         assert "3 claims judged; 0 of 6 cells trained" in done.stdout
         assert "It hurts." in (project / "reports/textbook.html").read_text()
 
@@ -73,7 +73,7 @@ class TestTextbook:
         )  # fmt: skip
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
-            if len(list(project.glob(".cache/memo/*"))) >= 2:
+            if len(list(project.glob(".cache/memo/*"))) >= 4:  # two cells have been trained, then scored
                 break
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGKILL)
