@@ -155,7 +155,7 @@ class TestSearch:
     def test_again_trains_nothing(self, again: Path) -> None:
         before, journal = found_by_search(again), trials_in(again)
         done = stage(again, "search", "wine")
-        assert "(0 trained, 5 kept)" in done.stdout
+        assert "(0 trained, 5 recalled)" in done.stdout
         assert (found_by_search(again), trials_in(again)) == (before, journal)
 
     def test_fresh_forgets_and_finds_the_same(self, again: Path) -> None:

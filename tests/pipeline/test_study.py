@@ -26,7 +26,7 @@ from project import (
 from pipeline.core.files import read_arrays
 
 # outside the project; watched by keys; working states, which no result depends on
-ELSEWHERE = ("..", "params.yaml", ".cache/", "mlflow.db", "studies/", "watcher/")
+ELSEWHERE = ("..", "params.yaml", "textbook/textbook.yaml", ".cache/", "mlflow.db", "studies/", "watcher/")
 
 
 def is_data(path: Path) -> bool:
