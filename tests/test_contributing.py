@@ -84,7 +84,7 @@ def study(folder: Path, params: str, *, dataset: str, variants: tuple[str, ...])
             [sys.executable, "-m", "pipeline", *step], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    return json.loads((folder / f"reports/{dataset}/results.json").read_text())
+    return json.loads((folder / f"results/{dataset}/results.json").read_text())
 
 
 def test_every_code_block_is_a_step_that_is_followed():
