@@ -87,12 +87,7 @@ def _winners_view(search: Search) -> str:
     """The winners and their combinations, best first, on test rows."""
     return views.saved(
         "Winners on fresh seeds",
-        columns=[
-            views.tag("verdict"),
-            *map(views.metric, (*AGAINST, "test_ts/nll", "test/accuracy")),
-            *map(views.param, search.space),
-            "attributes.`Description`",
-        ],
+        columns=views.headline_columns(AGAINST, search.space),
         search=f'{CURRENT} AND tags.verdict != ""',
         order_by=views.metric("test/nll"),
         sections=[views.section("Results", [views.bars(name) for name in AGAINST], columns=3, height=520)],

@@ -66,12 +66,7 @@ def _view(groups: Sequence[str]) -> str:
     curves = [views.lines(f"curves/{split}/nll") for split in ("train", "validation")]
     return views.saved(
         "Points, compared",
-        columns=[
-            views.tag("verdict"),
-            *map(views.metric, (*AGAINST, "test_ts/nll", "test/accuracy")),
-            *map(views.param, COMPARED),
-            "attributes.`Description`",
-        ],
+        columns=views.headline_columns(AGAINST, COMPARED),
         search=f'{CURRENT} AND tags.level = "point"',
         order_by=views.metric("test/nll"),
         sections=[

@@ -50,6 +50,12 @@ def section(title: str, charts: Sequence[Chart], *, columns: int, height: int) -
     return _section(title, display=True) | {"columns": columns, "cardHeight": height}, list(charts)
 
 
+def headline_columns(metrics: Iterable[str], parameters: Iterable[str]) -> list[str]:
+    """Columns of compared points: the verdict, the headline metrics with these first, and these parameters."""
+    headline = (*metrics, "test_ts/nll", "test/accuracy")
+    return [tag("verdict"), *map(metric, headline), *map(param, parameters), "attributes.`Description`"]
+
+
 def saved(
     title: str,
     *,
