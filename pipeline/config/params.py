@@ -45,8 +45,6 @@ def load_params(path: Path) -> Params:
         InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
     raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: must hold the sections {', '.join(Params.model_fields)}, got {raw!r}")
     for section in ("network", "train"):
         validate(Network if section == "network" else Train, raw.get(section), path, section)
     _check_datasets(_section(raw, "datasets", path), path)

@@ -17,17 +17,17 @@ Model = TypeVar("Model", bound=BaseModel)
 Named = TypeVar("Named")
 
 
-def read_yaml(path: Path) -> Any:
-    """Plain values from a YAML 1.2 file.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML 1.2 file, of plain values.
 
     Raises:
-        InputError: the file cannot be read, or is not valid YAML.
+        InputError: the file cannot be read, is not valid YAML, or holds something else than a mapping.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415  (YAML 1.2, as DVC reads it: 1e-3 is a number, off is a word)
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -38,6 +38,9 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: not valid YAML: nested too deeply") from None
     except (YAMLError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must be a mapping of keys to values, got {printable(values):.80}")
+    return values
 
 
 def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:

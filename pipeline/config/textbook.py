@@ -45,8 +45,6 @@ def load_textbook(path: Path) -> Textbook:
         InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
     raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: must hold {', '.join(Textbook.model_fields)}, got {raw!r:.80}")
     topics = raw.get("topics")
     check_names(topics if isinstance(topics, list) else (), path, "topics")
     textbook = validate(Textbook, raw, path, "")
@@ -65,8 +63,6 @@ def load_topic(path: Path, textbook: Textbook) -> Topic:
             names what its experiment does not have.
     """
     raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: must hold experiments and claims, got {raw!r:.80}")
     topic = validate(Topic, {**raw, "experiments": _experiments(raw, textbook.recipe, path)}, path, "")
     for name, experiment in topic.experiments.items():
         for dataset in experiment.datasets:

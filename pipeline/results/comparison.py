@@ -6,8 +6,8 @@ Scores of every point and seed become records. What cannot be compared says why;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -48,58 +48,74 @@ class ScoredPoint(Record):
 
 
 @dataclass(frozen=True)
-class _Comparable:
-    """Points with what is needed to compare them."""
+class ScoredPoints:
+    """Points with their scores, and how they are to be compared.
+
+    Attributes:
+        points: The points that were scored.
+        scores: By metric, (points, seeds).
+        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
+        directions: Which way is better, for each metric to be compared.
+        dataset: What is known of the data set.
+        protocol: Confidence, resamples, gamma.
+    """
 
     points: Sequence[ScoredPoint]
-    overlap: Overlap
-    roles: Roles
-    seeds: int
+    scores: Scores
+    directions: Mapping[str, Direction]
+    dataset: DatasetSummary
+    protocol: Protocol
+    groups: Groups = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the points."""
+        return [point.name for point in self.points]
+
+    @property
+    def seeds(self) -> int:
+        """Seeds of every point."""
+        return int(next(iter(self.scores.values())).shape[1])
+
+    @property
+    def overlap(self) -> Overlap:
+        """The rows that seeds share."""
+        selecting = np.array([point.parameters.early_stopping != "none" for point in self.points])
+        rows = self.dataset
+        sizes = SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping)
+        return Overlap(sizes, self.groups, selecting)
+
+    def of_metrics(self, names: Collection[str]) -> ScoredPoints:
+        """The same points with some of their metrics alone."""
+        return replace(
+            self,
+            scores={name: values for name, values in self.scores.items() if name in names},
+            directions={name: direction for name, direction in self.directions.items() if name in names},
+        )
 
 
-def study_results(
-    points: Sequence[ScoredPoint],
-    scores: Scores,
-    *,
-    groups: Groups | None = None,
-    directions: Mapping[str, Direction],
-    reference: int,
-    dataset: DatasetSummary,
-    protocol: Protocol,
-    generator: np.random.Generator,
-) -> StudyResults:
+def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> StudyResults:
     """The finished table of a study: its points compared, ranked, and the answer; arguments as in `compare_points`.
 
     Raises:
         NothingToChooseError: no point has a finite validation NLL.
         ValueError: shapes, names or `reference` do not fit together.
     """
-    study = _comparable(points, scores, groups=groups, directions=directions, reference=reference, dataset=dataset)
-    compared = _point_results(study, scores, directions=directions, protocol=protocol, generator=generator)
-    ranking = rank(compared, directions)
-    summary = _protocol_summary(protocol, study)
+    compared = compare_points(scored, reference=reference, generator=generator)
+    ranking = rank(compared, scored.directions)
+    protocol = _protocol_summary(scored, family=int(_roles(scored, reference).family.sum()))
     return StudyResults(
-        dataset=dataset,
-        protocol=summary,
+        dataset=scored.dataset,
+        protocol=protocol,
         reference=Reference(index=reference, key=compared[reference].key, variant=compared[reference].variant),
         points=compared,
         ranking=ranking,
         verdict_changes=find_verdict_changes(compared, ranking),
-        answer=answer(compared, reference=reference, protocol=summary),
+        answer=answer(compared, reference=reference, protocol=protocol),
     )
 
 
-def compare_points(
-    points: Sequence[ScoredPoint],
-    scores: Scores,
-    *,
-    groups: Groups | None = None,
-    directions: Mapping[str, Direction],
-    reference: int,
-    dataset: DatasetSummary,
-    protocol: Protocol,
-    generator: np.random.Generator,
-) -> tuple[PointResult, ...]:
+def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> tuple[PointResult, ...]:
     """Every metric's mean and interval, and every point's paired comparison with the unregularized one.
 
     A point with parameter `replicate` = 1 is the A/A check: the unregularized point on other seeds, flagged `a_a`.
@@ -120,56 +136,25 @@ def compare_points(
     interval carry no correction.
 
     Args:
-        points: The points that were scored.
-        scores: By metric, (points, seeds).
-        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
-        directions: Which way is better, for each metric to be compared.
+        scored: The points with their scores, and the metrics to be compared.
         reference: Index of the unregularized point.
-        dataset: What is known of the data set.
-        protocol: Confidence, resamples, gamma.
         generator: Draws the bootstrap's seed sets.
 
     Raises:
         ValueError: shapes, names or `reference` do not fit together.
     """
-    study = _comparable(points, scores, groups=groups, directions=directions, reference=reference, dataset=dataset)
-    return _point_results(study, scores, directions=directions, protocol=protocol, generator=generator)
-
-
-def _comparable(
-    points: Sequence[ScoredPoint],
-    scores: Scores,
-    *,
-    groups: Groups | None,
-    directions: Mapping[str, Direction],
-    reference: int,
-    dataset: DatasetSummary,
-) -> _Comparable:
-    seeds = _check(points, scores, directions=directions, reference=reference)
-    selecting = np.array([point.parameters.early_stopping != "none" for point in points])
-    sizes = SplitSizes(dataset.train, dataset.validation, dataset.test, dataset.overlapping)
-    roles = _roles(points, scores, directions=directions, reference=reference)
-    return _Comparable(points, Overlap(sizes, groups or {}, selecting), roles, seeds)
-
-
-def _point_results(
-    study: _Comparable,
-    scores: Scores,
-    *,
-    directions: Mapping[str, Direction],
-    protocol: Protocol,
-    generator: np.random.Generator,
-) -> tuple[PointResult, ...]:
-    metrics = _summaries(scores, study.overlap, protocol)
+    _check(scored, reference)
+    overlap, roles = scored.overlap, _roles(scored, reference)
+    metrics = _summaries(scored.scores, overlap, scored.protocol)
     compared = compare_columns(
-        scores,
-        directions=directions,
-        roles=study.roles,
-        overlap=study.overlap,
-        protocol=protocol,
+        scored.scores,
+        directions=scored.directions,
+        roles=roles,
+        overlap=overlap,
+        protocol=scored.protocol,
         generator=generator,
     )
-    keys = _keys(study.points)
+    keys = _keys(scored.points)
     return tuple(
         PointResult(
             variant=point.variant,
@@ -178,27 +163,24 @@ def _point_results(
             parameters=point.parameters,
             md5=point.md5,
             key=keys[i],
-            seeds=study.seeds,
-            a_a=bool(study.roles.a_a[i]),
-            duplicate=bool(study.roles.duplicate[i]),
+            seeds=scored.seeds,
+            a_a=bool(roles.a_a[i]),
+            duplicate=bool(roles.duplicate[i]),
             metrics=metrics[i],
-            against_reference={} if i == study.roles.reference else compared[i],
+            against_reference={} if i == reference else compared[i],
         )
-        for i, point in enumerate(study.points)
+        for i, point in enumerate(scored.points)
     )
 
 
-def _check(
-    points: Sequence[ScoredPoint], scores: Scores, *, directions: Mapping[str, Direction], reference: int
-) -> int:
-    shapes = {name: values.shape for name, values in scores.items()}
-    if len(set(shapes.values())) != 1 or next(iter(shapes.values()))[:1] != (len(points),):
-        raise ValueError(f"scores must all have shape ({len(points)} points, seeds), got {shapes}")
-    if missing := sorted(set(directions) - set(scores)):
+def _check(scored: ScoredPoints, reference: int) -> None:
+    shapes, points = {name: values.shape for name, values in scored.scores.items()}, len(scored.points)
+    if len(set(shapes.values())) != 1 or next(iter(shapes.values()))[:1] != (points,):
+        raise ValueError(f"scores must all have shape ({points} points, seeds), got {shapes}")
+    if missing := sorted(set(scored.directions) - set(scored.scores)):
         raise ValueError(f"directions must name metrics that have scores, got also {', '.join(missing)}")
-    if not 0 <= reference < len(points):
-        raise ValueError(f"reference must be the index of one of {len(points)} points, got {reference}")
-    return int(next(iter(shapes.values()))[1])
+    if not 0 <= reference < points:
+        raise ValueError(f"reference must be the index of one of {points} points, got {reference}")
 
 
 def _keys(points: Sequence[ScoredPoint]) -> list[str]:
@@ -210,9 +192,8 @@ def _keys(points: Sequence[ScoredPoint]) -> list[str]:
     return keys
 
 
-def _roles(
-    points: Sequence[ScoredPoint], scores: Scores, *, directions: Mapping[str, Direction], reference: int
-) -> Roles:
+def _roles(scored: ScoredPoints, reference: int) -> Roles:
+    points, scores, directions = scored.points, scored.scores, scored.directions
     replicate = points[reference].parameters.model_copy(update={"replicate": 1})
     a_a = np.array([i != reference and point.parameters == replicate for i, point in enumerate(points)])
     same = [
@@ -236,20 +217,21 @@ def _summaries(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dic
     broken = np.sum(~np.isfinite(stacked), axis=-1)
 
     def summary(i: int, j: int) -> MetricSummary:
-        mean, low, high = (finite(field[i, j]) for field in interval)
+        mean, low, high = (finite(bound[i, j]) for bound in interval)
         return MetricSummary(mean=mean, low=low, high=high, not_finite=int(broken[i, j]))
 
     return [{MetricName.parse(name): summary(i, j) for j, name in enumerate(names)} for i in range(len(stacked))]
 
 
-def _protocol_summary(protocol: Protocol, study: _Comparable) -> ProtocolSummary:
+def _protocol_summary(scored: ScoredPoints, *, family: int) -> ProtocolSummary:
     """How it was done; `inflation` is what applies without a measurement, and the textbook's `surrogate` beside it."""
-    overlap, sizes = study.overlap, study.overlap.sizes
+    overlap = scored.overlap
+    sizes = overlap.sizes
     train, fit, test = overlap.share("train"), overlap.share("train", "validation"), overlap.share("test")
     largest = max(train, test)
     return ProtocolSummary(
-        **asdict(protocol),
-        seeds=study.seeds,
+        **asdict(scored.protocol),
+        seeds=scored.seeds,
         interval="Student t over seeds, with Satterthwaite's degrees of freedom where shared test rows are measured",
         p_better="percentile bootstrap over paired seeds, ties half",
         correction=_RESPLITS if sizes.overlapping else _SHARED_TEST if overlap.groups else "none",
@@ -261,5 +243,5 @@ def _protocol_summary(protocol: Protocol, study: _Comparable) -> ProtocolSummary
             surrogate=float(sizes.test / sizes.train) if sizes.overlapping else 0.0,
         ),
         multiplicity="Holm 1979",
-        family=int(study.roles.family.sum()),
+        family=family,
     )

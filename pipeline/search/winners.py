@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -18,8 +17,7 @@ from pipeline.config.points import Point
 from pipeline.config.search_space import STACKED, TUNED, Search, measure, singles
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.names import MetricName
-from pipeline.results.comparison import ScoredPoint, compare_points, study_results
-from pipeline.results.paired_columns import Protocol, Scores
+from pipeline.results.comparison import ScoredPoints, compare_points, study_results
 from pipeline.results.record import finite
 from pipeline.results.search import (
     ArmResult,
@@ -30,10 +28,8 @@ from pipeline.results.search import (
     SearchResults,
     TrialCounts,
 )
-from pipeline.results.study import Comparison, DatasetSummary
+from pipeline.results.study import Comparison
 from pipeline.search.trials import Trial, front, importances
-from pipeline.statistics.paired_comparison import Direction
-from pipeline.statistics.shared_rows import Groups
 
 REFERENCE = "none"
 COMPARED = (
@@ -65,48 +61,8 @@ def _point(base: Point, strengths: Mapping[str, float], names: Sequence[str]) ->
     return base.model_copy(update={name: strengths[name] for name in ("learning_rate", *names)})
 
 
-@dataclass(frozen=True)
-class Contenders:
-    """Winners and their combinations, scored on fresh seeds.
-
-    Attributes:
-        points: The contenders; `name` is an arm's, or several joined by "+".
-        scores: By metric, (points, seeds).
-        groups: By metric on test, (points, seeds, groups).
-        directions: Which way is better, for each metric to be compared.
-        dataset: What is known of the data set.
-        protocol: How they are compared.
-    """
-
-    points: Sequence[ScoredPoint]
-    scores: Scores
-    groups: Groups
-    directions: Mapping[str, Direction]
-    dataset: DatasetSummary
-    protocol: Protocol
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the contenders."""
-        return [point.name for point in self.points]
-
-    def against(self, arm: str) -> dict[str, Metrics]:
-        """Every contender compared with an arm's winner, by the metrics in `COMPARED`."""
-        points = compare_points(
-            self.points,
-            {name: values for name, values in self.scores.items() if name in COMPARED},
-            groups=self.groups,
-            directions={name: direction for name, direction in self.directions.items() if name in COMPARED},
-            reference=self.names.index(arm),
-            dataset=self.dataset,
-            protocol=self.protocol,
-            generator=generator(0, Purpose.BOOTSTRAP),
-        )
-        return {point.name: point.against_reference for point in points}
-
-
 def search_results(
-    entrants: Contenders, *, winners: Mapping[str, Trial], trials: Mapping[str, Sequence[Trial]], search: Search
+    scored: ScoredPoints, *, winners: Mapping[str, Trial], trials: Mapping[str, Sequence[Trial]], search: Search
 ) -> SearchResults:
     """The finished table of a search.
 
@@ -115,7 +71,7 @@ def search_results(
     stacked or tuned, with the best of its single arms.
 
     Args:
-        entrants: The scored contenders.
+        scored: Winners and their combinations on fresh seeds; a point's `name` is an arm's, or several joined by "+".
         winners: By arm, its best trial.
         trials: By arm, all trials.
         search: The search's settings.
@@ -123,19 +79,10 @@ def search_results(
     Raises:
         NothingToChooseError: no contender has a finite validation NLL.
     """
-    results = study_results(
-        entrants.points,
-        entrants.scores,
-        groups=entrants.groups,
-        directions=entrants.directions,
-        reference=entrants.names.index(REFERENCE),
-        dataset=entrants.dataset,
-        protocol=entrants.protocol,
-        generator=generator(0, Purpose.BOOTSTRAP),
-    )
-    against = {arm: entrants.against(arm) for arm in winners}
-    fresh = dict(zip(entrants.names, entrants.scores[measure(search.objectives[0])], strict=True))
-    points = {point.name: point.parameters for point in entrants.points}
+    results = study_results(scored, reference=scored.names.index(REFERENCE), generator=generator(0, Purpose.BOOTSTRAP))
+    against = {arm: _against(scored, arm) for arm in winners}
+    fresh = dict(zip(scored.names, scored.scores[measure(search.objectives[0])], strict=True))
+    points = {point.name: point.parameters for point in scored.points}
     return SearchResults(
         search=search,
         results=results,
@@ -144,14 +91,24 @@ def search_results(
                 trial,
                 trials[arm],
                 fresh=fresh[arm],
-                decay=decay_timescale(points[arm], entrants.dataset.train),
+                decay=decay_timescale(points[arm], scored.dataset.train),
                 search=search,
             )
             for arm, trial in winners.items()
         },
         pairs=tuple(PairResult(a=a, b=b, metrics=against[b][a]) for b, a in combinations(winners, 2)),
-        interactions=tuple(_interactions(against, entrants.names, winners, search)),
+        interactions=tuple(_interactions(against, scored.names, winners, search)),
     )
+
+
+def _against(scored: ScoredPoints, arm: str) -> dict[str, Metrics]:
+    """Every contender compared with an arm's winner, by the metrics in `COMPARED`."""
+    points = compare_points(
+        scored.of_metrics(COMPARED),
+        reference=scored.names.index(arm),
+        generator=generator(0, Purpose.BOOTSTRAP),
+    )
+    return {point.name: point.against_reference for point in points}
 
 
 def _interactions(

@@ -47,26 +47,12 @@ def evaluate(dataset: str, *, jobs: int) -> str:
 
 def _study_results(dataset: str, labels: list[tuple[str, str]], params: Params) -> StudyResults:
     """The finished table of the points with these variants and labels."""
-    from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import PROTOCOL, ScoredPoint, study_results  # noqa: PLC0415
-    from pipeline.stages.scores import read_scores  # noqa: PLC0415
-    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
+    from pipeline.results.comparison import study_results  # noqa: PLC0415
+    from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
 
-    stored = read_scores([score_file(dataset, *label) for label in labels])
-    points = [
-        ScoredPoint(variant=variant, name=label, parameters=point, md5=md5)
-        for (variant, label), point, md5 in zip(labels, stored.points, stored.md5, strict=True)
-    ]
-    return study_results(
-        points,
-        stored.values,
-        groups=stored.groups,
-        directions=directions(stored.values),
-        reference=labels.index(("none", params.variants["none"].labels[0])),
-        dataset=dataset_summary(dataset),
-        protocol=PROTOCOL,
-        generator=generator(0, Purpose.BOOTSTRAP),
-    )
+    scored = scored_points(dataset, [ScoreFile(score_file(dataset, *label), *label) for label in labels])
+    reference = labels.index(("none", params.variants["none"].labels[0]))
+    return study_results(scored, reference=reference, generator=generator(0, Purpose.BOOTSTRAP))
 
 
 def _write_series(results: StudyResults) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,20 @@ from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
 from pipeline.stages.stored_dataset import load_data
 
+if TYPE_CHECKING:
+    from pipeline.results.comparison import ScoredPoints
+    from pipeline.results.search import ContenderKind
+
 Arrays = dict[str, NDArray[np.generic]]
 
 
-class Scores(NamedTuple):
-    """Scores of several points: each point, the MD5 of its members, and arrays by metric.
+class ScoreFile(NamedTuple):
+    """The scores of a point's members: where they are, and the point's place."""
 
-    `values` are (point, seed), `groups` (point, seed, group).
-    """
-
-    points: list[Point]
-    md5: list[str]
-    values: Arrays
-    groups: Arrays
+    path: Path
+    variant: str
+    name: str
+    kind: ContenderKind | None = None
 
 
 def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> int:
@@ -42,12 +43,32 @@ def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> in
     return fill(keys, lambda targets: _measure([sources[target] for target in targets], dataset, jobs=jobs))
 
 
-def read_scores(files: Sequence[Path]) -> Scores:
-    """What `write_scores` wrote."""
-    stored = [read_arrays(path) for path in files]
-    points = [Point.model_validate(about["point"]) for _, about in stored]
-    values, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
-    return Scores(points, [about["md5"] for _, about in stored], values, groups)
+def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
+    """What `write_scores` wrote about some points of a data set, to be compared."""
+    from pipeline.evaluation.members import directions  # noqa: PLC0415
+    from pipeline.results.comparison import PROTOCOL, ScoredPoint, ScoredPoints  # noqa: PLC0415
+    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
+
+    stored = [read_arrays(file.path) for file in files]
+    scores, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
+    points = [
+        ScoredPoint(
+            variant=file.variant,
+            name=file.name,
+            kind=file.kind,
+            parameters=Point.model_validate(about["point"]),
+            md5=about["md5"],
+        )
+        for file, (_, about) in zip(files, stored, strict=True)
+    ]
+    return ScoredPoints(
+        points=points,
+        scores=scores,
+        groups=groups,
+        directions=directions(scores),
+        dataset=dataset_summary(dataset),
+        protocol=PROTOCOL,
+    )
 
 
 def below(prefix: str, arrays: Arrays) -> Arrays:

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from pipeline.results.search import ContenderKind
     from pipeline.search.optimize import Task
     from pipeline.search.trials import Trial
-    from pipeline.search.winners import Contenders
 
 MEMBERS = Path(".cache")  # what the contenders predict is needed for their scores alone
 
@@ -173,6 +171,7 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.search.trials import to_row, winner, write_trials  # noqa: PLC0415
     from pipeline.search.winners import contenders, search_results  # noqa: PLC0415
+    from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
 
     search, base = params.search, _base(params)
     best = {arm: winner(trials, search.objectives[0]) for arm, trials in by_arm.items()}
@@ -183,7 +182,10 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     files = {champion_file(dataset, *label): point for label, point in points.items()}
     fitted = _train_and_score(dataset, files, params.study.seeds, jobs=jobs)
     try:
-        results = search_results(_scored(dataset, list(points)), winners=winners, trials=by_arm, search=search)
+        scored = scored_points(
+            dataset, [ScoreFile(file, n, n, kind) for (kind, n), file in zip(points, files, strict=True)]
+        )
+        results = search_results(scored, winners=winners, trials=by_arm, search=search)
     except NothingToChooseError as error:
         raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
     write_record(result_file(dataset, "search.json"), results)
@@ -214,26 +216,3 @@ def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, j
     keep_only(MEMBERS / "champions" / dataset, [])
     keep_only(Path("champions") / dataset, files)
     return fitted
-
-
-def _scored(dataset: str, labels: Sequence[tuple[ContenderKind, str]]) -> Contenders:
-    """The contenders of these kinds and names with their scores."""
-    from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import PROTOCOL, ScoredPoint  # noqa: PLC0415
-    from pipeline.search.winners import Contenders  # noqa: PLC0415
-    from pipeline.stages.scores import read_scores  # noqa: PLC0415
-    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
-
-    stored = read_scores([champion_file(dataset, *label) for label in labels])
-    points = [
-        ScoredPoint(variant=name, name=name, kind=kind, parameters=point, md5=md5)
-        for (kind, name), point, md5 in zip(labels, stored.points, stored.md5, strict=True)
-    ]
-    return Contenders(
-        points=points,
-        scores=stored.values,
-        groups=stored.groups,
-        directions=directions(stored.values),
-        dataset=dataset_summary(dataset),
-        protocol=PROTOCOL,
-    )

@@ -228,9 +228,9 @@ def test_the_first_point_without_regularization_is_the_one_compared_with(path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "must hold the sections"),
-        (b"- 1\n- 2\n", "must hold the sections"),
-        (b"text", "must hold the sections"),
+        (b"", "must be a mapping of keys"),
+        (b"- 1\n- 2\n", "must be a mapping of keys"),
+        (b"text", "must be a mapping of keys"),
         (b"\xff\xfe\x00", "UTF-8"),
         (TEXT.encode("utf-16"), "UTF-8"),
         (TEXT.encode().replace(b"digits", "dïgits".encode("latin-1")), "UTF-8"),

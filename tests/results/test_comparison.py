@@ -12,7 +12,7 @@ from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.study import footnotes, page_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
-from pipeline.results.comparison import ScoredPoint, compare_points, study_results
+from pipeline.results.comparison import ScoredPoint, ScoredPoints, compare_points, study_results
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.record import significant
 from pipeline.results.series import (
@@ -96,16 +96,9 @@ def groups_of(scores, names=("test/nll", "test/accuracy"), *, groups=10, spread=
 
 
 def made(scores=None, *, points=POINTS, directions=DIRECTIONS, dataset=DATASET, reference=0, protocol=PROTOCOL, **more):
-    return study_results(
-        points,
-        scores_of() if scores is None else scores,
-        **more,
-        directions=directions,
-        reference=reference,
-        dataset=dataset,
-        protocol=protocol,
-        generator=np.random.default_rng(0),
-    )
+    scores = scores_of() if scores is None else scores
+    scored = ScoredPoints(points, scores, directions=directions, dataset=dataset, protocol=protocol, **more)
+    return study_results(scored, reference=reference, generator=np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -523,15 +516,8 @@ def test_a_a_false_alarms_are_nominal():
     nll = {f"test{i}/nll": nll - rng.normal(size=(401, SEEDS)) for i in range(5)}
     for values in nll.values():
         values[0] = 0
-    compared = compare_points(
-        points,
-        nll,
-        directions=dict.fromkeys(nll, "lower"),
-        reference=0,
-        dataset=DATASET,
-        protocol=PROTOCOL,
-        generator=np.random.default_rng(0),
-    )
+    scored = ScoredPoints(points, nll, directions=dict.fromkeys(nll, "lower"), dataset=DATASET, protocol=PROTOCOL)
+    compared = compare_points(scored, reference=0, generator=np.random.default_rng(0))
     sides = [side for each in compared[1:] for side in each.against_reference.values()]
     assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
     assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07

@@ -14,14 +14,13 @@ from pipeline.config.decay_timescale import decay_timescale
 from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure
 from pipeline.evaluation.members import directions
 from pipeline.metrics.names import MetricName
-from pipeline.results.comparison import ScoredPoint
+from pipeline.results.comparison import ScoredPoint, ScoredPoints
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.search import Optimism, TrialCounts
 from pipeline.results.study import DatasetSummary
 from pipeline.search.trials import Trial
 from pipeline.search.winners import (
     COMPARED,
-    Contenders,
     contenders,
     optimism,
     search_results,
@@ -86,7 +85,7 @@ def chosen(one):
     return {name: value for name in SPACE if (value := getattr(one, name))}
 
 
-class TestContenders:
+class TestCombinations:
     def test_winners_and_their_strengths_stacked(self):
         found = contenders(WINNERS, SEARCH, BASE)
         assert {place: chosen(one) for place, one in found.items()} == {
@@ -252,7 +251,7 @@ def table_of(winners=WINNERS, search=SEARCH, *, trials=TRIALS, seed=0, broken=No
     if broken is not None:
         for values in scores.values():
             values[broken] = np.nan
-    entrants = Contenders(
+    entrants = ScoredPoints(
         points=[
             ScoredPoint(variant=name, name=name, kind=kind, parameters=one, md5="0")
             for (kind, name), one in points.items()
