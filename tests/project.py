@@ -132,7 +132,7 @@ def locked_stages(folder: Path) -> dict[str, dict]:
 def outputs(folder: Path) -> dict[str, str]:
     """Every output of every stage and its hash, from dvc.lock; `track` has none."""
     found = {out["path"]: out["md5"] for entry in locked_stages(folder).values() for out in entry.get("outs", [])}
-    assert len(found) >= 10
+    assert found
     return found
 
 

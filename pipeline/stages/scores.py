@@ -21,6 +21,7 @@ from pipeline.stages.stored_dataset import load_data
 if TYPE_CHECKING:
     from pipeline.results.comparison import ScoredPoints
     from pipeline.results.search import ContenderKind
+    from pipeline.results.study import DatasetSummary
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -47,7 +48,6 @@ def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
     """What `write_scores` wrote about some points of a data set, to be compared."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
     from pipeline.results.comparison import PROTOCOL, ScoredPoint, ScoredPoints  # noqa: PLC0415
-    from pipeline.stages.stored_dataset import dataset_summary  # noqa: PLC0415
 
     stored = [read_arrays(file.path) for file in files]
     scores, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
@@ -66,7 +66,7 @@ def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
         scores=scores,
         groups=groups,
         directions=directions(scores),
-        dataset=dataset_summary(dataset),
+        dataset=_dataset_summary(dataset),
         protocol=PROTOCOL,
     )
 
@@ -98,6 +98,17 @@ def _score_members(source: Path, dataset: str) -> bytes:
     arrays, about = read_arrays(source)
     scores = score_point(arrays, load_data(dataset), about["seeds"])
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
+
+
+def _dataset_summary(dataset: str) -> DatasetSummary:
+    from pipeline.results.study import DatasetSummary  # noqa: PLC0415
+
+    source = data_file(dataset)
+    _, about = read_arrays(source)
+    return DatasetSummary.model_validate(
+        {"name": dataset, "feature_names": about["features"], "md5": dvc_digest(source), **about["summary"]},
+        strict=False,
+    )
 
 
 def _stacked(points: Sequence[Arrays]) -> Arrays:

@@ -1,7 +1,8 @@
-"""Finished tables of a data set, as commands read them."""
+"""Finished tables of a data set, as commands read them, each once."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline.core.paths import report_file
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.search.trials import Trial
 
 
+@cache
 def study_results_of(dataset: str) -> StudyResults:
     """The finished table of a data set's study.
 
@@ -24,6 +26,7 @@ def study_results_of(dataset: str) -> StudyResults:
     return read_record(StudyResults, report_file(dataset, "results.json"))
 
 
+@cache
 def search_results_of(dataset: str) -> SearchResults | None:
     """The finished table of a data set's search; None where there was none."""
     from pipeline.results.record import read_record  # noqa: PLC0415

@@ -31,7 +31,7 @@ ENVIRONMENT = {
 }
 
 # A connection kept from an earlier publication would go on writing to a file that has been deleted meanwhile.
-LOCAL = {"MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "1"}  # seconds
+LOCAL = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}
 
 # How long a server is waited for, unless the user has set it: little until it has answered once, more afterwards,
 # when a retry may save a long publication. MLflow's own settings would wait for minutes.

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,21 @@ def interrupted_repro(folder: Path, seconds: float, kind: signal.Signals) -> int
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, kind)
-        return process.wait(60)
+        code = process.wait(60)
+        wait_for_end(process.pid)
+        return code
+
+
+def wait_for_end(group: int) -> None:
+    """Wait until every process of a group is gone: DVC takes one that nobody has reaped for one that still runs."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"processes of group {group} still run")
 
 
 @pytest.mark.slow
