@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from project import PIPELINES
 from ruamel.yaml import YAML
 
 from pipeline.core.fingerprint import import_closure, module_file
@@ -40,6 +41,14 @@ def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage: str) -> None:
     deps = STAGES[stage]["deps"]
     assert {path for path in deps if path.startswith("pipeline/")} == watched(stage)
     assert "constraints.txt" in deps
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_a_lock_holds_the_stages_that_there_are(pipeline: str) -> None:
+    path = ROOT / pipeline
+    stages = YAML(typ="safe").load(path.read_text())["stages"]
+    locked = YAML(typ="safe").load(path.with_suffix(".lock").read_text())["stages"]
+    assert {name.partition("@")[0] for name in locked} == set(stages)
 
 
 def test_modules_are_found_by_their_dotted_names() -> None:
