@@ -516,8 +516,8 @@ def test_a_a_false_alarms_are_nominal():
     nll = {f"test{i}/nll": nll - rng.normal(size=(401, SEEDS)) for i in range(5)}
     for values in nll.values():
         values[0] = 0
-    scored = ScoredPoints(points, nll, directions=dict.fromkeys(nll, "lower"), dataset=DATASET, protocol=PROTOCOL)
-    compared = compare_points(scored, reference=0, generator=np.random.default_rng(0))
+    study = ScoredPoints(points, nll, directions=dict.fromkeys(nll, "lower"), dataset=DATASET, protocol=PROTOCOL)
+    compared = compare_points(study, reference=0, generator=np.random.default_rng(0))
     sides = [side for each in compared[1:] for side in each.against_reference.values()]
     assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
     assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07
