@@ -18,6 +18,8 @@ from pipeline.config.search_space import Search
 from pipeline.core.rng import Purpose, generator, uniform16
 from pipeline.data.standardization import SeedData
 from pipeline.models.build import build as network_of
+from pipeline.results.record import finite
+from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.search.optimize import Task
 from pipeline.training.member import Member
 
@@ -35,6 +37,14 @@ ROWS = {"train": 37, "validation": 23, "test": 11}  # batches of 16, 16 and 5
 
 def point(**changes):
     return Point.model_validate({**PLAIN, **changes})
+
+
+def tuning(values, *, rate=PLAIN["learning_rate"], objective="refinement"):
+    """Of a point that was tried with one learning rate, with this objective on each tuning seed."""
+    return Tuning(
+        objective=objective,
+        trials=(RateTrial(learning_rate=rate, values=tuple(finite(float(value)) for value in values)),),
+    )
 
 
 def toy_data(seed, *, features=7, classes=3, rows=None):

@@ -41,7 +41,7 @@ STUDY = {
             "none": [], "dropout": ["dropout"], "decay": ["weight_decay"], "both": ["dropout", "weight_decay"],
         },
     },
-    "study": {"datasets": ["mixture", "wine"], "seeds": 3},
+    "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005},
 }  # fmt: skip
 
 

@@ -253,6 +253,7 @@ def test_selected_runs_are_compared(page, site):
     page.set_viewport_size({"width": 1200, "height": 640})
     plot = page.locator(".js-plotly-plot")
     plot.locator(".y-axis").nth(len(COMPARED)).wait_for()
+    choose(page, "Parameters:", *COMPARED)
     choose(page, "Metrics:", *AGAINST)
     plot.locator(".axis-title").get_by_text(AGAINST[-1]).wait_for(state="attached")
     ends = {name: [getattr(point.parameters, name) for point in points.values()] for name in sorted(COMPARED)}

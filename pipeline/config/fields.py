@@ -17,6 +17,11 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _several(value: object) -> object:
+    """One value, or a list of several, becomes a tuple."""
+    return as_tuple(value if isinstance(value, list) else [value])
+
+
 def is_name(value: object) -> bool:
     """Whether it can name what becomes a file or folder: 1 to 60 ASCII letters, digits and underscores.
 
@@ -36,6 +41,8 @@ Name = Annotated[str, BeforeValidator(_name)]  # of every name that becomes a pa
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+LearningRate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LearningRates = Annotated[tuple[LearningRate, ...], BeforeValidator(_several)]
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

@@ -6,6 +6,7 @@ value. A variant expands to points, and a point is one complete row of hyperpara
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ class Study(Strict):
 
     datasets: Names = Field(min_length=1, description="Names under `datasets` that the study trains on.")
     seeds: int = Field(ge=2, le=10_000, description="Paired seeds of every point.")
+    least_effect: float = Field(
+        ge=0,
+        allow_inf_nan=False,
+        description="Smallest gain in NLL, in nats, that is worth a recommendation: the interval must lie beyond it.",
+    )
 
 
 class Params(Strict):
@@ -37,6 +43,17 @@ class Params(Strict):
     search: Search
     study: Study
 
+    @property
+    def base(self) -> Point:
+        """The unregularized point, at the first learning rate."""
+        rate = self.train.learning_rate[0]
+        return Point.model_validate({**dict(self.network), **dict(self.train), "learning_rate": rate})
+
+    @property
+    def tuning_seeds(self) -> range:
+        """Seeds on which learning rates and strengths are chosen: after those of the study and of its A/A check."""
+        return range(2 * self.study.seeds, 2 * self.study.seeds + self.search.seeds)
+
 
 def load_params(path: Path) -> Params:
     """Read and check `params.yaml`.
@@ -45,12 +62,12 @@ def load_params(path: Path) -> Params:
         InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
     raw = read_yaml(path)
-    for section in ("network", "train"):
-        validate(Network if section == "network" else Train, raw.get(section), path, section)
+    validate(Network, raw.get("network"), path, "network")
+    rates = validate(Train, raw.get("train"), path, "train").learning_rate
     _check_datasets(_section(raw, "datasets", path), path)
-    base = {**raw["network"], **raw["train"]}
+    bases = [{**raw["network"], **raw["train"], "learning_rate": rate} for rate in rates]
     variants = _section(raw, "variants", path)
-    expanded = {name: _expand(name, rows, base, path) for name, rows in variants.items()}
+    expanded = {name: _expand(name, rows, bases, path) for name, rows in variants.items()}
     params = validate(Params, {**raw, "variants": expanded}, path, "")
     _check_study(params, path)
     _check_search(params, path)
@@ -73,10 +90,14 @@ def _check_datasets(section: dict[str, Any], path: Path) -> None:
             raise InputError(f"{path}: datasets: {others} are other folders of reports/, got {name!r}")
 
 
-def _expand(name: str, rows: Any, base: dict[str, Any], path: Path) -> Variant:
-    """A row or a list of rows, in which every list value is a sweep, becomes points."""
-    points = expand(Point, rows, base, path, f"variants.{name}", name)
-    return Variant(name=name, points=tuple(points.values()), labels=tuple(points))
+def _expand(name: str, rows: Any, bases: Sequence[dict[str, Any]], path: Path) -> Variant:
+    """A row or a list of rows, in which every list value is a sweep, becomes points at the learning rate of each base.
+
+    A row that sets a learning rate of its own is one candidate.
+    """
+    at_rates = [expand(Point, rows, base, path, f"variants.{name}", name) for base in bases]
+    candidates = [tuple(dict.fromkeys(points)) for points in zip(*(each.values() for each in at_rates), strict=True)]
+    return Variant(name=name, candidates=tuple(candidates), labels=tuple(at_rates[0]))
 
 
 def _check_study(params: Params, path: Path) -> None:
@@ -90,19 +111,17 @@ def _check_study(params: Params, path: Path) -> None:
 
 
 def _check_search(params: Params, path: Path) -> None:
-    """Every strength must be one of `Regularizers`, the ends of all ranges together a point, and seeds must suffice."""
-    search, seeds = params.search, params.study.seeds
+    """Every strength must be one of `Regularizers`, and the ends of all ranges together a point."""
+    search = params.search
     for name in search.space:
         if name not in (LEARNING_RATE, *STRENGTHS):
             raise InputError(
                 f"{path}: search.space: must name strengths ({', '.join(STRENGTHS)}), got {printable(name)}"
             )
-    base = {**params.network.model_dump(), **params.train.model_dump()}
+    base = params.base.model_dump()
     for end in ("low", "high"):
         ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
         validate(Point, {**base, **ends}, path, "search.space")
-    if search.seeds > seeds:
-        raise InputError(f"{path}: search.seeds: must be at most study.seeds ({seeds}), got {search.seeds}")
 
 
 def _check_reference(variants: dict[str, Variant], path: Path) -> None:

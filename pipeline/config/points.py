@@ -7,9 +7,9 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.fields import Name, Probability, Strength, Strict, Widths
+from pipeline.config.fields import LearningRate, LearningRates, Name, Probability, Strength, Strict, Widths
 from pipeline.config.reading import printable, validate
 from pipeline.core.errors import InputError
 from pipeline.core.strict_model import OmitDefault
@@ -27,15 +27,30 @@ class Network(Strict):
     )
 
 
-class Train(Strict):
-    """How a network is fitted."""
+class Fit(Strict):
+    """How a network is fitted, but for the learning rate."""
 
     epochs: int = Field(ge=1, le=1_000_000, description="Passes over the training rows.")
     batch_size: int = Field(ge=1, description="Rows of a step; the last of an epoch may have fewer.")
     optimizer: Literal["adam", "sgd"] = Field(description="Adam (AdamW where weight_decay > 0) or SGD.")
-    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Step size at the start.")
     schedule: Literal["constant", "cosine"] = Field(description="Learning rate over time; cosine ends at zero.")
     momentum: Probability = Field(description="Momentum of SGD; Adam does not use it.")
+
+
+class Train(Fit):
+    """How the networks of a study are fitted."""
+
+    learning_rate: LearningRates = Field(
+        min_length=1,
+        description="Step size at the start; of several, every point takes the one that is best on the tuning seeds.",
+    )
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _rates_must_differ(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(rates)) < len(rates):
+            raise ValueError(f"must differ, got {list(rates)}")
+        return rates
 
 
 class Regularizers(Strict):
@@ -94,9 +109,10 @@ class Regularizers(Strict):
 STRENGTHS = tuple(name for name, field in Regularizers.model_fields.items() if field.annotation is float)
 
 
-class Point(Network, Train, Regularizers):
+class Point(Network, Fit, Regularizers):
     """One complete row of hyperparameters; in params.yaml a list value is a sweep."""
 
+    learning_rate: LearningRate = Field(description="Step size at the start: of this point alone, never tuned.")
     replicate: int = Field(
         default=0, ge=0, le=1, description="1 trains on the second half of the seeds: the A/A check."
     )
@@ -129,16 +145,21 @@ class Point(Network, Train, Regularizers):
 
 
 class Variant(Strict):
-    """A named family of points."""
+    """A named family of points, each with its candidates: itself at every learning rate that it may take."""
 
     name: Name
-    points: tuple[Point, ...]
+    candidates: tuple[tuple[Point, ...], ...]
     labels: tuple[str, ...] = Field(description="A short name for each point, unique within the variant.")
 
     @property
-    def pairs(self) -> Iterator[tuple[str, Point]]:
-        """Every point with its label."""
-        return zip(self.labels, self.points, strict=True)
+    def points(self) -> tuple[Point, ...]:
+        """Every point, at the first learning rate that it may take."""
+        return tuple(candidates[0] for candidates in self.candidates)
+
+    @property
+    def pairs(self) -> Iterator[tuple[str, tuple[Point, ...]]]:
+        """Every point's label with its candidates."""
+        return zip(self.labels, self.candidates, strict=True)
 
 
 Row = TypeVar("Row", bound=Point)

@@ -68,6 +68,23 @@ class Dimension(Strict):
             return 0.0
         return min(max(float(f"{coordinate:.{DIGITS}g}"), self.low), self.high)
 
+    def coordinate(self, strength: float) -> float:
+        """A sampled coordinate that stands for a strength; for 0 the end of what means off.
+
+        Raises:
+            ValueError: the strength is neither within the range nor 0 where a share means off.
+
+        >>> weight_decay = Dimension(low=1e-3, high=1.0, log=True, off=0.25)
+        >>> weight_decay.coordinate(0.01), weight_decay.coordinate(0.0)
+        (0.01, 0.0001)
+        """
+        if self.low <= strength <= self.high:
+            return strength
+        if strength or not self.off:
+            ends = f"{self.low:g} and {self.high:g}{', or be 0' * bool(self.off)}"
+            raise ValueError(f"must lie within {ends}, got {strength:g}")
+        return self.sampled[0] if self.weak == "low" else self.sampled[1]
+
 
 class Sampler(Strict):
     """One of Optuna's samplers, which propose the next trials."""
@@ -111,13 +128,22 @@ class Search(Strict):
 
     trials: int = Field(ge=1, le=100_000, description="Trials of each arm on each data set.")
     batch: int = Field(ge=1, le=1000, description="Trials that are proposed and trained together.")
-    seeds: int = Field(ge=1, description="Seeds of every trial: those after the study's own, at most as many.")
+    seeds: int = Field(
+        ge=1,
+        description="Seeds of every trial, and of every learning rate that a point of the study tries; "
+        "results are of other seeds.",
+    )
     objectives: Annotated[tuple[Objective, ...], BeforeValidator(as_tuple)] = Field(
         min_length=1, max_length=2, description=f"What is minimized on validation: {', '.join(OBJECTIVES)}, or two."
     )
     sampler: Sampler = Field(description="One of Optuna's samplers: proposes the next trials.")
     pruner: Pruner = Field(description="One of Optuna's pruners: ends trials early.")
     space: dict[Name, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
+    portfolio: tuple[dict[str, float], ...] = Field(
+        default=(),
+        strict=False,
+        description="Customary settings: an arm tries those first, on its budget, whose strengths it searches.",
+    )
     arms: dict[Name, Names] = Field(
         min_length=1, description="The strengths that each arm searches, beside the learning rate that all do."
     )
@@ -150,6 +176,27 @@ class Search(Strict):
                 f"pruner.kind must be none with two objectives (Optuna prunes by one), got {self.pruner.kind}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _portfolio_must_lie_in_the_space(self) -> Search:
+        for row in self.portfolio:
+            for name, strength in row.items():
+                if name not in self.space:
+                    raise ValueError(f"portfolio must name strengths of space ({', '.join(self.space)}), got {name!r}")
+                try:
+                    self.space[name].coordinate(strength)
+                except ValueError as error:
+                    raise ValueError(f"portfolio.{name} {error}") from None
+            if LEARNING_RATE not in row:
+                raise ValueError(f"portfolio must give every row a learning_rate, got {row}")
+        return self
+
+    def customary(self, arm: str) -> list[dict[str, float]]:
+        """The coordinates of what an arm tries first: rows of the portfolio, all its other strengths off."""
+        dimensions = self.dimensions(arm)
+        off = {name: 0.0 for name, dimension in dimensions.items() if dimension.off}
+        rows = [off | row for row in self.portfolio if row.keys() <= dimensions.keys()]
+        return [{name: dimensions[name].coordinate(strength) for name, strength in row.items()} for row in rows]
 
     def dimensions(self, arm: str) -> dict[str, Dimension]:
         """What an arm searches: the learning rate, then the arm's own strengths."""

@@ -6,16 +6,18 @@ Equal work is done once, wherever it is asked for, and an interruption loses not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.core.files import write_bytes
 from pipeline.core.paths import MEMO, output
 
 LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
 DIGEST = 32  # bytes of the checksum that every entry begins with
+Item = TypeVar("Item")
 
 
 def recall(key: str) -> bytes | None:
@@ -39,37 +41,46 @@ def remember(key: str, payload: bytes) -> None:
     _trim(LIMIT)
 
 
-def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[bytes]]) -> int:
-    """Write every file with what is remembered under its fingerprint, or with what is made and then remembered.
+def obtain(keys: Mapping[Item, str], make: Callable[[Sequence[Item]], Iterable[bytes]]) -> Iterator[tuple[Item, bytes]]:
+    """Every item with what is remembered under its fingerprint, or with what is made and then remembered.
 
-    Files of equal fingerprints share one piece of work. What is made is remembered and written as it comes, so that an
-    interruption loses no more than the work in flight.
+    Items of equal fingerprints share one piece of work. What is made is remembered as it comes, so that an interruption
+    loses no more than the work in flight.
 
     Args:
-        files: the fingerprint of each file.
-        make: is given one file of each fingerprint that is missing, and yields their contents in this order.
+        keys: the fingerprint of each item.
+        make: is given one item of each fingerprint that is missing, and yields their contents in this order.
+    """
+    missing: dict[str, list[Item]] = {}
+    for item, key in keys.items():
+        content = None if key in missing else recall(key)
+        if content is None:
+            missing.setdefault(key, []).append(item)
+        else:
+            yield item, content
+    contents = make([items[0] for items in missing.values()]) if missing else ()
+    for (key, items), content in zip(missing.items(), contents, strict=True):
+        remember(key, content)
+        yield from ((item, content) for item in items)
 
-    Returns:
-        How many contents were made.
+
+def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[bytes]]) -> int:
+    """Write every file with what `obtain` gives for it; give back how many contents were made.
 
     Raises:
         ValueError: a file is no output of the project; nothing was made.
     """
     for path in files:
         output(path)
-    missing: dict[str, list[Path]] = {}
-    for path, key in files.items():
-        content = None if key in missing else recall(key)
-        if content is None:
-            missing.setdefault(key, []).append(path)
-        else:
-            write_bytes(path, content)
-    contents = make([paths[0] for paths in missing.values()]) if missing else ()
-    for (key, paths), content in zip(missing.items(), contents, strict=True):
-        remember(key, content)
-        for path in paths:
-            write_bytes(path, content)
-    return len(missing)
+    made: list[Path] = []
+
+    def counted(paths: Sequence[Path]) -> Iterable[bytes]:
+        made.extend(paths)
+        return make(paths)
+
+    for path, content in obtain(files, counted):
+        write_bytes(path, content)
+    return len(made)
 
 
 def _trim(limit: int) -> None:

@@ -48,6 +48,11 @@ def member_file(dataset: str, variant: str, label: str) -> Path:
     return Path("members") / dataset / variant / f"{label}.safetensors"
 
 
+def tuning_file(dataset: str, variant: str) -> Path:
+    """Where `train` puts the learning rates that a variant's points were tried with."""
+    return Path("members") / dataset / variant / "tuning.json"
+
+
 def score_file(dataset: str, variant: str, label: str) -> Path:
     """Where `evaluate` puts the scores of a point's members."""
     return Path("scores") / dataset / variant / f"{label}.safetensors"

@@ -6,14 +6,20 @@ names from the scores. The rows stand above the calibrators, because some metric
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, Generic, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, Literal
 
 import numpy as np
 
-from pipeline.calibration.temperature import Temperature
+from pipeline.evaluation.scopes import BINARY, POSTERIOR, ROWS, SPLIT, TEMPERATURE, TEST, Given, Scope
+from pipeline.metrics.binary import (
+    area_under_roc,
+    average_precision,
+    class_one_calibration_error,
+    class_one_debiased_error,
+    class_one_noise_floor,
+)
 from pipeline.metrics.calibration_error import (
-    Uniforms,
     calibration_noise_floor,
     calibration_p_value,
     classwise_calibration_error,
@@ -22,66 +28,14 @@ from pipeline.metrics.calibration_error import (
     exact_calibration_error,
     expected_calibration_error,
 )
-from pipeline.metrics.decompositions import Corp, ExcessRisk, corp_decomposition, excess_risk
 from pipeline.metrics.ks_error import ks_calibration_error
-from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import Floats
 from pipeline.metrics.proper_scores import accuracy, brier_score, negative_log_likelihood
 from pipeline.metrics.selective_risk import area_under_generalized_risk_coverage, area_under_risk_coverage
 from pipeline.metrics.smooth_error import smooth_calibration_error
 from pipeline.statistics.paired_comparison import Direction
 
-Given = TypeVar("Given")
-
 GROUP_CELLS = 128  # of the smooth error of a group: enough for the wide kernel that few rows lead to
-
-
-@dataclass(frozen=True)
-class Split:
-    """The predictions of all rows of a split at one stage, with what its metrics share.
-
-    Attributes:
-        predictions: `(S, n, K)` with labels; on test with the posterior, if known.
-        refinement: `(S,)` log-loss of the unscaled logits after cross-fitted temperature scaling, nats.
-    """
-
-    predictions: Predictions
-    refinement: Floats
-
-    @cached_property
-    def corp(self) -> Corp:
-        """Parts of the top label's Brier score."""
-        return corp_decomposition(self.predictions)
-
-
-@dataclass(frozen=True)
-class TestSplit(Split):
-    """The test split, or its first rows under another condition.
-
-    Attributes:
-        uniforms: `(resamples, n)` uint16 for `calibration_p_value`.
-    """
-
-    uniforms: Uniforms
-
-    @cached_property
-    def excess(self) -> ExcessRisk:
-        """Risk beyond the posterior."""
-        return excess_risk(self.predictions)
-
-
-@dataclass(frozen=True)
-class Scope(Generic[Given]):
-    """Where metrics are computed, and what their functions are given."""
-
-    name: str
-
-
-ROWS = Scope[Predictions]("any rows: every split, and groups of test rows")
-SPLIT = Scope[Split]("all rows of a split")
-TEST = Scope[TestSplit]("all rows of test")
-POSTERIOR = Scope[TestSplit]("all rows of test, where the posterior is known")
-TEMPERATURE = Scope[Temperature]("the temperature fitted on validation")
 
 
 @dataclass(frozen=True)
@@ -141,6 +95,35 @@ METRICS: tuple[Metric[Any], ...] = (
         "largest gap of 15 equal-width bins (biased upwards)",
         ROWS,
         partial(expected_calibration_error, norm="max"),
+    ),
+    Metric(
+        "ece_class1",
+        "lower",
+        "calibration error of class 1 of two, 15 equal-width bins (biased upwards)",
+        BINARY,
+        class_one_calibration_error,
+    ),
+    Metric(
+        "ece_floor_class1",
+        "none",
+        "ece_class1 expected of a calibrated model with these probabilities",
+        BINARY,
+        class_one_noise_floor,
+    ),
+    Metric(
+        "debiased_class1",
+        "lower",
+        "squared calibration error of class 1 of two without noise bias, signed, 15 equal-mass bins",
+        BINARY,
+        class_one_debiased_error,
+    ),
+    Metric("auc", "higher", "area under the ROC curve of class 1 of two; 1/2 is chance", BINARY, area_under_roc),
+    Metric(
+        "average_precision",
+        "higher",
+        "average precision of class 1 of two; its rate is chance",
+        BINARY,
+        average_precision,
     ),
     Metric(
         "ece_floor",

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from pipeline.calibration.reliability_curve import isotonic_curve, reliability_curve
 from pipeline.calibration.temperature import Temperature, decompose_log_loss, fit_temperature, scale_logits
 from pipeline.data.splits import SPLITS
-from pipeline.evaluation.registry import (
+from pipeline.evaluation.registry import Metric, metrics_of
+from pipeline.evaluation.row_groups import rows_of_groups
+from pipeline.evaluation.scopes import (
+    BINARY,
     POSTERIOR,
     ROWS,
     SPLIT,
@@ -22,9 +25,7 @@ from pipeline.evaluation.registry import (
     Scope,
     Split,
     TestSplit,
-    metrics_of,
 )
-from pipeline.evaluation.row_groups import rows_of_groups
 from pipeline.metrics.calibration_error import Uniforms
 from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.metrics.predictions import Predictions
@@ -141,7 +142,7 @@ def _split(logits: NDArray[Any], labels: NDArray[np.integer[Any]], refinement: F
 
 
 def _split_scores(split: Split, *, costly: bool) -> dict[str, Floats]:
-    scores = _scores(ROWS, split.predictions, costly=costly) | _scores(SPLIT, split, costly=costly)
+    scores = _row_scores(split.predictions, costly=costly) | _scores(SPLIT, split, costly=costly)
     if isinstance(split, TestSplit):
         scores |= _scores(TEST, split, costly=costly)
         if split.predictions.known_posterior is not None:
@@ -153,9 +154,19 @@ def _scores(scope: Scope[Given], given: Given, *, costly: bool = True) -> dict[s
     return {metric.name: metric.compute(given) for metric in metrics_of(scope, costly=costly)}
 
 
+def _row_metrics(predictions: Predictions, *, costly: bool) -> tuple[Metric[Predictions], ...]:
+    binary = metrics_of(BINARY, costly=costly) if predictions.probs.shape[-1] == 2 else ()
+    return (*metrics_of(ROWS, costly=costly), *binary)
+
+
+def _row_scores(predictions: Predictions, *, costly: bool) -> dict[str, Floats]:
+    return {metric.name: metric.compute(predictions) for metric in _row_metrics(predictions, costly=costly)}
+
+
 def _group_scores(groups: Predictions, *, costly: bool) -> dict[str, Floats]:
     return {
-        metric.name: (metric.compute_on_groups or metric.compute)(groups) for metric in metrics_of(ROWS, costly=costly)
+        metric.name: (metric.compute_on_groups or metric.compute)(groups)
+        for metric in _row_metrics(groups, costly=costly)
     }
 
 

@@ -119,6 +119,17 @@ class Predictions:
         return rank(self.top.confidence, self.correct)
 
     @cached_property
+    def ranked_class_one(self) -> Ranked:
+        """The probabilities of class 1 of two in rising order, with whether it is the row's.
+
+        Raises:
+            ValueError: If there are more classes, or no labels.
+        """
+        if self.probs.shape[-1] != 2:
+            raise ValueError(f"predictions must be of two classes, got {self.probs.shape[-1]}")
+        return rank(self.probs[..., 1], self.labels == 1)
+
+    @cached_property
     def ranked_truth(self) -> Ranked:
         """The top label's confidences in rising order, with its true probabilities."""
         return rank_truth(self.top, self.posterior)

@@ -64,6 +64,12 @@ def tie_means(ranked: Ranked) -> Floats:
     return _each_row(_tie_means_row, ranked)
 
 
+def tie_counts(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
+    """Of one row of ranked events `(n,)`: the size of each group of equal confidences, and how many are correct."""
+    counts, means = _ties(confidence, correct)
+    return counts.astype(np.float64), np.rint(counts * means)
+
+
 def _each_row(function: Callable[[Floats, Floats], Floats], ranked: Ranked) -> Floats:
     """Apply a function of confidence and correctness `(n,)` to each row of ranked events `(..., n)`."""
     n = ranked.confidence.shape[-1]

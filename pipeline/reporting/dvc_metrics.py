@@ -26,7 +26,7 @@ class DatasetMetrics(Record):
 
 def dataset_metrics(results: StudyResults) -> DatasetMetrics:
     """The numbers of one data set; of no regularization itself the difference is not known."""
-    choice = results.answer.after_scaling
+    choice = results.answer
     point, test, closed = results.point(choice.key), choice.test, choice.gap_closed
     before, after = (test_nll(stage) for stage in STAGES)
     return DatasetMetrics(
@@ -36,6 +36,6 @@ def dataset_metrics(results: StudyResults) -> DatasetMetrics:
         low=None if test is None else test.low,
         high=None if test is None else test.high,
         gap_closed=None if closed is None else closed.percent,
-        ece=point.mean(before._replace(metric="ece")),
-        ece_ts=point.mean(after._replace(metric="ece")),
+        ece=point.mean(point.decisive(before._replace(metric="ece"))),
+        ece_ts=point.mean(point.decisive(after._replace(metric="ece"))),
     )

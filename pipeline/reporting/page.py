@@ -15,9 +15,9 @@ from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
 from pipeline.reporting.text import audit, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
-from pipeline.reporting.text.learning_rate import untuned
+from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.summary import overview
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
 from pipeline.results.summary import Summary
@@ -67,7 +67,7 @@ class StudyPart:
     name: str
     results: StudyResults
     search: SearchResults
-    untuned: str
+    learning_rates: str
     card: Card
     points: Table
     changes: Table
@@ -150,7 +150,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"readable": readable, "made_with": {name: version(name) for name in MADE_WITH}}
+    environment.globals |= {
+        "readable": readable,
+        "readable_arms": readable_arms,
+        "made_with": {name: version(name) for name in MADE_WITH},
+    }
     return environment
 
 
@@ -161,8 +165,8 @@ def _study_part(section: Section) -> StudyPart:
         name=name,
         results=results,
         search=section.search,
-        untuned=untuned(results, section.search),
-        card=card(results),
+        learning_rates=learning_rates(results, section.search.results),
+        card=card(section.search.results),
         points=study.page_table(results),
         changes=study.changes_table(results),
         calibration=study.calibration_table(results),

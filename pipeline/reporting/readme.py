@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.reporting.text import answer, search, study, textbook
-from pipeline.reporting.text.learning_rate import untuned
+from pipeline.reporting.text.learning_rate import learning_rates
+from pipeline.results.readable_names import readable_arms
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
@@ -102,9 +103,10 @@ def refresh(text: str, parts: Mapping[str, str], *, document: str) -> str:
 
 def generated_parts(sources: Sources) -> dict[str, str]:
     """The generated parts by name; `PARTS` says where each belongs."""
-    answers = [f"- {answer.markdown(results)}" for results in sources.studies]
+    tuned = {each.results.dataset.name: each.results for each in sources.searches}
+    answers = [f"- {_answer(results, tuned)}" for results in sources.studies]
     return {
-        "rate": "\n".join(_rate(results, sources.searches) for results in sources.studies),
+        "rate": "\n".join(_rate(results, tuned) for results in sources.studies),
         "answer": "\n".join([*answers, "", sources.sentence]),
         "sample": _sample(sources.studies[0]),
         "results": "\n\n".join(study.readme_table(results) for results in sources.studies),
@@ -116,10 +118,15 @@ def generated_parts(sources: Sources) -> dict[str, str]:
     }
 
 
-def _rate(results: StudyResults, searches: Sequence[SearchResults]) -> str:
+def _answer(results: StudyResults, tuned: Mapping[str, StudyResults]) -> str:
+    """That of the search, or of the study where nothing was searched."""
+    found = tuned.get(results.dataset.name)
+    return answer.markdown(results) if found is None else answer.markdown(found, name=readable_arms)
+
+
+def _rate(results: StudyResults, tuned: Mapping[str, StudyResults]) -> str:
     name = results.dataset.name
-    same = next((each for each in searches if each.results.dataset.name == name), None)
-    return f"- **{name}**: {untuned(results, same) if same else 'no search has been run.'}"
+    return f"- **{name}**: {learning_rates(results, tuned.get(name, results))}"
 
 
 def _sample(results: StudyResults) -> str:

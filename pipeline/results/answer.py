@@ -1,7 +1,8 @@
-"""Answer of a study: validation chooses one point, test is read once, and a sentence says whether to use it."""
+"""Answer of a study: the tuning seeds choose one point, test is read once, and a sentence says whether to use it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from pipeline.metrics.names import MetricName, Stage
 from pipeline.results.study import (
     Answer,
     CalibrationChange,
-    Choice,
     Comparison,
     GapClosed,
     PointResult,
@@ -27,7 +27,7 @@ HEADLINE = {
     "gap": MetricName("gap", "before", "nll"),
     "nll_ts": MetricName("test", "after", "nll"),
 }
-_ADDITION: dict[Stage, str] = {"before": "", "after": " after temperature scaling"}
+LOSS = MetricName("test", "after", "nll")
 
 
 class Notation(NamedTuple):
@@ -41,31 +41,41 @@ PLAIN = Notation()
 
 
 class NothingToChooseError(InputError):
-    """No point has a finite validation NLL: every one diverged."""
+    """No point has a finite objective on the tuning seeds: every one diverged."""
 
 
 def answer(points: Sequence[PointResult], *, reference: int, protocol: ProtocolSummary) -> Answer:
-    """The points chosen by mean validation NLL after temperature scaling and before it, and what test says of them.
+    """The point with the best objective on the tuning seeds, and what test says of it on the study's own seeds.
 
-    The A/A check cannot be chosen; a tie goes to the unregularized point. The recommendation is "use" only where
-    the chosen point's verdict on test is "better", and "leave it unregularized" otherwise. Where seeds resplit one
-    data set a row may help to choose in one seed and test in another, which favours the chosen point a little.
+    Neither the A/A check nor, unless all else has diverged, a point that has learned nothing can be chosen; a tie goes
+    to the unregularized point.
+    The recommendation is "use" only where the chosen point's verdict on test is "better" and the whole interval lies
+    beyond the smallest effect that is worth it, and "leave it unregularized" otherwise. Where seeds resplit one data
+    set a row may help to choose in one seed and test in another, which favours the chosen point a little.
 
     Raises:
-        NothingToChooseError: no point has a finite validation NLL.
+        NothingToChooseError: no point has a finite objective.
     """
-    after_scaling, plain = (
-        _choice(points, stage, reference=points[reference], protocol=protocol) for stage in ("after", "before")
+    plain = points[reference]
+    point = _best(points, plain)
+    test, gap = point.comparison(LOSS), point.comparison(LOSS.on("gap"))
+    made = Answer(
+        key=point.key,
+        variant=point.variant,
+        name=point.name,
+        parameters=point.parameters,
+        seeds=point.seeds,
+        duplicate=point.duplicate,
+        objective=point.tuning.objective,
+        value=point.tuning.best.mean,
+        recommendation="use" if test and _is_worth_it(test, protocol) else "leave it unregularized",
+        test=test,
+        gap_closed=gap.closed if gap else None,
+        calibration=CalibrationChange(reference=_calibration(plain), chosen=_calibration(point)),
+        at_edge=_at_edge(point, points),
+        sentence="",
     )
-    agree = after_scaling.key == plain.key
-    made = Answer(after_scaling=after_scaling, plain=plain, agree=agree, sentence="")
     return made.model_copy(update={"sentence": answer_sentence(made, protocol)})
-
-
-def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notation = PLAIN) -> str:
-    """What to use and why, and what validation would choose without temperature scaling if that is another point."""
-    also = f" Without temperature scaling validation would choose {notation.name(answer.plain.key)}."
-    return _sentence(answer.after_scaling, "after", protocol, notation) + also * (not answer.agree)
 
 
 def headline_metrics(results: StudyResults) -> dict[str, dict[str, float | None]]:
@@ -73,72 +83,60 @@ def headline_metrics(results: StudyResults) -> dict[str, dict[str, float | None]
     return {point.key: {short: point.mean(metric) for short, metric in HEADLINE.items()} for point in results.points}
 
 
-def _choice(
-    points: Sequence[PointResult], stage: Stage, *, reference: PointResult, protocol: ProtocolSummary
-) -> Choice:
-    by = MetricName("validation", stage, "nll")
-    point, validation = _best(points, by, reference)
-    test, gap = point.comparison(by.on("test")), point.comparison(by.on("gap"))
-    choice = Choice(
-        key=point.key,
-        variant=point.variant,
-        name=point.name,
-        parameters=point.parameters,
-        seeds=point.seeds,
-        duplicate=point.duplicate,
-        chosen_by=by,
-        validation=validation,
-        recommendation="use" if test and test.verdict == "better" else "leave it unregularized",
-        test=test,
-        gap_closed=gap.closed if gap else None,
-        calibration=CalibrationChange(reference=_calibration(reference), chosen=_calibration(point)),
-        at_edge=_at_edge(point, points),
-        sentence="",
-    )
-    return choice.model_copy(update={"sentence": _sentence(choice, stage, protocol, PLAIN)})
+def _best(points: Sequence[PointResult], reference: PointResult) -> PointResult:
+    """The candidate with the lowest objective; the reference comes first, so that it wins a tie.
 
-
-def _best(points: Sequence[PointResult], metric: MetricName, reference: PointResult) -> tuple[PointResult, float]:
-    """The point with the lowest mean, and that mean; the reference comes first, so that it wins a tie."""
-    candidates = {point.key: point for point in [reference, *points] if not point.a_a}
-    means = {key: point.mean(metric) for key, point in candidates.items()}
-    known = {key: mean for key, mean in means.items() if mean is not None}
-    if not known:
-        raise NothingToChooseError(f"{metric} must be finite for one point or more, got {means}")
-    best = min(known, key=lambda key: known[key])
-    return candidates[best], known[best]
+    What has learned nothing is a candidate only where everything else has diverged.
+    """
+    others = [point for point in points if not point.a_a and point.key != reference.key]
+    for candidates in ([point for point in others if point.learned], others):
+        best = min([reference, *candidates], key=lambda point: point.tuning.best.mean)
+        if math.isfinite(best.tuning.best.mean):
+            return best
+    raise NothingToChooseError(f"{reference.tuning.objective} must be finite for one point or more, got none")
 
 
 def _calibration(point: PointResult) -> StageCalibration:
+    def mean(stage: Stage, metric: str) -> float | None:
+        return point.mean(point.decisive(MetricName("test", stage, metric)))
+
     return StageCalibration(
-        before=point.mean(MetricName("test", "before", "ece")),
-        before_floor=point.mean(MetricName("test", "before", "ece_floor")),
-        after=point.mean(MetricName("test", "after", "ece")),
-        after_floor=point.mean(MetricName("test", "after", "ece_floor")),
+        before=mean("before", "ece"),
+        before_floor=mean("before", "ece_floor"),
+        after=mean("after", "ece"),
+        after_floor=mean("after", "ece_floor"),
     )
 
 
-def _sentence(choice: Choice, stage: Stage, protocol: ProtocolSummary, notation: Notation) -> str:
-    key, seeds, test = notation.name(choice.key), f"n = {choice.seeds} paired seeds", choice.test
+def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notation = PLAIN) -> str:
+    """What to use and why."""
+    key, seeds, test = notation.name(answer.key), f"n = {answer.seeds} paired seeds", answer.test
     leave, chosen = "Leave it unregularized", f"{key}, chosen on validation,"
     if test is None:
-        return f"{leave}: validation NLL{_ADDITION[stage]} prefers the unregularized network; {seeds}."
-    if choice.duplicate:
+        return f"{leave}: validation prefers the unregularized network; {seeds}."
+    if answer.duplicate:
         return f"{leave}: {chosen} is the unregularized network itself; {seeds}."
     if test.left_out or test.difference is None or test.p_better.estimate is None:
         return f"{leave}: {chosen} cannot be compared: {test.left_out}."
-    changes = f"test NLL{_ADDITION[stage]} changes by {_effect(test, protocol, notation)}"
-    share = f"better in {test.p_better.estimate * choice.seeds:g} of {choice.seeds} seeds"
-    if choice.recommendation == "use":
-        parts = [f"Use {key}: {changes}, {share}", _closing(choice.gap_closed, stage, notation)]
-        parts += _trust(choice.calibration)
-        parts += [f"{notation.name(p)} is the strongest tried, so more may be better still" for p in choice.at_edge]
+    changes = f"test NLL after temperature scaling changes by {_effect(test, protocol, notation)}"
+    share = f"better in {test.p_better.estimate * answer.seeds:g} of {answer.seeds} seeds"
+    if answer.recommendation == "use":
+        rate = notation.number(answer.parameters.learning_rate, "g")
+        parts = [f"Use {key} at learning rate {rate}: {changes}, {share}", _closing(answer.gap_closed, notation)]
+        parts += _trust(answer.calibration)
+        parts += [f"{notation.name(p)} is at the end of those tried, so there may be better" for p in answer.at_edge]
     else:
-        parts = [f"{leave}: {chosen} is {_state(test)}", f"{changes}, {share}"]
+        parts = [f"{leave}: {chosen} is {_state(test, protocol)}", f"{changes}, {share}"]
     return "; ".join([*parts, seeds]) + "."
 
 
-def _state(test: Comparison) -> str:
+def _is_worth_it(test: Comparison, protocol: ProtocolSummary) -> bool:
+    return test.verdict == "better" and test.high is not None and test.high <= -protocol.least_effect
+
+
+def _state(test: Comparison, protocol: ProtocolSummary) -> str:
+    if test.verdict == "better":
+        return f"better on test, but not shown to be so by {protocol.least_effect:g} nats"
     if test.verdict == "worse":
         return "worse on test"
     if test.equivalent:
@@ -155,23 +153,23 @@ def _effect(test: Comparison, protocol: ProtocolSummary, notation: Notation) -> 
     return f"{ends} ({protocol.confidence:.0%} interval{widened})"
 
 
-def _closing(closed: GapClosed | None, stage: Stage, notation: Notation) -> str:
-    gap = f"the generalization gap{_ADDITION[stage]}"
+def _closing(closed: GapClosed | None, notation: Notation) -> str:
+    gap = "the generalization gap after temperature scaling"
     if closed is None or closed.percent is None:
         return f"the share of {gap} that closes cannot be told"
     return f"it closes {_range(notation, '.0f', closed.percent, closed.low, closed.high)} percent of {gap}"
 
 
 def _at_edge(point: PointResult, points: Sequence[PointResult]) -> tuple[str, ...]:
-    """The numeric parameters that have their largest value in the point, of three or more that its variant sweeps."""
-    variant = [other.parameters for other in points if other.variant == point.variant and not other.a_a]
+    """Parameters with the largest value of three or more in the point's variant, and a learning rate at an end."""
+    variant = [other.given for other in points if other.variant == point.variant and not other.a_a]
     at_edge = []
-    for field, value in sorted(point.parameters):
+    for field, value in sorted(point.given.items()):
         if isinstance(value, int | float):
-            values = {getattr(parameters, field) for parameters in variant}
+            values = {number for given in variant if isinstance(number := given.get(field), int | float)}
             if len(values) > 2 and value == max(values):
                 at_edge.append(f"{field}={value:g}")
-    return tuple(at_edge)
+    return (*at_edge, *[f"learning_rate={point.parameters.learning_rate:g}"] * point.tuning.at_edge)
 
 
 def _trust(calibration: CalibrationChange) -> list[str]:

@@ -19,6 +19,7 @@ from pipeline.results.paired_columns import Protocol, Roles, Scores, compare_col
 from pipeline.results.rank_changes import find_verdict_changes, rank
 from pipeline.results.record import Record, finite
 from pipeline.results.study import (
+    BaseRates,
     DatasetSummary,
     Inflation,
     MetricSummary,
@@ -27,13 +28,21 @@ from pipeline.results.study import (
     Reference,
     StudyResults,
 )
-from pipeline.statistics.intervals import mean_interval
+from pipeline.results.tuning import Tuning
+from pipeline.statistics.intervals import mean_interval, paired_difference
 from pipeline.statistics.paired_comparison import Direction
 from pipeline.statistics.shared_rows import Groups, Overlap, SplitSizes
 
-_RESPLITS = "Nadeau-Bengio 2003, correlation bounded for training rows and measured for test rows"
+_RESPLITS = "Nadeau-Bengio 2003, correlation simulated for training rows and measured for test rows"
 _SHARED_TEST = "Searle et al. 1992, covariance of test rows measured"
-PROTOCOL = Protocol(confidence=0.95, resamples=10_000, gamma=0.75)
+LOSS_LEFT = "validation/refinement"
+
+
+def protocol_of(least_effect: float) -> Protocol:
+    """How all studies and searches are compared."""
+    return Protocol(confidence=0.95, resamples=10_000, gamma=0.75, least_effect=least_effect)
+
+
 number = finite
 
 
@@ -44,6 +53,7 @@ class ScoredPoint(Record):
     name: str
     kind: str | None = None
     parameters: Point
+    tuning: Tuning
     md5: str
 
 
@@ -54,10 +64,11 @@ class ScoredPoints:
     Attributes:
         points: The points that were scored.
         scores: By metric, (points, seeds).
-        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
         directions: Which way is better, for each metric to be compared.
         dataset: What is known of the data set.
         protocol: Confidence, resamples, gamma.
+        base_rates: By split, (seeds,) NLL of the class frequencies of the training rows.
+        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
     """
 
     points: Sequence[ScoredPoint]
@@ -65,6 +76,7 @@ class ScoredPoints:
     directions: Mapping[str, Direction]
     dataset: DatasetSummary
     protocol: Protocol
+    base_rates: Mapping[str, np.ndarray]
     groups: Groups = field(default_factory=dict)
 
     @property
@@ -80,10 +92,8 @@ class ScoredPoints:
     @property
     def overlap(self) -> Overlap:
         """The rows that seeds share."""
-        selecting = np.array([point.parameters.early_stopping != "none" for point in self.points])
         rows = self.dataset
-        sizes = SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping)
-        return Overlap(sizes, self.groups, selecting)
+        return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping), self.groups)
 
     def of_metrics(self, names: Collection[str]) -> ScoredPoints:
         """The same points with some of their metrics alone."""
@@ -108,6 +118,7 @@ def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.
         dataset=scored.dataset,
         protocol=protocol,
         reference=Reference(index=reference, key=compared[reference].key, variant=compared[reference].variant),
+        base_rates=BaseRates(**{split: finite(float(loss.mean())) for split, loss in scored.base_rates.items()}),
         points=compared,
         ranking=ranking,
         verdict_changes=find_verdict_changes(compared, ranking),
@@ -129,11 +140,12 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
 
     Means, differences and p values are widened, metric by metric and point by point, by
     `shared_rows.measured_widening` where the metric has groups (a gap has those of its test part): for the test rows
-    that seeds share, and where they resplit one data set (`dataset.overlapping`) with the correction of Nadeau &
-    Bengio (2003) for training rows. Where a metric has no groups the correlation is bounded by the largest part of
-    the pool that it depends on, 0 where seeds draw rows of their own. The surrogate n_test / n_train is quoted only:
-    it assumes that nothing depends on the training rows, far too wide where test parts are large. P(better) and its
-    interval carry no correction.
+    that seeds share, and where they resplit one data set (`dataset.overlapping`) for training rows with the correction
+    of Nadeau & Bengio (2003) and a tenth of the largest correlation that these could cause, which simulated studies
+    show to be enough (`shared_rows.TRAINING_PART`). Where a metric has no groups the correlation is bounded by the
+    share of the pool that it is computed on, 0 where seeds draw rows of their own. The surrogate n_test / n_train is
+    quoted only: it assumes that nothing depends on the training rows, far too wide where test parts are large.
+    P(better) and its interval carry no correction.
 
     Args:
         scored: The points with their scores, and the metrics to be compared.
@@ -154,18 +166,20 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
         protocol=scored.protocol,
         generator=generator,
     )
-    keys = _keys(scored.points)
+    keys, learned = _keys(scored.points), _learned(scored, overlap)
     return tuple(
         PointResult(
             variant=point.variant,
             name=point.name,
             kind=point.kind,
             parameters=point.parameters,
+            tuning=point.tuning,
             md5=point.md5,
             key=keys[i],
             seeds=scored.seeds,
             a_a=bool(roles.a_a[i]),
             duplicate=bool(roles.duplicate[i]),
+            learned=bool(learned[i]),
             metrics=metrics[i],
             against_reference={} if i == reference else compared[i],
         )
@@ -205,6 +219,18 @@ def _roles(scored: ScoredPoints, reference: int) -> Roles:
     return Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
 
 
+def _learned(scored: ScoredPoints, overlap: Overlap) -> np.ndarray:
+    """Whether each point's validation NLL after cross-fitted calibration is known to be below the base rates' own."""
+    if LOSS_LEFT not in scored.scores:
+        return np.ones(len(scored.points), bool)
+    loss = scored.scores[LOSS_LEFT]
+    widening = overlap.widening(LOSS_LEFT, loss, None)
+    gain = paired_difference(
+        loss, scored.base_rates["validation"], confidence=scored.protocol.confidence, widening=widening
+    )
+    return np.asarray(gain.high < 0)
+
+
 def _summaries(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dict[MetricName, MetricSummary]]:
     """Of every point, the mean over seeds of every metric and its interval."""
     names = sorted(scores)
@@ -227,16 +253,14 @@ def _protocol_summary(scored: ScoredPoints, *, family: int) -> ProtocolSummary:
     """How it was done; `inflation` is what applies without a measurement, and the textbook's `surrogate` beside it."""
     overlap = scored.overlap
     sizes = overlap.sizes
-    train, fit, test = overlap.share("train"), overlap.share("train", "validation"), overlap.share("test")
-    largest = max(train, test)
+    train, largest = overlap.share("train"), max(overlap.share("train"), overlap.share("test"))
     return ProtocolSummary(
         **asdict(scored.protocol),
         seeds=scored.seeds,
         interval="Student t over seeds, with Satterthwaite's degrees of freedom where shared test rows are measured",
         p_better="percentile bootstrap over paired seeds, ties half",
         correction=_RESPLITS if sizes.overlapping else _SHARED_TEST if overlap.groups else "none",
-        rho_train=train,
-        rho_fit=fit,
+        rho_train=overlap.rho,
         inflation=Inflation(
             training_rows=train / (1 - train),
             all_rows=largest / (1 - largest),

@@ -32,6 +32,8 @@ class Protocol:
     """Seed sets drawn for the bootstrap of P(better)."""
     gamma: float
     """P(better) from which a difference matters."""
+    least_effect: float
+    """Smallest gain in NLL that is worth a recommendation, in nats."""
 
 
 @dataclass(frozen=True)

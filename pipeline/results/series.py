@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pipeline.config.points import Point
 from pipeline.core.files import read_csv, write_csv
 from pipeline.metrics.names import MetricName
 from pipeline.results.record import Level, finite, significant
@@ -158,7 +157,7 @@ def reliability_rows(
 
 
 def _variant_rows(points: Sequence[PointResult]) -> Iterator[SweepRow]:
-    for parameter in sorted(Point.model_fields):
+    for parameter in sorted(set.intersection(*(set(point.given) for point in points))):
         values = [getattr(point.parameters, parameter) for point in points]
         if len(set(map(str, values))) > 1:
             for point, value in zip(points, values, strict=True):

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.points import Point
+from pipeline.config.search_space import Objective
 from pipeline.core.strict_model import OmitDefault
 from pipeline.metrics.names import MetricName, Stage
 from pipeline.results.record import Record
+from pipeline.results.tuning import Tuning
 
 SIGNIFICANT = 0.05
 """Of p values that Holm's step-down has corrected."""
@@ -57,12 +59,12 @@ class ProtocolSummary(Record):
     confidence: float
     resamples: int
     gamma: float
+    least_effect: float
     seeds: int
     interval: str
     p_better: str
     correction: str
     rho_train: float
-    rho_fit: float
     inflation: Inflation
     multiplicity: str
     family: int
@@ -124,25 +126,46 @@ class Comparison(Record):
         return "same" if self.equivalent else self.verdict
 
     @property
+    def corrected(self) -> Finding:
+        """The finding once all points are taken into account (Holm 1979)."""
+        return "no evidence" if self.fails_holm and not self.equivalent else self.finding
+
+    @property
     def fails_holm(self) -> bool:
         """Whether a verdict does not hold at 5% once all points are taken into account (Holm 1979)."""
         return self.verdict != "no evidence" and (self.p_holm is None or self.p_holm > SIGNIFICANT)
 
 
 class PointResult(Record):
-    """One point: its parameters, metrics by name, and comparisons with the reference by name (none of its own)."""
+    """One point: its parameters, metrics by name, and comparisons with the reference by name (none of its own).
+
+    `learned` where its validation NLL, after cross-fitted calibration, is known to be below that of the base rates.
+    """
 
     variant: str
     name: str
     kind: Annotated[str | None, OmitDefault()] = None
     parameters: Point
+    tuning: Tuning
     md5: str
     key: str
     seeds: int
     a_a: bool
     duplicate: bool
+    learned: bool
     metrics: dict[MetricName, MetricSummary]
     against_reference: dict[MetricName, Comparison]
+
+    @property
+    def given(self) -> dict[str, object]:
+        """Its hyperparameters, but for a learning rate that was tuned."""
+        tuned = {"learning_rate"} if len(self.tuning.trials) > 1 else set()
+        return {name: value for name, value in self.parameters if name not in tuned}
+
+    def decisive(self, metric: MetricName) -> MetricName:
+        """The metric, or that of class 1 where there are two classes: a top label hides errors that cancel."""
+        of_class_one = metric._replace(metric=f"{metric.metric}_class1")
+        return of_class_one if of_class_one in self.metrics else metric
 
     def mean(self, metric: MetricName) -> float | None:
         """A metric's mean over seeds; None where there is none that is finite."""
@@ -205,8 +228,14 @@ class CalibrationChange(Record):
         return plain is not None and chosen is not None and chosen > plain
 
 
-class Choice(Record):
-    """The point that validation chooses, and what test says of it."""
+class Answer(Record):
+    """The point that the tuning seeds choose, what test says of it on the study's own seeds, and a sentence.
+
+    Attributes:
+        objective: What was minimized on validation rows of the tuning seeds.
+        value: Its mean there, nats.
+        at_edge: Parameters that have the largest value tried, or a learning rate at an end of those tried.
+    """
 
     key: str
     variant: str
@@ -214,8 +243,8 @@ class Choice(Record):
     parameters: Point
     seeds: int
     duplicate: bool
-    chosen_by: MetricName
-    validation: float
+    objective: Objective
+    value: float
     recommendation: Literal["use", "leave it unregularized"]
     test: Comparison | None
     gap_closed: GapClosed | None
@@ -224,13 +253,11 @@ class Choice(Record):
     sentence: str
 
 
-class Answer(Record):
-    """The point chosen after temperature scaling, the one chosen without it, and a sentence."""
+class BaseRates(Record):
+    """Mean NLL of the predictor that knows the class frequencies of the training rows alone, nats."""
 
-    after_scaling: Choice
-    plain: Choice
-    agree: bool
-    sentence: str
+    validation: float | None
+    test: float | None
 
 
 class StudyResults(Record):
@@ -239,6 +266,7 @@ class StudyResults(Record):
     dataset: DatasetSummary
     protocol: ProtocolSummary
     reference: Reference
+    base_rates: BaseRates
     points: tuple[PointResult, ...]
     ranking: dict[str, Ranking]
     verdict_changes: tuple[VerdictChange, ...] = Field(validation_alias="flips", serialization_alias="flips")

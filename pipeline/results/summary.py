@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field
-
 from pipeline.metrics.names import STAGES, MetricName, Stage
-from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.readable_names import readable
 from pipeline.results.record import Record
 from pipeline.results.study import Finding, PointResult, StudyResults
 
@@ -28,7 +26,6 @@ class PointSummary(Record):
 
     key: str
     verdicts: dict[str, StageFindings]
-    fails_holm: bool = Field(validation_alias="doubtful", serialization_alias="doubtful")
     survives: bool
     conflict: bool
 
@@ -65,11 +62,10 @@ def summary(studies: Sequence[StudyResults]) -> Summary:
 
     A point is in `points` if every data set has it and compares it; the unregularized point, its duplicates and the A/A
     check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` temperature
-    scaling; `fails_holm` says whether one after scaling does not hold once all points are taken into account. A
-    point `survives` if it is better after scaling on every data set, and is in `conflict` if it is then better on one
-    and worse on another. `counts` has how many points are better `before`, `after`, and both (`kept`). `ranking` (best
-    first, after scaling) has the points that every data set ranks, `best` says at which place of it each data set's
-    best point stands elsewhere.
+    scaling, corrected for the number of points (Holm). A point `survives` if it is better after scaling on every data
+    set, and is in `conflict` if it is then better on one and worse on another. `counts` has how many points are better
+    `before`, `after`, and both (`kept`). `ranking` (best first, after scaling) has the points that every data set
+    ranks, `best` says at which place of it each data set's best point stands elsewhere.
 
     Raises:
         ValueError: no data set is given.
@@ -103,14 +99,13 @@ def _is_compared(point: PointResult | None) -> bool:
 def _point_summary(key: str, by_set: Points) -> PointSummary:
     compared = {name: points[key].against_reference for name, points in by_set.items()}
     verdicts = {
-        name: StageFindings(before=comparisons[NLL["before"]].finding, after=comparisons[NLL["after"]].finding)
+        name: StageFindings(before=comparisons[NLL["before"]].corrected, after=comparisons[NLL["after"]].corrected)
         for name, comparisons in compared.items()
     }
     after = {findings.after for findings in verdicts.values()}
     return PointSummary(
         key=key,
         verdicts=verdicts,
-        fails_holm=any(comparisons[NLL["after"]].fails_holm for comparisons in compared.values()),
         survives=after == {"better"},
         conflict={"better", "worse"} <= after,
     )
@@ -152,12 +147,9 @@ def _sentence(points: Sequence[PointSummary], counts: Mapping[str, BetterCounts]
     sentences.append(f"Better after it{' on every data set' if several else ''}: {_listed(survivors)}.")
     if several:
         sentences.append(f"Better on one data set and worse on another: {_listed(conflicts)}.")
-    if any(point.fails_holm for point in [*survivors, *conflicts]):
-        sentences.append(
-            f"{DAGGER}: a verdict of it does not hold at 5% once all points are taken into account (Holm)."
-        )
+    sentences.append("All verdicts are corrected for the number of points (Holm).")
     return " ".join(sentences)
 
 
 def _listed(points: Sequence[PointSummary]) -> str:
-    return "; ".join(readable(point.key) + DAGGER * point.fails_holm for point in points) or "none"
+    return "; ".join(readable(point.key) for point in points) or "none"

@@ -14,33 +14,20 @@ from functools import cached_property
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from pipeline.calibration.temperature import decompose_log_loss, fit_temperature, scale_logits
 from pipeline.config.points import Point
 from pipeline.config.search_space import Pruner, Search, strengths
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.standardization import SeedData
-from pipeline.metrics.predictions import Predictions
-from pipeline.metrics.proper_scores import negative_log_likelihood
+from pipeline.search.objectives import Labels, Logits, by_seed
 from pipeline.search.trials import distributions
 from pipeline.training.fit import Tick, fit_in_rungs
 from pipeline.training.member import Member
 
-Logits = NDArray[np.floating]
-Labels = NDArray[np.int64]
 Trials = Mapping[str, Sequence[FrozenTrial]]
-OBJECTIVES: dict[str, Callable[[Logits, Labels], NDArray[np.float64]]] = {
-    "nll": lambda logits, labels: negative_log_likelihood(Predictions.from_logits(logits, labels)),
-    "nll_ts": lambda logits, labels: negative_log_likelihood(
-        Predictions.from_logits(scale_logits(logits, fit_temperature(logits, labels)), labels)
-    ),
-    "calibration": lambda logits, labels: decompose_log_loss(logits, labels).calibration,
-    "refinement": lambda logits, labels: decompose_log_loss(logits, labels).refinement,
-}
 
 
 @dataclass(frozen=True)
@@ -83,7 +70,7 @@ def next_batch(
 
     def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
         objective = task.search.objectives[0]
-        values = {n: float(_values(logits, task, objective).mean()) for n, logits in sorted(reached.items())}
+        values = {n: float(by_seed(objective, logits, task.labels).mean()) for n, logits in sorted(reached.items())}
         for number, value in values.items():
             if math.isfinite(value):
                 asked[number][1].report(value, epoch)
@@ -107,23 +94,14 @@ def _end(trial: Trial, value: float) -> TrialState | None:
     return TrialState.PRUNED if trial.should_prune() else None
 
 
-def _values(logits: Logits, task: Task, objective: str) -> NDArray[np.float64]:
-    """An objective by seed; NaN where a seed's network has diverged."""
-    values = np.full(len(logits), np.nan)
-    is_finite = np.isfinite(logits).all((1, 2))
-    if is_finite.any():
-        values[is_finite] = OBJECTIVES[objective](logits[is_finite], task.labels[is_finite])
-    return values
-
-
 def _finish(study: optuna.Study, trial: Trial, logits: Logits, task: Task) -> None:
     """Finish a trial that reached its last epoch with the means over seeds; it failed where a seed diverged."""
-    by_seed = [_values(logits, task, objective) for objective in task.search.objectives]
-    means = [float(values.mean()) for values in by_seed]
+    values = [by_seed(objective, logits, task.labels) for objective in task.search.objectives]
+    means = [float(of_objective.mean()) for of_objective in values]
     if not all(map(math.isfinite, means)):
         study.tell(trial, state=TrialState.FAIL)
         return
-    trial.set_user_attr("seeds", by_seed[0].tolist())
+    trial.set_user_attr("seeds", values[0].tolist())
     study.tell(trial, means)
 
 
@@ -138,6 +116,8 @@ def _study(arm: str, finished: Sequence[FrozenTrial], task: Task) -> optuna.Stud
         pruner=_pruner(search.pruner, task.base.epochs),
     )
     study.add_trials(finished)
+    for coordinates in search.customary(arm)[len(finished) : len(finished) + search.batch]:
+        study.enqueue_trial(coordinates)
     return study
 
 

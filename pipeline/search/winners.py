@@ -42,8 +42,8 @@ Metrics = dict[MetricName, Comparison]
 def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dict[tuple[ContenderKind, str], Point]:
     """What is trained anew, by kind and name: every arm's winner, and winners of single arms stacked on each other.
 
-    A stack has the strengths of each of its arms and the learning rate of the one with the best value: what one would
-    try who has tuned every regularizer alone. The first is the reference.
+    A stack has the strengths of each of its arms and, to begin with, the learning rate of the one with the best value:
+    what one would try who has tuned every regularizer alone. The first is the reference.
     """
     points: dict[tuple[ContenderKind, str], Point] = {
         (TUNED, arm): _point(base, trial.strengths, search.arms[arm]) for arm, trial in winners.items()

@@ -9,7 +9,7 @@ from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, read_arrays
-from pipeline.core.paths import PARAMS, member_file, result_file, score_file
+from pipeline.core.paths import PARAMS, member_file, result_file, score_file, tuning_file
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.names import MetricName
 from pipeline.training.member import HISTORY
@@ -48,9 +48,13 @@ def evaluate(dataset: str, *, jobs: int) -> str:
 def _study_results(dataset: str, labels: list[tuple[str, str]], params: Params) -> StudyResults:
     """The finished table of the points with these variants and labels."""
     from pipeline.results.comparison import study_results  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.tuning import VariantTuning  # noqa: PLC0415
     from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
 
-    scored = scored_points(dataset, [ScoreFile(score_file(dataset, *label), *label) for label in labels])
+    tables = {name: read_record(VariantTuning, tuning_file(dataset, name)).points for name in params.variants}
+    files = [ScoreFile(score_file(dataset, *place), *place, tables[place[0]][place[1]]) for place in labels]
+    scored = scored_points(dataset, files, least_effect=params.study.least_effect)
     reference = labels.index(("none", params.variants["none"].labels[0]))
     return study_results(scored, reference=reference, generator=generator(0, Purpose.BOOTSTRAP))
 

@@ -14,7 +14,7 @@ def generate(dataset: str) -> str:
     """Draw or read a data set and divide it for every seed."""
     params = load_params(PARAMS)
     source = look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    made = source.load(dataset, seeds=2 * params.study.seeds)  # the second half is for the A/A check
+    made = source.load(dataset, seeds=params.tuning_seeds.stop)
     write_arrays(data_file(dataset), *to_arrays(made))
     parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in SPLITS)
     return f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"

@@ -38,10 +38,11 @@ def report() -> str:
     write_record(SUMMARY, summary(studies))
     rounded = read_record(Summary, SUMMARY)
     text = study_page(sections, rounded, _pictures(sections, rounded), textbook_link=TEXTBOOK_PAGE.name).encode()
-    for results in studies:
-        write_record(metrics_file(results.dataset.name), dataset_metrics(results), digits=DIGITS)
+    for section in sections:
+        write_record(metrics_file(section.results.dataset.name), dataset_metrics(section.search.results), digits=DIGITS)
     write_bytes(PAGE, text)
-    return f"{PAGE}: {len(studies)} data sets on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
+    names = ", ".join(results.dataset.name for results in studies)
+    return f"{PAGE}: {names} on one page of {len(text) / 1e6:.1f} MB; open it in a browser"
 
 
 def _pictures(sections: Sequence[Section], summary: Summary) -> dict[str, Picture]:

@@ -16,22 +16,25 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
+from pipeline.data.dataset import labels_of
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
     from pipeline.results.comparison import ScoredPoints
     from pipeline.results.search import ContenderKind
     from pipeline.results.study import DatasetSummary
+    from pipeline.results.tuning import Tuning
 
 Arrays = dict[str, NDArray[np.generic]]
 
 
 class ScoreFile(NamedTuple):
-    """The scores of a point's members: where they are, and the point's place."""
+    """The scores of a point's members: where they are, the point's place, and how it was tuned."""
 
     path: Path
     variant: str
     name: str
+    tuning: Tuning
     kind: ContenderKind | None = None
 
 
@@ -44,10 +47,10 @@ def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> in
     return fill(keys, lambda targets: _measure([sources[target] for target in targets], dataset, jobs=jobs))
 
 
-def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
+def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: float) -> ScoredPoints:
     """What `write_scores` wrote about some points of a data set, to be compared."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import PROTOCOL, ScoredPoint, ScoredPoints  # noqa: PLC0415
+    from pipeline.results.comparison import ScoredPoint, ScoredPoints, protocol_of  # noqa: PLC0415
 
     stored = [read_arrays(file.path) for file in files]
     scores, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
@@ -57,6 +60,7 @@ def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
             name=file.name,
             kind=file.kind,
             parameters=Point.model_validate(about["point"]),
+            tuning=file.tuning,
             md5=about["md5"],
         )
         for file, (_, about) in zip(files, stored, strict=True)
@@ -67,7 +71,8 @@ def scored_points(dataset: str, files: Sequence[ScoreFile]) -> ScoredPoints:
         groups=groups,
         directions=directions(scores),
         dataset=_dataset_summary(dataset),
-        protocol=PROTOCOL,
+        protocol=protocol_of(least_effect),
+        base_rates=_base_rates(dataset, stored[0][1]["seeds"]),
     )
 
 
@@ -98,6 +103,14 @@ def _score_members(source: Path, dataset: str) -> bytes:
     arrays, about = read_arrays(source)
     scores = score_point(arrays, load_data(dataset), about["seeds"])
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
+
+
+def _base_rates(dataset: str, seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    from pipeline.evaluation.base_rates import base_rate_loss  # noqa: PLC0415
+
+    pooled = load_data(dataset)
+    labels, classes = labels_of(pooled, seeds), len(pooled.pool.classes)
+    return {split: base_rate_loss(labels, split=split, classes=classes) for split in ("validation", "test")}
 
 
 def _dataset_summary(dataset: str) -> DatasetSummary:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from pipeline.results.search import ContenderKind
+    from pipeline.results.tuning import Tuning
     from pipeline.search.optimize import Task
     from pipeline.search.trials import Trial
 
@@ -54,16 +56,11 @@ def search(
 
 
 def _task(dataset: str, params: Params) -> Task:
-    """What all arms share: the unregularized point, and the data of seeds that follow the study's own."""
+    """What all arms share: the unregularized point, and the data of the tuning seeds."""
     from pipeline.search.optimize import Task  # noqa: PLC0415
 
-    pooled, first = load_data(dataset), params.study.seeds
-    data = {seed: seed_data(pooled, seed) for seed in range(first, first + params.search.seeds)}
-    return Task(params.search, _base(params), data)
-
-
-def _base(params: Params) -> Point:
-    return Point(**params.network.model_dump(), **params.train.model_dump())
+    pooled = load_data(dataset)
+    return Task(params.search, params.base, {seed: seed_data(pooled, seed) for seed in params.tuning_seeds})
 
 
 def _names(dataset: str, params: Params) -> dict[str, str]:
@@ -72,7 +69,7 @@ def _names(dataset: str, params: Params) -> dict[str, str]:
     settings = search.model_dump(mode="json", exclude={"trials", "arms", "space"})
     shared = fingerprint(
         settings,
-        _base(params).model_dump(mode="json"),
+        params.base.model_dump(mode="json"),
         params.study.seeds,
         code=["search.optimize"],
         files=[data_file(dataset)],
@@ -173,18 +170,18 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     from pipeline.search.winners import contenders, search_results  # noqa: PLC0415
     from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
 
-    search, base = params.search, _base(params)
+    search, base = params.search, params.base
     best = {arm: winner(trials, search.objectives[0]) for arm, trials in by_arm.items()}
     winners = {arm: trial for arm, trial in best.items() if trial is not None}
     if "none" not in winners:
         raise InputError(f"{dataset}: search: arm none must complete a trial, all of {len(by_arm['none'])} diverged")
-    points = contenders(winners, search, base)
-    files = {champion_file(dataset, *label): point for label, point in points.items()}
-    fitted = _train_and_score(dataset, files, params.study.seeds, jobs=jobs)
+    tuning, points = _tuned(dataset, contenders(winners, search, base), params, jobs=jobs)
+    files = {place: champion_file(dataset, *place) for place in points}
+    wanted = {files[place]: point for place, point in points.items()}
+    fitted = _train_and_score(dataset, wanted, params.study.seeds, jobs=jobs)
+    sources = [ScoreFile(file, name, name, tuning[kind, name], kind) for (kind, name), file in files.items()]
     try:
-        scored = scored_points(
-            dataset, [ScoreFile(file, n, n, kind) for (kind, n), file in zip(points, files, strict=True)]
-        )
+        scored = scored_points(dataset, sources, least_effect=params.study.least_effect)
         results = search_results(scored, winners=winners, trials=by_arm, search=search)
     except NothingToChooseError as error:
         raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
@@ -196,6 +193,22 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
         f"{result_file(dataset, 'search.json')}: {len(trials)} trials of {len(by_arm)} arms, {len(points)} contenders "
         f"on {params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} recalled)"
     )
+
+
+def _tuned(
+    dataset: str, points: Mapping[tuple[ContenderKind, str], Point], params: Params, *, jobs: int
+) -> tuple[dict[tuple[ContenderKind, str], Tuning], dict[tuple[ContenderKind, str], Point]]:
+    """The contenders on the tuning seeds: a winner as the search has found it, a combination at every learning rate."""
+    from pipeline.config.search_space import STACKED  # noqa: PLC0415
+    from pipeline.stages.tuning import chosen, tune  # noqa: PLC0415
+
+    candidates = {place: [point] for place, point in points.items()}
+    for place, point in points.items():
+        if place[0] == STACKED:
+            at_rates = [point.model_copy(update={"learning_rate": rate}) for rate in params.train.learning_rate]
+            candidates[place] = list(dict.fromkeys([point, *at_rates]))
+    tuning = tune(candidates, dataset, params, jobs=jobs, backend="threading")
+    return tuning, {place: chosen(candidates[place], tuning[place]) for place in points}
 
 
 def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, jobs: int) -> int:

@@ -14,7 +14,19 @@ from pipeline.statistics.intervals import Widening, centred, variance
 
 Groups = Mapping[str, Float[np.ndarray, "points seeds groups"]]
 
-_ON_TEST = ("test", "test_ts", "gap", "gap_ts")
+Part = Literal["train", "validation", "test"]
+TRAINING_PART = 0.1
+"""Of the largest correlation that shared training rows could cause, the part that networks' scores are taken to have.
+
+In simulated studies (benchmarks/coverage.json) intervals without any such part hold the truth in .91 to 1.00 of them,
+with this part in .96 to 1.00, and with the largest, n / N, in all: two to three times as wide.
+"""
+_ROWS: Mapping[str, Literal["train", "validation", "test"]] = {
+    "test": "test",
+    "gap": "test",
+    "validation": "validation",
+}
+"""The rows that a metric is computed on, by the split in its name."""
 
 
 @dataclass(frozen=True)
@@ -33,36 +45,36 @@ class Overlap:
 
     sizes: SplitSizes
     groups: Groups
-    selecting: np.ndarray
-    """Whether validation rows chose a point's weights, one flag a point."""
 
-    def share(self, *parts: Literal["train", "validation", "test"]) -> float:
-        """What share of the pool these parts of a split fill; 0 where seeds draw rows of their own."""
+    def share(self, part: Part) -> float:
+        """What share of the pool a part of a split fills; 0 where seeds draw rows of their own."""
         sizes = self.sizes
         total = sizes.train + sizes.validation + sizes.test
-        return sum(getattr(sizes, part) for part in parts) / total if sizes.overlapping else 0.0
+        return float(getattr(sizes, part)) / total if sizes.overlapping else 0.0
 
-    def rho(self, metric: str) -> np.ndarray:
-        """Largest correlation that the rows a point was fitted on can cause, (points,).
+    @property
+    def rho(self) -> float:
+        """Correlation that is taken to come from the training rows that seeds share: a part of the largest possible.
 
-        Temperature scaling and early stopping fit on validation rows as well: their shares add up, since a row may
-        train one seed and choose in another.
+        A row that trains one seed and chooses a temperature or an epoch in another is left out: it adds nothing that
+        could be seen in simulated studies (benchmarks/coverage.json).
         """
-        both = self.selecting | metric.split("/", maxsplit=1)[0].endswith("_ts")
-        return np.where(both, self.share("train", "validation"), self.share("train"))
+        return TRAINING_PART * self.share("train")
 
     def groups_of(self, metric: str) -> np.ndarray | None:
         """(points, seeds, groups) of a metric; a gap's are those of its test part."""
         return self.groups.get(metric.replace("gap", "test", 1))
 
     def widening(self, metric: str, values: np.ndarray, groups: np.ndarray | None) -> Widening:
-        """Of each point's line of `values` (points, seeds), measured where `groups` allow it."""
-        rho = self.rho(metric)
-        on_test = metric.split("/", maxsplit=1)[0] in _ON_TEST
-        bound = inflation_of(np.maximum(rho, self.share("test")) if on_test else rho)
+        """Of each point's line of `values` (points, seeds), measured where `groups` allow it.
+
+        Where they do not, the correlation is bounded by the share of the pool that the metric is computed on.
+        """
+        split = metric.partition("/")[0].removesuffix("_ts")
+        bound = inflation_of(np.asarray(max(self.rho, self.share(_ROWS.get(split, "train")))))
         if groups is None:
             return Widening(bound)
-        return measured_or(bound, measured_widening(values, groups, rho=rho))
+        return measured_or(bound, measured_widening(values, groups, rho=self.rho))
 
 
 def inflation_of(rho: np.ndarray) -> np.ndarray:

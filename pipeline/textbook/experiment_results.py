@@ -97,8 +97,6 @@ def widening(
     values: NDArray[np.float64],
     groups: NDArray[np.float64] | None,
     dataset: SplitSizes,
-    *,
-    selecting: bool,
 ) -> Widening:
     """Of lines of values (line, seed): see `pipeline.statistics.shared_rows`.
 
@@ -110,7 +108,6 @@ def widening(
         values: of the metric.
         groups: the metric of groups of test rows, where it has them.
         dataset: its sizes, with the training rows that are used.
-        selecting: whether validation rows choose among cells or epochs.
     """
     name, at, _ = metric.partition("@")
     if at:
@@ -118,5 +115,4 @@ def widening(
     split = name.split("/")[0]
     if split.startswith(TESTED):
         name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
-    overlap = Overlap(dataset, {}, np.full(len(values), selecting))
-    return overlap.widening(name, values, groups)
+    return Overlap(dataset, {}).widening(name, values, groups)

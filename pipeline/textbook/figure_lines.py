@@ -50,9 +50,7 @@ def _lines(
         marks = _marks(metric, shows.x, experiment, chosen, scores)
         if np.isfinite(marks.values).all(axis=1).any():
             used = scores.dataset.training_on(max(cells[place].rows or scores.dataset.train for place in chosen))
-            ends = mean_interval(
-                marks.values, widening=widening(metric, marks.values, marks.groups, used, selecting=False)
-            )
+            ends = mean_interval(marks.values, widening=widening(metric, marks.values, marks.groups, used))
             yield FigureLine(
                 metric=metric,
                 line=dict(zip(shows.by, levels, strict=True)),

@@ -136,7 +136,6 @@ class _Operand:
     values: NDArray[np.float64]
     groups: NDArray[np.float64] | None
     label: str
-    selecting: bool
     rows: int
 
 
@@ -148,7 +147,7 @@ def _effect_cell(
     of = _operand(effect.metric, effect.of, experiment, scores, levels)
     if isinstance(effect.against, float):
         fixed = np.full_like(of.values, effect.against)
-        against = _Operand(fixed, None, f"{effect.against:g}", selecting=False, rows=0)
+        against = _Operand(fixed, None, f"{effect.against:g}", rows=0)
     else:
         against = _operand(effect.against_metric or effect.metric, effect.against, experiment, scores, levels)
     wider = _widening(effect, of, against, scores)
@@ -194,7 +193,6 @@ def _operand(
         values=values[chosen, seeds],
         groups=None if groups is None else groups[places][chosen, seeds],
         label=labels[places[0]] if len(places) == 1 else f"best of {len(places)} on validation",
-        selecting=len(places) > 1 or any(cells[place].early_stopping != "none" for place in places),
         rows=max(cells[place].rows or scores.dataset.train for place in places),
     )
 
@@ -206,5 +204,5 @@ def _widening(effect: Effect, of: _Operand, against: _Operand, scores: Experimen
     groups = None if of.groups is None else (of.groups - (0 if against.groups is None else against.groups))[None]
     difference = (of.values - against.values)[None]
     used = scores.dataset.training_on(max(of.rows, against.rows))
-    wider = widening(metric, difference, groups, used, selecting=of.selecting or against.selecting)
+    wider = widening(metric, difference, groups, used)
     return Widening(*(float(np.ravel(field)[0]) for field in (wider.inflation, wider.freedom)))

@@ -69,7 +69,7 @@ def answer_run(
     Their names are their own, or the answer would be drawn as one more point.
     """
     dataset, answer = results.dataset, results.answer
-    chosen = results.point(answer.after_scaling.key)
+    chosen = results.point(answer.key)
     tables = {
         "tables/points.csv": points_table(results.points),
         "answer.json": answer.model_dump_json(indent=1).encode(),
@@ -79,7 +79,7 @@ def answer_run(
         experiment=experiment,
         name="answer",
         description=f"{answer.sentence}\n\n{description}",
-        tags={"dataset": dataset.name, "level": "study", "recommendation": answer.after_scaling.recommendation},
+        tags={"dataset": dataset.name, "level": "study", "recommendation": answer.recommendation},
         metrics=[(f"chosen/{name}", _number(chosen.mean(name)), 0) for name in HEADLINE],
         artifacts={**artifacts, **tables},
         dataset=_dataset_info(dataset),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.points import Point, Regularizers
-from pipeline.results.study import Choice, PointResult, StudyResults
+from pipeline.results.study import Answer, PointResult, StudyResults
 from pipeline.tracking import builder, views
 from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
 from pipeline.tracking.runs import ExperimentPage, RunRecord, Value
@@ -101,14 +101,13 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
 
 def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapping[str, Path]) -> RunRecord:
     dataset, answer = results.dataset.name, results.answer
-    chosen = {choice.key: _link(dataset, choice) for choice in (answer.after_scaling, answer.plain)}
-    choices = " with temperature scaling and without it ".join(chosen.values())
     listed = ", ".join(f"[{variant}](record:{dataset}/{variant})" for variant in variants)
     return builder.answer_run(
         results,
         experiment=experiment(dataset),
         description=(
-            f"Compared on test with {_link(dataset, results.reference_point)}, chosen on validation: {choices}. "
+            f"Compared on test with {_link(dataset, results.reference_point)}, chosen on validation: "
+            f"{_link(dataset, answer)}. "
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
@@ -116,7 +115,7 @@ def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapp
     )
 
 
-def _link(dataset: str, point: PointResult | Choice) -> str:
+def _link(dataset: str, point: PointResult | Answer) -> str:
     return f"[{point.name}](record:{dataset}/{point.variant}/{point.name})"
 
 

@@ -42,6 +42,7 @@ def fit(
     tick: Tick | None = None,
     history: bool = True,
     weights: bool = False,
+    splits: Sequence[str] | None = None,
 ) -> list[Fitted]:
     """Fit groups of members (the seeds of one point, say), of any shapes, on the data of their seeds.
 
@@ -53,6 +54,7 @@ def fit(
         tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of processes.
         history: record the history, which takes about a fifth of the time.
         weights: give back the weights too.
+        splits: of which there shall be logits; all that the data have, by default.
 
     Raises:
         InputError: the environment is not pinned, or a network does not fit the data.
@@ -60,7 +62,7 @@ def fit(
     members = [member for group in groups for member in group]
     chunks = list(_chunks(members, chunk, jobs))
     stacks = [[members[number] for number in numbers] for numbers in chunks]
-    results = _fit_stacks(stacks, data, jobs=jobs, tick=tick, history=history, weights=weights)
+    results = _fit_stacks(stacks, data, jobs=jobs, tick=tick, history=history, weights=weights, splits=splits)
     fitted = {
         number: result.row(row)
         for numbers, result in zip(chunks, results, strict=True)
@@ -74,13 +76,21 @@ def fit(
 
 
 def _fit_stacks(
-    stacks: Groups, data: Mapping[int, SeedData], *, jobs: int, tick: Tick | None, history: bool, weights: bool
+    stacks: Groups,
+    data: Mapping[int, SeedData],
+    *,
+    jobs: int,
+    tick: Tick | None,
+    history: bool,
+    weights: bool,
+    splits: Sequence[str] | None,
 ) -> list[Fitted]:
     """Fit stacks of members of one shape, spread over workers."""
     backend = get_active_backend()[0]
     threads = getattr(backend, "supports_sharedmem", False)
     streams = getattr(backend, "supports_return_generator", False)
-    call = delayed(partial(fit_stack, tick=tick if threads else None, history=history, weights=weights))
+    ticking = tick if threads else None
+    call = delayed(partial(fit_stack, tick=ticking, history=history, weights=weights, splits=splits))
     calls = (call(stack, {member.seed: data[member.seed] for member in stack}) for stack in stacks)
     finished = Parallel(n_jobs=jobs, return_as="generator" if streams else "list")(calls)
     results: list[Fitted] = []
@@ -258,6 +268,7 @@ def fit_stack(
     tick: Tick | None = None,
     history: bool = True,
     weights: bool = False,
+    splits: Sequence[str] | None = None,
 ) -> Fitted:
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels.
 
@@ -273,4 +284,4 @@ def fit_stack(
             stack.run_epoch(epoch)
             if tick is not None:
                 tick(len(members))
-        return stack.finish(weights=weights)
+        return stack.finish(weights=weights, splits=splits)

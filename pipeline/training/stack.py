@@ -237,11 +237,11 @@ class Stack:
         logits: NDArray[np.float32] = self._logits(self.average, "validation")[: self.size].float().numpy()
         return logits
 
-    def finish(self, *, weights: bool = False) -> Fitted:
+    def finish(self, *, weights: bool = False, splits: Sequence[str] | None = None) -> Fitted:
         """The logits of the weights each member is used with, its history, its chosen epoch and, if wanted, weights."""
         size, kept = self.size, self.early_stopping.kept
         return Fitted(
-            logits={split: self._logits(kept, split)[:size].float().numpy() for split in self.features},
+            logits={split: self._logits(kept, split)[:size].float().numpy() for split in splits or self.features},
             history={
                 name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },

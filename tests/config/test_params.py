@@ -1,3 +1,4 @@
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_no_regularizer_is_on_by_default():
         (("variants", "dropout"), {"input_dropout": 1}, "variants.dropout.input_dropout", "1"),
         (("variants", "l2"), {"l2": -1}, "variants.l2.l2", "-1"),
         (("variants", "weight_decay"), {"weight_decay": -0.1}, "variants.weight_decay.weight_decay", "-0.1"),
-        (("variants", "weight_decay"), {"weight_decay": 1e6}, "variants.weight_decay: learning_rate", "3000"),
+        (("variants", "weight_decay"), {"weight_decay": 1e6}, "variants.weight_decay: learning_rate", "100"),
         (("variants", "label_smoothing"), {"label_smoothing": 1.0}, "variants.label_smoothing.label_smoothing", "1.0"),
         (("variants", "label_smoothing"), {"label_smoothing": float("nan")}, "label_smoothing.label_smoothing", "nan"),
         (("variants", "early_stopping"), {"early_stopping": "acc"}, "early_stopping.early_stopping", "'acc'"),
@@ -157,7 +158,9 @@ def test_no_regularizer_is_on_by_default():
         (("search", "batch"), 0, "search.batch", "0"),
         (("search", "batch"), 1001, "search.batch", "1001"),
         (("search", "seeds"), 0, "search.seeds", "0"),
-        (("search", "seeds"), 31, "search.seeds: must be at most study.seeds (30)", "31"),
+        (("train", "learning_rate"), [], "train.learning_rate", "()"),
+        (("train", "learning_rate"), [0.1, 0.1], "train.learning_rate", "0.1"),
+        (("train", "learning_rate"), [0.1, 0.0], "train.learning_rate.1", "0.0"),
         (("search", "objectives"), [], "search.objectives", "()"),
         (("search", "objectives"), ["nll", "nll_ts", "calibration"], "search.objectives", "'calibration'"),
         (("search", "objectives"), ["accuracy"], "search.objectives.0", "'accuracy'"),
@@ -206,7 +209,11 @@ def test_a_mistake_is_one_line_with_key_and_value(path, place, value, key, recei
         *(("train",), ("study",), ("network",), ("variants",), ("datasets",), ("variants", "none")),
         *(("train", "epochs"), ("study", "seeds"), ("network", "hidden")),
         *(("datasets", "mixture", "classes"), ("datasets", "digits", "name")),
-        *(("search",), *(("search", key) for key in REAL["search"]), ("search", "sampler", "kind")),
+        *(
+            ("search",),
+            *(("search", key) for key in REAL["search"] if key != "portfolio"),
+            ("search", "sampler", "kind"),
+        ),
         *(("search", "pruner", "kind"), ("search", "space", "dropout", "low"), ("search", "space", "dropout", "high")),
     ],
     ids=".".join,
@@ -302,21 +309,34 @@ def test_a_key_with_a_line_break_is_still_one_line(path):
     refusal(write(path, changed(("train", "a\nb"), 1)))
 
 
+def test_every_point_may_take_every_learning_rate_but_one_that_has_its_own(path):
+    content = changed(("variants", "own"), {"learning_rate": 0.02})
+    content["train"]["learning_rate"] = [0.1, 0.01]
+    variants = load_params(write(path, content)).variants
+    assert [[one.learning_rate for one in each] for each in variants["dropout"].candidates] == [[0.1, 0.01]] * 4
+    assert [[one.learning_rate for one in each] for each in variants["own"].candidates] == [[0.02]]
+
+
+def with_rate(text):
+    """The real file with this learning rate."""
+    return re.sub(r"(?m)^  learning_rate: \[.*\].*$", f"  learning_rate: {text}", TEXT)
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("1e-3", 0.001), ("1E-3", 0.001), ("1", 1.0), (".5", 0.5), ("3.0e-4", 3e-4)]
 )
 def test_numbers_as_people_write_them(path, text, value):
-    path.write_text(TEXT.replace("learning_rate: 0.003", f"learning_rate: {text}"))
-    rate = load_params(path).train.learning_rate
+    path.write_text(with_rate(text))
+    (rate,) = load_params(path).train.learning_rate
     assert rate == value
     assert type(rate) is float
 
 
 def test_dvc_reads_the_same_numbers(path):
-    path.write_text(TEXT.replace("learning_rate: 0.003", "learning_rate: 1e-3"))
+    path.write_text(with_rate("1e-3"))
     from dvc.utils.serialize import load_yaml  # noqa: PLC0415
 
-    assert load_yaml(str(path))["train"]["learning_rate"] == load_params(path).train.learning_rate
+    assert load_yaml(str(path))["train"]["learning_rate"] == load_params(path).train.learning_rate[0]
 
 
 def test_widths_are_one_value_and_a_list_of_widths_a_sweep(path):

@@ -192,3 +192,27 @@ class TestSearch:
     def test_ends_that_disagree(self, range_, words):
         with pytest.raises(ValidationError, match=words):
             Dimension(**range_)
+
+
+def test_a_coordinate_stands_for_its_strength():
+    for weak in ("low", "high"):
+        dimension = Dimension(low=0.1, high=2.0, log=True, off=0.3, weak=weak)
+        assert dimension.strength(dimension.coordinate(0.0)) == 0.0
+        assert dimension.strength(dimension.coordinate(0.5)) == 0.5
+        low, high = dimension.sampled
+        assert low <= dimension.coordinate(0.0) <= high
+    with pytest.raises(ValueError, match="must lie within 1 and 2, got 0"):
+        Dimension(low=1.0, high=2.0).coordinate(0.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ({"learning_rate": 0.001, "magic": 1.0}, "portfolio must name strengths of space"),
+        ({"learning_rate": 0.001, "dropout": 0.99}, "portfolio.dropout must lie within"),
+        ({"dropout": 0.2}, "portfolio must give every row a learning_rate"),
+    ],
+)
+def test_a_portfolio_lies_in_the_space(row, part):
+    with pytest.raises(ValueError, match=part):
+        Search.model_validate({**SECTION, "portfolio": [row]})

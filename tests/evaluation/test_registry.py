@@ -8,7 +8,8 @@ from pipeline.core import fingerprint
 from pipeline.core.fingerprint import code_digest, import_closure, module_file
 from pipeline.evaluation import registry, score
 from pipeline.evaluation.members import directions
-from pipeline.evaluation.registry import METRICS, ROWS, Metric
+from pipeline.evaluation.registry import METRICS, Metric
+from pipeline.evaluation.scopes import ROWS
 from pipeline.metrics.calibration_error import resampling_uniforms
 from pipeline.metrics.ks_error import ks_calibration_error
 

@@ -6,8 +6,9 @@ from pipeline.calibration.reliability_curve import GRID_POINTS
 from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits
 from pipeline.data.splits import SPLITS
 from pipeline.evaluation import score
-from pipeline.evaluation.registry import METRICS
+from pipeline.evaluation.registry import METRICS, metrics_of
 from pipeline.evaluation.row_groups import SMALLEST_GROUP, row_groups
+from pipeline.evaluation.scopes import BINARY
 from pipeline.metrics import (
     calibration_error,
     decompositions,
@@ -50,7 +51,8 @@ def test_names_are_complete_and_described(rng, uniforms):
     logits, labels, posterior = stack(rng)
     scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     described = {metric.name for metric in METRICS}
-    assert {name.split("/")[1] for name in scores} == described
+    binary = {metric.name for metric in metrics_of(BINARY)}
+    assert {name.split("/")[1] for name in scores} == described - binary
     assert len(described) == len(METRICS)
     assert {name.split("/")[0] for name in scores} == {
         *SPLITS,
@@ -298,3 +300,15 @@ def test_what_is_not_costly_is_the_same_without_it(rng, uniforms):
         assert not {name for name in after if name.split("/")[1] in COSTLY}
         assert all(np.array_equal(after[name], before[name]) for name in after)
     assert cheap.curves == {}
+
+
+def test_two_classes_have_metrics_of_class_one_everywhere(rng, uniforms):
+    logits, labels, _ = stack(rng)
+    two = {split: values[..., :2] for split, values in logits.items()}
+    classes = {split: np.minimum(values, 1) for split, values in labels.items()}
+    scored = score.score_members(two, classes, None, uniforms=uniforms)
+    for split in SPLITS:
+        made = Predictions.from_logits(two[split], classes[split])
+        for metric in metrics_of(BINARY):
+            np.testing.assert_array_equal(scored.scores[f"{split}/{metric.name}"], metric.compute(made))
+            assert f"{split}_ts/{metric.name}" in scored.scores

@@ -38,8 +38,12 @@ class TestCommandLine:
 def test_the_committed_study_passes_its_a_a_check(dataset: str) -> None:
     results = json.loads((ROOT / f"reports/{dataset}/results.json").read_text())
     (a_a,) = (point for point in results["points"] if point["a_a"])
-    verdicts = {metric: entry["verdict"] for metric, entry in a_a["against_reference"].items()}
-    assert verdicts["test/nll"] == "no evidence"
-    assert sum(verdict != "no evidence" for verdict in verdicts.values()) <= len(verdicts) * 0.05
+    compared = a_a["against_reference"]
+    assert compared["test/nll"]["verdict"] == compared["test_ts/nll"]["verdict"] == "no evidence"
+    # Metrics go together, so that false alarms come in swarms: they are told, and how often they come is simulated
+    # (test_comparison.test_a_a_false_alarms_are_nominal).
+    alarms = sum(entry["verdict"] != "no evidence" for entry in compared.values())
+    told = " ".join(stage(ROOT, "show", dataset).stdout.split())
+    assert f"{alarms} of {len(compared)} metrics compared raise a false alarm" in told
     assert results["protocol"]["seeds"] == 30
     assert len(results["points"]) * 30 * 2 >= 1000

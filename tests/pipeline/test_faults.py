@@ -38,7 +38,11 @@ class TestFaults:
         (folder / "inputs").mkdir()
         (folder / "inputs/mine.csv").write_bytes(content)
         mine = {"kind": "file", "path": "inputs/mine.csv", "target": "outcome", "train": 60, "validation": 30, **fields}
-        study = {**STUDY, "datasets": {"mine": mine}, "study": {"datasets": ["mine"], "seeds": 2}}
+        study = {
+            **STUDY,
+            "datasets": {"mine": mine},
+            "study": {**STUDY["study"], "datasets": ["mine"], "seeds": 2},
+        }
         write_params(folder, study)
         return folder
 

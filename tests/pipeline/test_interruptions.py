@@ -56,7 +56,7 @@ def wait_for_end(group: int) -> None:
 def test_interrupted_anywhere_it_completes_with_the_same_hashes(
     finished: Path, tmp_path: Path, kind: signal.Signals
 ) -> None:
-    folder = make_project(tmp_path, {**STUDY, "study": {"datasets": ["wine"], "seeds": 3}})
+    folder = make_project(tmp_path, {**STUDY, "study": {**STUDY["study"], "datasets": ["wine"], "seeds": 3}})
     ended = [interrupted_repro(folder, seconds, kind) for seconds in (1.5, 3.3, 4.7, 6.1)]
     assert any(code != 0 for code in ended)
     run(folder, *make(folder))

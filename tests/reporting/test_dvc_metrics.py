@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("dataset", ["mixture", "digits"])
 def test_they_are_those_of_the_finished_table(dataset: str) -> None:
     results = read_record(StudyResults, ROOT / f"reports/{dataset}/results.json")
-    made, choice = dataset_metrics(results), results.answer.after_scaling
+    made, choice = dataset_metrics(results), results.answer
     point = results.point(choice.key)
     assert choice.test is not None
     assert choice.gap_closed is not None
@@ -33,8 +33,7 @@ def test_they_are_those_of_the_finished_table(dataset: str) -> None:
 
 def test_no_regularization_has_no_difference_from_itself() -> None:
     results = read_record(StudyResults, ROOT / "reports/digits/results.json")
-    choice = results.answer.after_scaling.model_copy(update={"key": "none", "test": None, "gap_closed": None})
-    answer = results.answer.model_copy(update={"after_scaling": choice})
+    answer = results.answer.model_copy(update={"key": "none", "test": None, "gap_closed": None})
     made = dataset_metrics(results.model_copy(update={"answer": answer}))
     assert (made.difference, made.low, made.high, made.gap_closed) == (None, None, None, None)
     assert made.nll == results.reference_point.metrics[MetricName("test", "before", "nll")].mean

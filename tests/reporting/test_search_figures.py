@@ -103,7 +103,7 @@ def test_optimism_goes_from_what_was_searched_to_the_fresh_seeds() -> None:
         entry = search.arms[point.name].optimism
         ends = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [y]]
         assert ends == pytest.approx([entry.searched, entry.searched + entry.mean])
-        assert ends[1] == pytest.approx(point.mean(MetricName("validation", "before", "nll")), rel=1e-4)
+        assert ends[1] == pytest.approx(point.mean(MetricName("validation", "before", "refinement")), rel=1e-4)
 
 
 def test_what_is_not_finite_is_said() -> None:
@@ -153,7 +153,7 @@ def test_fronts_are_drawn_where_there_are_two_objectives(search: SearchResults) 
     assert pareto(search, trials) is None
     both = search.search.model_copy(update={"objectives": ("nll", "calibration")})
     arms = {
-        name: arm.model_copy(update={"front": tuple(row | {"calibration": 0.01} for row in arm.front)})
+        name: arm.model_copy(update={"front": tuple(row | {"nll": 0.2, "calibration": 0.01} for row in arm.front)})
         for name, arm in search.arms.items()
     }
     with canvas.styled():

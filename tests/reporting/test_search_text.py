@@ -19,13 +19,12 @@ from pipeline.results.readable_names import readable_arms
 from pipeline.results.record import read_record
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import PointResult
-from pipeline.search.optimize import OBJECTIVES as JUDGED
+from pipeline.search.objectives import OBJECTIVES as JUDGED
 
 ROOT = Path(__file__).parents[2]
 DATASETS = ("mixture", "digits")
 BOTH = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 BEFORE, AFTER = (MetricName("test", stage, "nll") for stage in ("before", "after"))
-VALIDATION = AFTER.on("validation")
 
 
 @pytest.fixture(params=DATASETS)
@@ -39,13 +38,13 @@ def with_points(search: SearchResults, change: Any) -> SearchResults:
     return changed(search, results=changed(search.results, points=points))
 
 
-def with_validation(search: SearchResults, means: dict[str, float]) -> SearchResults:
-    """The same search with other means of the validation NLL after scaling, by name of the contender."""
+def with_objectives(search: SearchResults, means: dict[str, float]) -> SearchResults:
+    """The same search with other objectives on the tuning seeds, by name of the contender."""
 
     def change(point: PointResult) -> PointResult:
-        summary = point.metrics[VALIDATION]
-        mean = means.get(point.name, summary.mean)
-        return changed(point, metrics={**point.metrics, VALIDATION: changed(summary, mean=mean)})
+        trial = point.tuning.best
+        values = (means.get(point.name, trial.mean),) * len(trial.values)
+        return changed(point, tuning=changed(point.tuning, trials=(changed(trial, values=values),)))
 
     return with_points(search, change)
 
@@ -64,7 +63,7 @@ def test_every_objective_can_be_spoken_of() -> None:
 )
 def test_the_best_arm_is_compared_with_the_best_single_one(search: SearchResults, verdict: str, words: str) -> None:
     order = ("cocktail", "augmentation", "none", "dropout", "weight_decay", "label_smoothing")
-    search = with_validation(search, {name: 0.1 * (place + 1) for place, name in enumerate(order)})
+    search = with_objectives(search, {name: 0.1 * (place + 1) for place, name in enumerate(order)})
     pairs = tuple(
         changed(pair, metrics={**pair.metrics, AFTER: changed(pair.metrics[AFTER], verdict=verdict)})
         if {pair.a, pair.b} == {"cocktail", "augmentation"}
@@ -73,8 +72,8 @@ def test_the_best_arm_is_compared_with_the_best_single_one(search: SearchResults
     )
     sentences = text.conclusion(changed(search, pairs=pairs))
     answer = search.results.answer
-    assert answer.after_scaling.recommendation == "use"
-    assert sentences[0].startswith(f"Use {readable_arms(answer.after_scaling.key)}: ")
+    assert answer.recommendation == "use"
+    assert sentences[0].startswith(f"Use {readable_arms(answer.key)} at learning rate ")
     assert len(sentences[0]) >= len(answer.sentence) - 10
     assert f"cocktail, is {words} the best single one, augmentation: " in sentences[1]
 
@@ -86,7 +85,7 @@ def test_the_answer_has_the_numbers_of_the_finished_table(search: SearchResults)
 
 
 def test_a_best_arm_that_is_single_is_said_to_be(search: SearchResults) -> None:
-    assert "dropout, is a single one" in text.conclusion(with_validation(search, {"dropout": 0.0}))[1]
+    assert "dropout, is a single one" in text.conclusion(with_objectives(search, {"dropout": 0.0}))[1]
 
 
 def test_unregularized_is_as_good_where_nothing_is_better(search: SearchResults) -> None:
@@ -124,7 +123,8 @@ def test_the_pairs_have_after_below_and_before_above_the_diagonal(search: Search
 def test_a_reader_is_told_of_edges_and_of_decay_that_does_nothing(search: SearchResults) -> None:
     arms = dict(search.arms)
     slow = DecayTimescale(epochs=71.6, of=60, lost=0.5, warning=None)
-    arms["weight_decay"] = changed(arms["weight_decay"], edges=("weight_decay",), decay=slow)
+    strong = {"learning_rate": 0.001, "weight_decay": 1.0}
+    arms["weight_decay"] = changed(arms["weight_decay"], edges=("weight_decay",), decay=slow, strengths=strong)
     idle = DecayTimescale(epochs=25928.7, of=60, lost=0.0, warning="no-op")
     arms["cocktail"] = changed(arms["cocktail"], edges=(), decay=idle)
     arms["dropout"] = changed(arms["dropout"], edges=(), strengths={"learning_rate": 0.001, "dropout": 0.0})

@@ -2,11 +2,11 @@
 
 import json
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
-from oracles import point
+from oracles import point, tuning
 
 from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
@@ -25,12 +25,13 @@ from pipeline.results.series import (
     sweep_rows,
     write_rows,
 )
-from pipeline.results.study import DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
+from pipeline.results.study import ClassCount, DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
+from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.statistics import intervals, paired_comparison, shared_rows
 from pipeline.statistics.intervals import Widening
 
 SEEDS = 30
-PROTOCOL = Protocol(confidence=0.95, resamples=500, gamma=0.75)
+PROTOCOL = Protocol(confidence=0.95, resamples=500, gamma=0.75, least_effect=0.005)
 DATASET = DatasetSummary(
     name="mixture",
     rows=20512,
@@ -53,7 +54,9 @@ DIRECTIONS = {
 
 
 def scored(variant, name, **parameters):
-    return ScoredPoint(variant=variant, name=name, parameters=point(hidden=(8, 8), **parameters), md5="0")
+    return ScoredPoint(
+        variant=variant, name=name, parameters=point(hidden=(8, 8), **parameters), tuning=tuning([0.5]), md5="0"
+    )
 
 
 POINTS = [
@@ -95,9 +98,32 @@ def groups_of(scores, names=("test/nll", "test/accuracy"), *, groups=10, spread=
     return {name: scores[name][..., None] + rows + rng.normal(0, 0.02, (*scores[name].shape, groups)) for name in names}
 
 
-def made(scores=None, *, points=POINTS, directions=DIRECTIONS, dataset=DATASET, reference=0, protocol=PROTOCOL, **more):
+def made(
+    scores=None,
+    *,
+    points=POINTS,
+    directions=DIRECTIONS,
+    dataset=DATASET,
+    reference=0,
+    protocol=PROTOCOL,
+    base_rate=9.0,
+    **more,
+):
     scores = scores_of() if scores is None else scores
-    scored = ScoredPoints(points, scores, directions=directions, dataset=dataset, protocol=protocol, **more)
+    seeds = len(scores["validation_ts/nll"][0])
+    tuned = [
+        one.model_copy(update={"tuning": tuning(values)})
+        for one, values in zip(points, scores["validation_ts/nll"], strict=True)
+    ]
+    scored = ScoredPoints(
+        tuned,
+        {"validation/refinement": scores["validation_ts/nll"], **scores},
+        directions=directions,
+        dataset=dataset,
+        protocol=protocol,
+        base_rates=dict.fromkeys(("validation", "test"), np.full(seeds, base_rate)),
+        **more,
+    )
     return study_results(scored, reference=reference, generator=np.random.default_rng(0))
 
 
@@ -228,7 +254,7 @@ def test_few_seeds_are_never_evidence(seeds):
     got = against(results, "dropout=0.2")
     assert (got.verdict, got.equivalent) == ("no evidence", False)
     assert got.more_seeds >= 6 - seeds
-    assert results.answer.after_scaling.recommendation == "leave it unregularized"
+    assert results.answer.recommendation == "leave it unregularized"
     json.dumps(as_json(results), allow_nan=False)
     page_of(results)
 
@@ -269,13 +295,13 @@ def test_overlapping_splits_widen_intervals_but_not_p_better(results):
     assert (widened.high - widened.low) / (narrow.high - narrow.low) == pytest.approx(ratio)
     assert widened.p_better == narrow.p_better
     assert wide.protocol.inflation == Inflation(training_rows=1 / 3, all_rows=1.0, surrogate=2.0)
-    assert wide.protocol.rho_train == 0.25
+    assert wide.protocol.rho_train == pytest.approx(0.025)
     assert "Nadeau" in " ".join(footnotes(wide))
-    assert "taken as 0.25 for training rows and 0.5 where" in " ".join(footnotes(wide))
+    assert "taken as 0.025 for training rows, a tenth of the share" in " ".join(footnotes(wide))
     assert "widened for the rows that seeds share" in wide.answer.sentence
 
 
-@pytest.mark.parametrize(("dataset", "rho", "bounds"), [(RESPLIT, 0.25, (1.0, 1 / 3)), (DATASET, 0.0, (0.0, 0.0))])
+@pytest.mark.parametrize(("dataset", "rho", "bounds"), [(RESPLIT, 0.025, (1.0, 1 / 3)), (DATASET, 0.0, (0.0, 0.0))])
 def test_correlation_is_measured_where_there_are_groups(dataset, rho, bounds):
     """Of training rows only where seeds resplit one pool, of test rows always."""
     scores = scores_of()
@@ -300,7 +326,7 @@ def test_gaps_have_the_groups_of_their_test_part():
     groups = groups_of(scores)
     a, b = scores["gap/nll"][[4, 0]]
     one, two = groups["test/nll"][[4, 0]]
-    three = [shared_rows.measured_widening(*side, rho=0.25) for side in ((a, one), (b, two), (a - b, one - two))]
+    three = [shared_rows.measured_widening(*side, rho=0.025) for side in ((a, one), (b, two), (a - b, one - two))]
     got = against(made(scores, dataset=RESPLIT, groups=groups), "dropout=0.2", "gap/nll")
     assert (got.inflation, got.freedom) == astuple(three[2])
     ratio = intervals.mean_ratio(a, b, widening=tuple(three))
@@ -314,7 +340,7 @@ def test_groups_that_cannot_be_used_leave_the_bound():
     results = made(scores, dataset=RESPLIT, groups=groups)
     assert against(results, "dropout=0.2").inflation == 1.0
     assert against(results, "decay=0.1").inflation != 1.0
-    assert against(results, "dropout=0").inflation == 1 / 3  # a copy: nothing varies
+    assert against(results, "dropout=0").inflation == 0.025 / 0.975  # a copy: nothing varies
     json.dumps(as_json(results), allow_nan=False)
 
 
@@ -369,19 +395,23 @@ def test_nothing_to_compare():
 
 def test_validation_chooses_and_test_decides(results):
     chosen = results.answer
-    after = chosen.after_scaling
-    assert (after.key, after.recommendation, str(after.chosen_by)) == ("dropout=0.2", "use", "validation_ts/nll")
-    assert after.test == against(results, "dropout=0.2", "test_ts/nll")
-    assert after.gap_closed == against(results, "dropout=0.2", "gap_ts/nll").closed
-    assert chosen.agree
-    for part in ("Use dropout=0.2", "95% interval", "generalization gap", "noise floor 0.018", "n = 30"):
+    assert (chosen.key, chosen.recommendation, chosen.objective) == ("dropout=0.2", "use", "refinement")
+    assert chosen.test == against(results, "dropout=0.2", "test_ts/nll")
+    assert chosen.gap_closed == against(results, "dropout=0.2", "gap_ts/nll").closed
+    for part in (
+        "Use dropout=0.2 at learning rate 0.01",
+        "95% interval",
+        "generalization gap",
+        "noise floor 0.018",
+        "n = 30",
+    ):
         assert part in chosen.sentence
 
 
 def test_a_point_that_only_test_likes_is_not_chosen():
     scores = scores_of()
-    scores["validation/nll"][5] -= 0.3
-    chosen = made(scores).answer.plain
+    scores["validation_ts/nll"][5] -= 0.3
+    chosen = made(scores).answer
     assert (chosen.key, chosen.recommendation) == ("decay=0.1", "leave it unregularized")
     assert chosen.sentence.startswith("Leave it unregularized: decay=0.1, chosen on validation, is not")
 
@@ -392,7 +422,7 @@ def test_leave_it_unregularized(rival, word):
     scores["validation_ts/nll"][3:] += 0.5
     scores["validation_ts/nll"][3] += rival - 1.1 if rival < 0.5 else 0
     scores["test_ts/nll"][3] += 0.3
-    chosen = made(scores).answer.after_scaling
+    chosen = made(scores).answer
     assert chosen.recommendation == "leave it unregularized"
     assert word in chosen.sentence
 
@@ -400,23 +430,37 @@ def test_leave_it_unregularized(rival, word):
 def test_ties_go_to_the_reference_and_copies_of_it_are_named():
     scores = scores_of()
     scores["validation_ts/nll"][2:] = scores["validation_ts/nll"][0]
-    assert made(scores).answer.after_scaling.key == "none"
+    assert made(scores).answer.key == "none"
     scores["validation_ts/nll"][2] -= 1
-    assert "is the unregularized network itself" in made(scores).answer.after_scaling.sentence
+    assert "is the unregularized network itself" in made(scores).answer.sentence
 
 
-def test_the_two_choices_may_disagree():
+def test_what_has_learned_nothing_cannot_win():
+    """The lowest objective on the tuning seeds, but no better than the base rates on the study's own."""
     scores = scores_of()
-    scores["validation/nll"][5] -= 0.3
-    chosen = made(scores).answer
-    assert not chosen.agree
-    assert chosen.sentence.endswith("Without temperature scaling validation would choose decay=0.1.")
+    scores["validation/refinement"] = scores["validation_ts/nll"].copy()
+    scores["validation/refinement"][4] = 0.9
+    results = made(scores, base_rate=0.9)
+    assert [point.learned for point in results.points] == [True, True, True, True, False, True]
+    assert made(scores).answer.key == "dropout=0.2"
+    assert results.answer.key != "dropout=0.2"
+
+
+def test_the_learning_rate_is_told_where_it_is_at_an_end_of_those_tried():
+    trials = [RateTrial(learning_rate=rate, values=(loss,)) for rate, loss in ((0.1, 0.5), (0.01, 0.3), (0.001, 0.4))]
+    inside = Tuning(objective="refinement", trials=tuple(trials))
+    assert (inside.best.learning_rate, inside.at_edge) == (0.01, False)
+    assert Tuning(objective="refinement", trials=tuple(trials[1:])).at_edge is False
+    edge = Tuning(objective="refinement", trials=(*trials, RateTrial(learning_rate=0.2, values=(0.1,))))
+    assert edge.at_edge
+    broken = Tuning(objective="refinement", trials=(*trials, RateTrial(learning_rate=0.2, values=(None, 0.1))))
+    assert broken.best == inside.best
 
 
 def test_no_validation_loss_no_answer():
     scores = scores_of()
-    scores["validation/nll"][:] = np.nan
-    with pytest.raises(NothingToChooseError, match="validation/nll must be finite"):
+    scores["validation_ts/nll"][:] = np.nan
+    with pytest.raises(NothingToChooseError, match="refinement must be finite"):
         made(scores)
 
 
@@ -516,8 +560,49 @@ def test_a_a_false_alarms_are_nominal():
     nll = {f"test{i}/nll": nll - rng.normal(size=(401, SEEDS)) for i in range(5)}
     for values in nll.values():
         values[0] = 0
-    study = ScoredPoints(points, nll, directions=dict.fromkeys(nll, "lower"), dataset=DATASET, protocol=PROTOCOL)
+    study = ScoredPoints(
+        points,
+        nll,
+        directions=dict.fromkeys(nll, "lower"),
+        dataset=DATASET,
+        protocol=PROTOCOL,
+        base_rates={},
+    )
     compared = compare_points(study, reference=0, generator=np.random.default_rng(0))
     sides = [side for each in compared[1:] for side in each.against_reference.values()]
     assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
     assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07
+
+
+def test_a_gain_that_is_too_small_is_not_recommended():
+    """Better beyond doubt, by less than is worth it."""
+    small = replace(PROTOCOL, least_effect=0.5)
+    answer = made(protocol=small).answer
+    assert (answer.key, answer.recommendation) == ("dropout=0.2", "leave it unregularized")
+    assert "is better on test, but not shown to be so by 0.5 nats" in answer.sentence
+
+
+def test_with_two_classes_class_one_decides():
+    """What the answer, the table and its footnotes say of calibration is of class 1; AUC stands beside accuracy."""
+    scores = scores_of()
+    for stage in ("", "_ts"):
+        for name, value in (("ece", 0.21), ("ece_floor", 0.019), ("debiased", 0.04)):
+            scores[f"test{stage}/{name}_class1"] = np.full_like(scores["test/nll"], value)
+        scores[f"test{stage}/auc"] = np.full_like(scores["test/nll"], 0.87)
+    classes = (ClassCount(name="good", rows=10), ClassCount(name="bad", rows=5))
+    results = made(scores, dataset=DATASET.model_copy(update={"classes": classes}))
+    assert results.answer.calibration.chosen.before == pytest.approx(0.21)
+    assert results.answer.calibration.chosen.after_floor == pytest.approx(0.019)
+    page = " ".join(page_of(results).split())
+    assert "acc/AUC" in page
+    assert "/.870" in page
+    assert ".210/.019" in page
+    assert "the probability of class bad" in page
+    assert "acc/AUC" not in page_of(made())
+
+
+def test_what_has_learned_nothing_is_left_where_everything_else_diverged():
+    scores = scores_of()
+    scores["validation/refinement"] = np.full_like(scores["validation_ts/nll"], 0.9)
+    scores["validation_ts/nll"][:2] = np.nan
+    assert made(scores, base_rate=0.9).answer.key == "dropout=0.2"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 
 import joblib
@@ -23,7 +24,8 @@ from pipeline.calibration.temperature import decompose_log_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
-from pipeline.search.optimize import OBJECTIVES, next_batch, run
+from pipeline.search.objectives import OBJECTIVES
+from pipeline.search.optimize import next_batch, run
 from pipeline.search.trials import STATES
 from pipeline.training.fit import fit_stack
 from pipeline.training.member import Fitted
@@ -368,3 +370,28 @@ class TestGoingOn:
         next(search)
         with pytest.raises(InputError, match="study 'all' must have one search at a time"):
             next(search)
+
+
+class TestThePortfolio:
+    ROWS = ({"learning_rate": 0.01}, {"learning_rate": 0.02, "dropout": 0.3}, {"learning_rate": 0.03, "mixup": 0.5})
+
+    def task(self):
+        task = made_task("tpe", "none")
+        return replace(task, search=task.search.model_copy(update={"portfolio": self.ROWS}))
+
+    def test_an_arm_tries_first_what_it_searches_all_of(self):
+        task = self.task()
+        task = replace(task, search=task.search.model_copy(update={"batch": 3}))
+        batch = next_batch(task, {"none": [], "dropout": []})
+        points = {arm: [task.point(arm, trial) for trial in trials] for arm, trials in batch.items()}
+        assert points["none"][0].learning_rate == 0.01
+        assert [(one.learning_rate, one.dropout) for one in points["dropout"][:2]] == [(0.01, 0.0), (0.02, 0.3)]
+        assert points["dropout"][2].learning_rate not in (0.01, 0.02, 0.03)
+
+    def test_goes_on_where_it_was_interrupted(self):
+        """The second batch of one trial has the second row."""
+        task = self.task()
+        task = replace(task, search=task.search.model_copy(update={"batch": 1}))
+        first = next_batch(task, {"dropout": []})["dropout"]
+        second = next_batch(task, {"dropout": first})["dropout"]
+        assert [task.point("dropout", trial).learning_rate for trial in (*first, *second)] == [0.01, 0.02]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import point
+from oracles import point, tuning
 from scipy.stats import t as student
 
 from pipeline.config.decay_timescale import decay_timescale
@@ -225,7 +225,7 @@ METRICS = [
     *map(measure, OBJECTIVES),
 ]
 SEEDS = 7
-PROTOCOL = Protocol(confidence=0.95, resamples=300, gamma=0.75)
+PROTOCOL = Protocol(confidence=0.95, resamples=300, gamma=0.75, least_effect=0.005)
 DATASET = DatasetSummary(
     name="task",
     rows=656,
@@ -253,14 +253,15 @@ def table_of(winners=WINNERS, search=SEARCH, *, trials=TRIALS, seed=0, broken=No
             values[broken] = np.nan
     entrants = ScoredPoints(
         points=[
-            ScoredPoint(variant=name, name=name, kind=kind, parameters=one, md5="0")
-            for (kind, name), one in points.items()
+            ScoredPoint(variant=name, name=name, kind=kind, parameters=one, tuning=tuning(values), md5="0")
+            for ((kind, name), one), values in zip(points.items(), scores["validation_ts/nll"], strict=True)
         ],
         scores=scores,
         groups={},
         directions=directions(METRICS),
         dataset=DATASET.model_copy(update={"overlapping": overlapping}),
         protocol=PROTOCOL,
+        base_rates=dict.fromkeys(("validation", "test"), np.full(SEEDS, 9.0)),
     )
     by_arm = {arm: [each for each in trials if each.arm == arm] for arm in search.arms}
     return search_results(entrants, winners=winners, trials=by_arm, search=search), scores, entrants.names

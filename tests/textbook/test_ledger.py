@@ -114,7 +114,9 @@ def test_rows_that_seeds_share_widen_intervals(topic):
     assert resplit.low < drawn.low
     groups = np.zeros((4, SEEDS, 5))
     measured = cells(result(topic, effect(), dataset=RESPLIT, scores=arrays(**{"group/test/nll": groups})))[0]
-    assert measured.inflation == pytest.approx((32 / 148) / (1 - 32 / 148))  # nothing shared on test: training rows
+    assert measured.inflation == pytest.approx(
+        (3.2 / 148) / (1 - 3.2 / 148)
+    )  # nothing shared on test: a tenth of training rows
     chosen = cells(result(topic, effect(of={"dropout": [0.0, 0.5]}), dataset=RESPLIT))[0]
     assert chosen.inflation >= resplit.inflation
 
@@ -126,7 +128,7 @@ def test_rows_that_stand_idle_are_shared_by_no_training(topic):
     )
     groups = arrays(**{"group/test/nll": np.zeros((4, SEEDS, 5))})
     found = cells(result(fewer, effect(), dataset=RESPLIT, scores=groups))[0]
-    assert found.inflation == pytest.approx((8 / 148) / (1 - 8 / 148))
+    assert found.inflation == pytest.approx((0.8 / 148) / (1 - 0.8 / 148))
 
 
 def test_exact_checks_count_as_parts(topic):

@@ -1,13 +1,14 @@
 """Finished studies made by hand: means, intervals and verdicts of scores, without the pipeline's statistics."""
 
 import numpy as np
+from oracles import tuning
 
 from pipeline.config.points import Point
 from pipeline.metrics.names import MetricName
 from pipeline.results.study import (
     Answer,
+    BaseRates,
     CalibrationChange,
-    Choice,
     ClassCount,
     Comparison,
     DatasetSummary,
@@ -46,12 +47,12 @@ PROTOCOL = ProtocolSummary(
     confidence=0.95,
     resamples=200,
     gamma=0.75,
+    least_effect=0.005,
     seeds=30,
     interval="two standard errors",
     p_better="share of seeds",
     correction="none",
     rho_train=0.0,
-    rho_fit=0.0,
     inflation=Inflation(training_rows=0.0, all_rows=0.0, surrogate=0.0),
     multiplicity="none",
     family=1,
@@ -84,11 +85,13 @@ def study_of(
             name=name,
             kind=kind,
             parameters=Point(**TRAIN | fields),
+            tuning=tuning(values, rate=(TRAIN | fields)["learning_rate"]),
             md5=f"md5 of {name}",
             key=name,
             seeds=scores.shape[1],
             a_a=False,
             duplicate=False,
+            learned=True,
             metrics=dict.fromkeys(metrics, summary(values)),
             against_reference=dict.fromkeys(compared, comparison(values, scores[0])) if place else {},
         )
@@ -98,6 +101,7 @@ def study_of(
         dataset=DATASET,
         protocol=PROTOCOL,
         reference=Reference(index=0, key=points[0].key, variant=points[0].variant),
+        base_rates=BaseRates(validation=1.0, test=1.0),
         points=points,
         ranking={},
         verdict_changes=(),
@@ -151,20 +155,19 @@ def left_out(values: np.ndarray, reference: np.ndarray) -> str | None:
 
 
 def answer_of(point: PointResult) -> Answer:
-    choice = Choice(
+    return Answer(
         key=point.key,
         variant=point.variant,
         name=point.name,
         parameters=point.parameters,
         seeds=point.seeds,
         duplicate=False,
-        chosen_by=MetricName.parse("validation/nll"),
-        validation=0.5,
+        objective="refinement",
+        value=0.5,
         recommendation="use",
         test=None,
         gap_closed=None,
         calibration=CalibrationChange(reference=NO_CALIBRATION, chosen=NO_CALIBRATION),
         at_edge=(),
-        sentence=f"Use {point.name}.",
+        sentence="Use it.",
     )
-    return Answer(after_scaling=choice, plain=choice, agree=True, sentence="Use it.")

@@ -132,7 +132,7 @@ def test_the_study_is_last_on_top_and_drawn_among_no_points():
     points = {name for record in records if record.tags["level"] == "point" for name, _, _ in record.metrics}
     assert not points & {name for name, _, _ in answer.metrics}
     assert values_of(answer)["chosen/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
-    assert json.loads(answer.artifacts["answer.json"])["agree"]
+    assert json.loads(answer.artifacts["answer.json"])["recommendation"]
 
 
 def test_figures_go_where_they_belong_and_may_be_missing():

@@ -38,7 +38,7 @@ from pipeline.results.readable_names import DAGGER, readable
 from pipeline.results.study import Comparison, PointResult, StudyResults, Verdict
 
 Look = Verdict | Literal["nothing"]
-NOTHING = "learned nothing: accuracy of chance"
+NOTHING = "learned nothing: base rates predict validation as well"
 LOOKS: dict[str, Any] = {
     "filled: better NLL than none": {"marker": "o", "markersize": 9, "markeredgecolor": "white"},
     "hollow: no evidence": {"marker": "o", "markersize": 8, "fillstyle": "none", "markeredgewidth": 1.3},
@@ -68,7 +68,7 @@ def headline(studies: Sequence[StudyResults]) -> Drawing:
         "validation chooses, the second star the same network on other seeds (A/A check). Whiskers are intervals, cut "
         "at the edges; arrows point to values (gap, ECE) far beyond. Grey: from the smallest to the largest ECE that "
         "these points would be expected to show if they were calibrated. Marks tell the verdict on test NLL; ∅ stands "
-        "for points whose interval of the accuracy reaches down to chance: their small gap is no merit. "
+        "for points that predict validation rows no better than base rates do: their small gap is no merit. "
         f"{' '.join(intervals(results) for results in studies)}"
     )
     return Drawing(figure, caption)
@@ -97,13 +97,12 @@ def gap_axes(axes: Axes, results: StudyResults, stage: Stage) -> None:
     floors = [known_mean(point, metrics.floor) for point in points]
     axes.axhspan(min(floors), max(floors), color="#EEEEEE", zorder=0)
     far = _limits(axes, [(*_place(point, metrics), point.key) for point in points])
-    chance = 1 / len(results.dataset.classes)
-    lost = [point for point in points if _is_at_chance(point, stage, chance)]
+    lost = [point for point in points if not point.learned]
     drawn = marks([point.variant for point in results.points])
     for point in points:
         look: Look = "nothing" if point in lost else _look(point, stage)
         _point(axes, point, metrics, mark=drawn[point.variant], look=look)
-    reference, chosen = results.reference_point, results.answer.after_scaling.key
+    reference, chosen = results.reference_point, results.answer.key
     reference_lines(axes, *_place(reference, metrics))
     _name(axes, [point for point in points if point is reference], metrics, up=-1)
     for point in (point for point in points if point.key == chosen):
@@ -259,12 +258,6 @@ def _look(point: PointResult, stage: Stage) -> Look:
 
 def _place(point: PointResult, metrics: _Metrics) -> tuple[float, float]:
     return known_mean(point, metrics.gap), known_mean(point, metrics.ece)
-
-
-def _is_at_chance(point: PointResult, stage: Stage, chance: float) -> bool:
-    """Whether the interval of its accuracy reaches down to chance."""
-    accuracy = point.metrics.get(MetricName("test", stage, "accuracy"))
-    return accuracy is not None and accuracy.low is not None and accuracy.low <= chance
 
 
 def _arrow(axes: Axes, entry: Comparison, value: float, y: float) -> None:

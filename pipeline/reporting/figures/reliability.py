@@ -34,7 +34,7 @@ SKY, GREEN = "#56B4E9", "#009E73"
 
 def reliability(results: StudyResults, diagrams: Mapping[str, PointDiagrams | None]) -> Drawing | None:
     """Diagrams of the unregularized and the chosen point, before and after scaling; None where no seed is finite."""
-    keys = dict.fromkeys([results.reference.key, results.answer.after_scaling.key])
+    keys = dict.fromkeys([results.reference.key, results.answer.key])
     shown = {key: diagram for key in keys if (diagram := diagrams[key]) is not None}
     if not shown:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,12 +11,23 @@ from pipeline.reporting.text.numbers import interval, short, typeset
 from pipeline.reporting.text.points import STAGE_NAMES, test_nll
 from pipeline.results.answer import Notation, answer_sentence
 from pipeline.results.readable_names import readable
-from pipeline.results.study import Answer, Choice, Comparison, GapClosed, MetricSummary, StageCalibration, StudyResults
+from pipeline.results.study import Answer, Comparison, GapClosed, MetricSummary, StageCalibration, StudyResults
 
 
 def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
     """What to use and why; `name` writes a point's key as people would."""
     return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
+
+
+def params_row(results: StudyResults) -> str:
+    """The recommended point as a variant of params.yaml: what it adds to no regularization, and its learning rate.
+
+    Values are written as JSON, which YAML reads alike.
+    """
+    point, plain = results.answer.parameters, results.reference_point.parameters
+    given = {name: value for name, value in point if value != getattr(plain, name)}
+    row = {**given, "learning_rate": point.learning_rate}
+    return f"{{{', '.join(f'{name}: {json.dumps(value)}' for name, value in row.items())}}}"
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,12 @@ class Card:
 
 
 def card(results: StudyResults) -> Card:
-    """A data set's answer for the page."""
-    choice = results.answer.after_scaling
+    """An answer for the page."""
+    choice = results.answer
     texts = {**_difference(choice), **_closed(results), **_off(choice.calibration.chosen)}
     texts["can its probabilities be trusted?"] = _trusted(results)
+    if choice.recommendation == "use":
+        texts["as a variant in params.yaml"] = params_row(results)
     return Card(choice.recommendation == "use", choice.key, texts, tuple(_notes(results.answer)))
 
 
@@ -41,7 +55,7 @@ def _wins(test: Comparison, seeds: int) -> str:
     return "an unknown share of the" if estimate is None else f"{estimate * seeds:g} of {seeds}"
 
 
-def _difference(choice: Choice) -> dict[str, str]:
+def _difference(choice: Answer) -> dict[str, str]:
     test = choice.test
     if test is None or test.difference is None:
         return {}
@@ -52,7 +66,7 @@ def _difference(choice: Choice) -> dict[str, str]:
 
 
 def _closed(results: StudyResults) -> dict[str, str]:
-    point = results.point(results.answer.after_scaling.key)
+    point = results.point(results.answer.key)
     texts = {}
     for stage in STAGES:
         entry = point.comparison(test_nll(stage).on("gap"))
@@ -75,9 +89,9 @@ def _off(chosen: StageCalibration) -> dict[str, str]:
 
 
 def _trusted(results: StudyResults) -> str:
-    metrics = results.point(results.answer.after_scaling.key).metrics
-    names = {stage: test_nll(stage)._replace(metric="debiased") for stage in STAGES}
-    return "; ".join(f"{STAGE_NAMES[stage]} {_trust(metrics.get(name))}" for stage, name in names.items())
+    point = results.point(results.answer.key)
+    names = {stage: point.decisive(test_nll(stage)._replace(metric="debiased")) for stage in STAGES}
+    return "; ".join(f"{STAGE_NAMES[stage]} {_trust(point.metrics.get(name))}" for stage, name in names.items())
 
 
 def _trust(squared: MetricSummary | None) -> str:
@@ -92,27 +106,25 @@ def _trust(squared: MetricSummary | None) -> str:
 
 def _notes(answer: Answer) -> Iterator[str]:
     """What a reader should know before following the answer."""
-    choice = answer.after_scaling
-    if choice.calibration.is_worse:
+    if answer.calibration.is_worse:
         yield "Scale its temperature: as trained its confidence is further off than that of no regularization."
-    for parameter in choice.at_edge:
-        yield f"{readable(parameter)} is the strongest tried: more may be better still."
-    if not answer.agree:
-        yield f"Without temperature scaling validation would choose {readable(answer.plain.key)}."
+    for parameter in answer.at_edge:
+        yield f"{readable(parameter)} is at the end of those tried: there may be better."
 
 
-def markdown(results: StudyResults) -> str:
-    """A data set's answer for the README, in one line."""
-    choice, name = results.answer.after_scaling, results.dataset.name
+def markdown(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
+    """An answer for the README, in one line; `name` writes a point's key as people would."""
+    choice, dataset = results.answer, results.dataset.name
     test, trust = choice.test, choice.calibration.chosen
     if choice.recommendation != "use" or test is None:
-        return f"**{name}**. {sentence(results)}"
+        return f"**{dataset}**. {sentence(results, name=name)}"
     parts = [
-        f"**{name}**: use **{readable(choice.key)}**. Test NLL after temperature scaling changes by "
-        f"{interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired seeds, "
-        f"{results.protocol.confidence:.0%} interval), {_share(choice.gap_closed)}the ECE is {short(trust.before)} as "
-        f"trained and {short(trust.after)} after scaling (chance alone: {short(trust.after_floor)})",
-        *(f"{readable(parameter)} is the strongest tried" for parameter in choice.at_edge),
+        f"**{dataset}**: use **{name(choice.key)}**. Test NLL after temperature scaling "
+        f"changes by {interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired "
+        f"seeds, {results.protocol.confidence:.0%} interval), {_share(choice.gap_closed)}the ECE is "
+        f"{short(trust.before)} as trained and {short(trust.after)} after scaling (chance alone: "
+        f"{short(trust.after_floor)})",
+        *(f"{readable(parameter)} is at the end of those tried" for parameter in choice.at_edge),
     ]
     return f"{'; '.join(parts)}."
 

@@ -1,53 +1,44 @@
-"""The notice that no learning rate was tuned: what no regularization gains from a rate of its own."""
+"""The learning rate as text: how it was tuned, and what tuning it alone is worth."""
 
 from __future__ import annotations
 
-from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.numbers import short
-from pipeline.results.search import SearchResults
-from pipeline.results.study import PointResult, StudyResults
+from pipeline.results.readable_names import readable_arms
+from pipeline.results.study import StudyResults
 
-LOSS = MetricName("test", "after", "nll")
+USUAL = 0.001  # Adam's default (Kingma & Ba 2015, algorithm 1), which most people leave as it is
 
 
-def untuned(results: StudyResults, search: SearchResults) -> str:
-    """What the study's results are worth beside no regularization at the rate that the search of its data set found."""
-    plain, tuned = results.reference_point, search.results.reference_point
-    before, after = plain.mean(LOSS), tuned.mean(LOSS)
-    shared = len({point.parameters.learning_rate for point in results.points}) == 1
-    lead = f"all points share the learning rate {_rate(plain)}, which" if shared else _alone(plain)
-    if before is None or after is None:
-        return f"{lead} was not tuned."
+def learning_rates(results: StudyResults, tuned: StudyResults) -> str:
+    """How learning rates were chosen, and what no regularization gains from a rate of its own.
+
+    Args:
+        results: of the points, each at its own rate.
+        tuned: of the arms, whose answer is the recommendation.
+    """
+    plain = results.reference_point.tuning
+    rates = [trial.learning_rate for trial in plain.trials]
+    if len(rates) == 1:
+        return (
+            f"all points share the learning rate {rates[0]:g}, which was not tuned: a strength is judged at that alone."
+        )
     return (
-        f"{lead} was not tuned. At its own rate, {_rate(tuned)} as the search found, no regularization has a test NLL "
-        f"of {short(after)} instead of {short(before)} after temperature scaling ({tuned.seeds} other seeds)"
-        f"{_share(results, before - after)}.{_left(results, after)}"
+        f"every point takes the best of {len(rates)} learning rates from {min(rates):g} to {max(rates):g}, by NLL on "
+        f"validation rows of {len(plain.best.values)} other seeds; no regularization takes "
+        f"{plain.best.learning_rate:g}.{_worth(results, tuned)}"
     )
 
 
-def better_than(results: StudyResults, loss: float) -> tuple[int, int]:
-    """How many points are better than no regularization after scaling, and how many of them have a mean below this."""
-    compared = ((point, point.comparison(LOSS)) for point in results.points)
-    better = [point for point, entry in compared if entry is not None and entry.verdict == "better"]
-    return len(better), sum(mean < loss for point in better if (mean := point.mean(LOSS)) is not None)
-
-
-def _alone(plain: PointResult) -> str:
-    return f"the learning rate of none, {_rate(plain)},"
-
-
-def _rate(point: PointResult) -> str:
-    return f"{point.parameters.learning_rate:.2g}"
-
-
-def _share(results: StudyResults, gained: float) -> str:
-    """What the rate alone gains of the advertised gain, where both gain."""
-    choice = results.answer.after_scaling
-    if choice.recommendation != "use" or choice.test is None or choice.test.difference is None or gained <= 0:
+def _worth(results: StudyResults, tuned: StudyResults) -> str:
+    """What the answer gains on no regularization at the usual rate, and how much of it the rate alone gives."""
+    answer, best = tuned.answer, tuned.reference_point.tuning.best
+    usual = {trial.learning_rate: trial.mean for trial in results.reference_point.tuning.trials}.get(USUAL)
+    if usual is None:
         return ""
-    return f": the rate alone gains {short(gained)} of the {short(-choice.test.difference)} advertised here"
-
-
-def _left(results: StudyResults, loss: float) -> str:
-    better, lower = better_than(results, loss)
-    return f" Of the {better} points that are better after scaling, {lower} have a lower mean than that." * bool(better)
+    alone = usual - best.mean
+    if answer.key == tuned.reference.key or answer.value >= usual:
+        return f" Tuning the rate alone gains {short(alone)} on Adam's usual {USUAL:g}."
+    return (
+        f" On no regularization at Adam's usual {USUAL:g}, {readable_arms(answer.key)} gains "
+        f"{short(usual - answer.value)}; tuning the rate alone gives {short(alone)} of it."
+    )

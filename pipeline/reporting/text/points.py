@@ -13,6 +13,8 @@ from pipeline.results.study import Comparison, Finding, PointResult
 STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after temperature scaling"}
 SUFFIX: dict[Stage, str] = {"before": "", "after": "_ts"}
 """Of the keys of columns."""
+AUC = MetricName("test", "before", "auc")
+"""Of class 1, where there are two classes."""
 _NAME = 22
 _TITLES = {
     "nll": "NLL",
@@ -45,7 +47,10 @@ def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[P
         name: what a point is called.
         head: of the column of names.
     """
-    columns = [Column("name", head, kind="text", least=_NAME), Column("accuracy", "accuracy", alone="acc")]
+    points = list(points)
+    binary = any(AUC in point.metrics for point in points)
+    accuracy = Column("accuracy", "accuracy/AUC" if binary else "accuracy", alone="acc/AUC" if binary else "acc")
+    columns = [Column("name", head, kind="text", least=_NAME), accuracy]
     columns += [
         Column(key + SUFFIX[stage], text, STAGE_NAMES[stage], text + " TS" * (stage == "after"))
         for stage in STAGES
@@ -60,7 +65,8 @@ def verdict_cell(finding: Finding, *, fails_holm: bool = False) -> Cell:
 
 
 def _row(point: PointResult, name: str) -> list[Cell]:
-    row = [Cell(name), Cell(mean_text(point, MetricName("test", "before", "accuracy")))]
+    accuracy = mean_text(point, MetricName("test", "before", "accuracy"))
+    row = [Cell(name), Cell(f"{accuracy}/{mean_text(point, AUC)}" if AUC in point.metrics else accuracy)]
     for stage in STAGES:
         row += [*_metrics(point, stage), *_compared(point.comparison(test_nll(stage)))]
     return row
@@ -68,8 +74,8 @@ def _row(point: PointResult, name: str) -> list[Cell]:
 
 def _metrics(point: PointResult, stage: Stage) -> list[Cell]:
     nll = test_nll(stage)
-    ece, floor = (mean_text(point, nll._replace(metric=metric)) for metric in ("ece", "ece_floor"))
-    debiased = mean_text(point, nll._replace(metric="debiased"), digits=4, sign=True)
+    ece, floor = (mean_text(point, point.decisive(nll._replace(metric=metric))) for metric in ("ece", "ece_floor"))
+    debiased = mean_text(point, point.decisive(nll._replace(metric="debiased")), digits=4, sign=True)
     return [
         Cell(mean_text(point, nll)),
         Cell(mean_text(point, nll.on("gap"))),

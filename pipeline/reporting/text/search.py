@@ -54,14 +54,13 @@ def conclusion(search: SearchResults) -> list[str]:
 
 
 def _best_arm(search: SearchResults) -> str:
-    """The best tuned arm against the best single one, both by validation NLL after scaling on fresh seeds."""
-    means = {point.name: point.mean(AFTER.on("validation")) for point in tuned(search)}
-    known = {name: mean for name, mean in means.items() if mean is not None}
+    """The best tuned arm against the best single one, both by what the search minimized."""
+    known = {point.name: point.tuning.best.mean for point in tuned(search)}
     combined = {entry.name for entry in search.interactions if entry.kind == "tuned"}
     reference = search.results.reference.key
     single = [name for name in known if name not in combined and name != reference]
     best = min(known, key=lambda name: known[name])
-    lead = "The best arm by validation NLL after temperature scaling on fresh seeds"
+    lead = "The best arm on the search's seeds"
     if best == reference or not single:
         return f"{lead} is {readable_arms(best)}."
     alone = min(single, key=lambda name: known[name])

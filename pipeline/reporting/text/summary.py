@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.metrics.names import STAGES
 from pipeline.reporting.table import Cell, Column, Table
 from pipeline.reporting.text.points import SUFFIX, verdict_cell
-from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.readable_names import readable
 from pipeline.results.summary import PointSummary, Summary
 
 
@@ -20,7 +20,6 @@ class Overview:
     survivors: tuple[str, ...]
     conflicts: tuple[str, ...]
     best: tuple[str, ...]
-    dagger: str
     verdicts: Table
 
 
@@ -29,16 +28,11 @@ def overview(summary: Summary, datasets: Iterable[str]) -> Overview:
     names = list(datasets)
     return Overview(
         counts=tuple(_counts(summary, names)),
-        survivors=tuple(_name(point) for point in summary.points if point.survives),
-        conflicts=tuple(_name(point) for point in summary.points if point.conflict),
+        survivors=tuple(readable(point.key) for point in summary.points if point.survives),
+        conflicts=tuple(readable(point.key) for point in summary.points if point.conflict),
         best=tuple(_best(summary, names)),
-        dagger=f"{DAGGER}: a verdict of it does not hold at 5% once all points are taken into account (Holm).",
         verdicts=_verdicts(summary, names),
     )
-
-
-def _name(point: PointSummary) -> str:
-    return readable(point.key) + DAGGER * point.fails_holm
 
 
 def _counts(summary: Summary, names: Iterable[str]) -> Iterator[str]:

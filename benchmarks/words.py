@@ -1,0 +1,123 @@
+"""How often the final words are wrong: studies redrawn from the committed ones, with differences that are known.
+
+From the scores of a finished study (`make repro` first), every point's paired difference from no regularization is
+centred: all points are then equal, and what is left is real noise of seeds and of test rows. Studies are drawn from it,
+seeds and groups of test rows with replacement, and compared by the product's own code. One point, chosen at random, may
+get a gain that is known.
+
+Run `python -m benchmarks.words --studies 500`; it takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from pipeline.config.params import load_params
+from pipeline.core.paths import PARAMS, score_file, tuning_file
+from pipeline.metrics.names import MetricName
+from pipeline.results.comparison import LOSS_LEFT, ScoredPoints, study_results
+from pipeline.results.record import read_record
+from pipeline.results.tuning import RateTrial, Tuning, VariantTuning
+from pipeline.stages.scores import ScoreFile, scored_points
+
+LOSS = "test_ts/nll"
+GAINS = (0.0, 0.02, 0.05)  # nats
+FAR = 0.1  # points that lose more are left out: nobody would take them for equal
+
+
+def committed(dataset: str) -> ScoredPoints:
+    """The scores of a data set's study, without the A/A check and points that are hopeless or copies."""
+    params = load_params(PARAMS)
+    places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
+    tables = {name: read_record(VariantTuning, tuning_file(dataset, name)).points for name in params.variants}
+    files = [ScoreFile(score_file(dataset, *place), *place, tables[place[0]][place[1]]) for place in places]
+    scored = scored_points(dataset, files, least_effect=params.study.least_effect)
+    gains = (scored.scores[LOSS] - scored.scores[LOSS][0]).mean(1)
+    spread = np.abs(scored.scores[LOSS] - scored.scores[LOSS][0]).max(1)
+    own = [not point.parameters.replicate for point in scored.points]
+    kept = [i for i, _ in enumerate(scored.points) if own[i] and gains[i] < FAR and (spread[i] > 0 or i == 0)]
+    return replace(
+        scored,
+        points=[scored.points[i] for i in kept],
+        scores={name: values[kept] for name, values in scored.scores.items()},
+        groups={name: values[kept] for name, values in scored.groups.items()},
+    )
+
+
+def redrawn(scored: ScoredPoints, gain: float, rng: np.random.Generator) -> tuple[ScoredPoints, str]:
+    """A study of equal points, but for one that gains; and that point's name."""
+    lucky = int(rng.integers(1, len(scored.points)))
+    seeds, tuning_seeds = rng.integers(0, scored.seeds, scored.seeds), rng.integers(0, scored.seeds, 5)
+    columns = rng.integers(0, scored.groups[LOSS].shape[2], scored.groups[LOSS].shape[2])
+    effect = np.where(np.arange(len(scored.points)) == lucky, -gain, 0.0)
+    groups = {}
+    for name in (LOSS, "test/nll"):
+        table = scored.groups[name]
+        difference = table - table[:1]
+        equal = table[:1] + difference - difference.mean((1, 2), keepdims=True) + effect[:, None, None]
+        groups[name] = equal[:, seeds][:, :, columns]
+    left = scored.scores[LOSS_LEFT]
+    difference = left - left[:1]
+    left = left[:1] + difference - difference.mean(1, keepdims=True) + effect[:, None]
+    points = [
+        point.model_copy(update={"tuning": _tuning(point.parameters.learning_rate, values)})
+        for point, values in zip(scored.points, left[:, tuning_seeds], strict=True)
+    ]
+    scores = {name: table.mean(2) for name, table in groups.items()} | {LOSS_LEFT: left[:, seeds]}
+    directions = dict.fromkeys(groups, "lower")
+    base_rates = {name: values[seeds] for name, values in scored.base_rates.items()}
+    made = replace(
+        scored, points=points, scores=scores, groups=groups, directions=directions, base_rates=base_rates,
+        protocol=replace(scored.protocol, resamples=2000),
+    )  # fmt: skip
+    return made, scored.points[lucky].name
+
+
+def _tuning(rate: float, values: np.ndarray) -> Tuning:
+    trial = RateTrial(learning_rate=rate, values=tuple(map(float, values)))
+    return Tuning(objective="refinement", trials=(trial,))
+
+
+def one(scored: ScoredPoints, gain: float, number: int) -> dict[str, bool]:
+    """What a redrawn study says."""
+    made, lucky = redrawn(scored, gain, np.random.default_rng([int(1000 * gain), number]))
+    results = study_results(made, reference=0, generator=np.random.default_rng(number))
+    compared = [(point, point.comparison(MetricName("test", "after", "nll"))) for point in results.points[1:]]
+    better = [(point, entry) for point, entry in compared if entry and entry.verdict == "better"]
+    use = results.answer.recommendation == "use"
+    return {
+        "use": use,
+        "use the one that gains": use and results.answer.name == lucky,
+        "a verdict better": bool(better),
+        "a verdict better that holds for all points": any(not entry.fails_holm for _, entry in better),
+        "the one that gains is better": any(point.name == lucky for point, _ in better),
+    }
+
+
+def main() -> None:
+    """Simulate, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=500)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    rows = []
+    for dataset in load_params(PARAMS).study.datasets:
+        scored = committed(dataset)
+        for gain in GAINS:
+            said = Parallel(n_jobs=options.jobs)(delayed(one)(scored, gain, k) for k in range(options.studies))
+            shares = {word: float(np.mean([each[word] for each in said])) for word in said[0]}
+            rows.append({"dataset": dataset, "points": len(scored.points) - 1, "gain": gain, **shares})
+            print(rows[-1], flush=True)
+    if options.write:
+        options.write.write_text(json.dumps({"studies": options.studies, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

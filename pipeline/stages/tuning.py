@@ -1,0 +1,121 @@
+"""Tuning of learning rates: every candidate of a point is trained on the tuning seeds, and validation rows choose."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.params import Params
+from pipeline.config.points import Point
+from pipeline.core.errors import InputError
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.memo import obtain
+from pipeline.core.paths import data_file
+from pipeline.core.progress import progress
+from pipeline.data.standardization import SeedData, seed_data
+from pipeline.results.record import finite
+from pipeline.results.tuning import RateTrial, Tuning
+from pipeline.stages.members import workers
+from pipeline.stages.stored_dataset import load_data
+
+if TYPE_CHECKING:
+    from pipeline.search.objectives import Logits
+
+HELD_OUT = "held_out"  # the other half of the validation rows
+FEWEST_ROWS = 4  # on validation: two for early stopping and two that are held out, for two folds
+TOGETHER = 20  # candidates that are trained and remembered together
+
+Place = TypeVar("Place", bound=Hashable)
+
+
+def tune(
+    points: Mapping[Place, Sequence[Point]], dataset: str, params: Params, *, jobs: int, backend: str
+) -> dict[Place, Tuning]:
+    """Try every candidate of every point on the tuning seeds, except those that the memo has; by the points' places.
+
+    The A/A check is the same network, and takes the same learning rate.
+    """
+    objective, seeds = params.search.objectives[0], list(params.tuning_seeds)
+    candidates = {place: [_plain(point) for point in of_point] for place, of_point in points.items()}
+    keys = {
+        point: fingerprint(
+            "tuning",
+            objective,
+            point.model_dump(mode="json"),
+            seeds,
+            code=["training.fit", "search.objectives"],
+            files=[data_file(dataset)],
+        )
+        for of_point in candidates.values()
+        for point in of_point
+    }
+
+    def make(missing: Sequence[Point]) -> Iterator[bytes]:
+        return _train(missing, dataset, params, jobs=jobs, backend=backend)
+
+    trials = {point: RateTrial.model_validate_json(content) for point, content in obtain(keys, make)}
+    return {
+        place: Tuning(objective=objective, trials=tuple(trials[point] for point in of_point))
+        for place, of_point in candidates.items()
+    }
+
+
+def chosen(candidates: Sequence[Point], tuning: Tuning) -> Point:
+    """The candidate with the learning rate that the tuning seeds chose."""
+    return next(point for point in candidates if point.learning_rate == tuning.best.learning_rate)
+
+
+def halved(data: SeedData) -> SeedData:
+    """Data whose validation rows are every second one: early stopping sees these alone, the others are held out."""
+    validation = data.features["validation"]
+    return SeedData(
+        features={"train": data.features["train"], "validation": validation[::2], HELD_OUT: validation[1::2]},
+        labels={**data.labels, "validation": data.labels["validation"][::2]},
+        classes=data.classes,
+    )
+
+
+def interleaved(even: Logits, odd: Logits) -> Logits:
+    """Logits (seed, row, class) of all validation rows, in their order, from those of both halves."""
+    rows = np.empty((len(even), even.shape[1] + odd.shape[1], even.shape[2]), even.dtype)
+    rows[:, ::2], rows[:, 1::2] = even, odd
+    return rows
+
+
+def unused_rows(point: Point, rows: int) -> NDArray[np.int64]:
+    """The validation rows that say how good a point is: those that did not choose its weights."""
+    return np.arange(rows) if point.early_stopping == "none" else np.arange(1, rows, 2)
+
+
+def _plain(point: Point) -> Point:
+    return point.model_copy(update={"replicate": 0})
+
+
+def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int, backend: str) -> Iterator[bytes]:
+    """The trials of candidates, a few at a time, so that an interruption loses no more."""
+    from pipeline.search.objectives import by_seed  # noqa: PLC0415
+    from pipeline.training.fit import fit  # noqa: PLC0415  (torch takes a second to import)
+    from pipeline.training.member import Member  # noqa: PLC0415
+
+    pooled, seeds = load_data(dataset), params.tuning_seeds
+    data = {seed: halved(seed_data(pooled, seed)) for seed in seeds}
+    labels = pooled.pool.labels[pooled.splits.validation[seeds]]
+    if labels.shape[1] < FEWEST_ROWS:
+        raise InputError(
+            f"{dataset}: validation must have {FEWEST_ROWS} rows or more to choose by, got {labels.shape[1]}"
+        )
+    total = sum(point.epochs for point in points) * len(seeds)
+    with workers(backend), progress(f"{len(points)} learning rates to try", total, "epochs") as tick:
+        for start in range(0, len(points), TOGETHER):
+            few = points[start : start + TOGETHER]
+            groups = [[Member(point, seed) for seed in seeds] for point in few]
+            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=("validation", HELD_OUT))
+            for point, members in zip(few, fitted, strict=True):
+                rows = unused_rows(point, labels.shape[1])
+                logits = interleaved(members.logits["validation"], members.logits[HELD_OUT])[:, rows]
+                values = by_seed(params.search.objectives[0], logits, labels[:, rows])
+                trial = RateTrial(learning_rate=point.learning_rate, values=tuple(map(finite, values.tolist())))
+                yield trial.model_dump_json().encode()
