@@ -13,16 +13,15 @@ from pipeline.core.determinism import heed_cbwr, pin
 
 pin()
 
-import argparse  # noqa: E402  (numpy and torch must find the environment pinned)
 import json  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 from joblib import Parallel, delayed  # noqa: E402
 
+from benchmarks.simulation import options  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
 from pipeline.data.bundled import load_bundled  # noqa: E402
 from pipeline.data.dataset import Dataset, Pool, labels_of  # noqa: E402
@@ -168,24 +167,18 @@ def table_of(setting: Setting, studies: int, *, jobs: int) -> list[dict[str, Any
 
 def main() -> None:
     """Simulate, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=500)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
-    rows = [row for setting in SETTINGS for row in table_of(setting, options.studies, jobs=options.jobs)]
-    error = (0.95 * 0.05 / options.studies) ** 0.5
-    print(f"{options.studies} studies of {SEEDS} seeds; standard error of a coverage of .95: {error:.3f}")
+    chosen = options(__doc__)
+    rows = [row for setting in SETTINGS for row in table_of(setting, chosen.studies, jobs=chosen.jobs)]
+    error = (0.95 * 0.05 / chosen.studies) ** 0.5
+    print(f"{chosen.studies} studies of {SEEDS} seeds; standard error of a coverage of .95: {error:.3f}")
     for row in rows:
         bounds = "  ".join(f"{name} {one['coverage']:.3f} ({one['width']:.4f})" for name, one in row["bounds"].items())
         print(
             f"{row['setting']:22s} {row['metric']:12s} {row['rival']:20s} {row['truth']:+.4f}  "
             f"inflation {row['inflation']:.3f}  {bounds}"
         )
-    if options.write:
-        options.write.write_text(
-            json.dumps({"studies": options.studies, "seeds": SEEDS, "rows": rows}, indent=1) + "\n"
-        )
+    if chosen.write:
+        chosen.write.write_text(json.dumps({"studies": chosen.studies, "seeds": SEEDS, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

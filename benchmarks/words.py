@@ -10,14 +10,13 @@ Run `python -m benchmarks.words --studies 500`; it takes some minutes.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from benchmarks.simulation import options
 from pipeline.config.params import load_params
 from pipeline.core.paths import PARAMS, score_file, tuning_file
 from pipeline.metrics.names import MetricName
@@ -102,21 +101,17 @@ def one(scored: ScoredPoints, gain: float, number: int) -> dict[str, bool]:
 
 def main() -> None:
     """Simulate, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=500)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
+    chosen = options(__doc__)
     rows = []
     for dataset in load_params(PARAMS).study.datasets:
         scored = committed(dataset)
         for gain in GAINS:
-            said = Parallel(n_jobs=options.jobs)(delayed(one)(scored, gain, k) for k in range(options.studies))
+            said = Parallel(n_jobs=chosen.jobs)(delayed(one)(scored, gain, k) for k in range(chosen.studies))
             shares = {word: float(np.mean([each[word] for each in said])) for word in said[0]}
             rows.append({"dataset": dataset, "points": len(scored.points) - 1, "gain": gain, **shares})
             print(rows[-1], flush=True)
-    if options.write:
-        options.write.write_text(json.dumps({"studies": options.studies, "rows": rows}, indent=1) + "\n")
+    if chosen.write:
+        chosen.write.write_text(json.dumps({"studies": chosen.studies, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
