@@ -44,7 +44,7 @@ PLAIN = Point(
     hidden=(32, 32), epochs=30, batch_size=64, optimizer="adam", learning_rate=0.003, schedule="constant", momentum=0.9
 )
 RIVALS = {"dropout 0.5": {"dropout": 0.5}, "label smoothing 0.1": {"label_smoothing": 0.1}, "noise 0.5": {"noise": 0.5}}
-METRICS = ("test/nll", "test_ts/nll")
+METRICS = ("test/nll", "test_calibrated/nll")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pipeline.results.record import read_record
 from pipeline.results.tuning import RateTrial, Tuning, VariantTuning
 from pipeline.stages.scores import ScoreFile, scored_points
 
-LOSS = "test_ts/nll"
+LOSS = "test_calibrated/nll"
 GAINS = (0.0, 0.02, 0.05)  # nats
 FAR = 0.1  # points that lose more are left out: nobody would take them for equal
 

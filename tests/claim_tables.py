@@ -133,7 +133,7 @@ CAN = claim(
         cell("mixture", 0.3, 0.05),
         cell("digits", -0.1, 0.02, "refuted", strict="refuted"),
         direction="higher",
-        metric="test_ts/accuracy",
+        metric="test_calibrated/accuracy",
     ),
     quantifier="any",
 )

@@ -27,7 +27,7 @@ STUDY = {
     "variants": {
         "none": {"replicate": [0, 1]},
         "dropout": {"dropout": [0.0, 0.5]},
-        "early_stopping": {"early_stopping": ["nll", "nll_ts"]},
+        "early_stopping": {"early_stopping": ["nll", "nll_calibrated"]},
     },
     "search": {
         "trials": 5, "batch": 2, "seeds": 2, "objectives": ["nll"],

@@ -38,7 +38,7 @@ def expected_marks(table: str, rows: Table) -> dict[str, int]:
         return {"line": 2 * count, "area": 2 * count, "symbol": points + count}
     if table == "reliability":
         return {"line": count, "symbol": len(rows), "rule": sum(row["low"] != "" for row in rows)}
-    shown = {"gap/nll", "test/nll", "test_ts/nll", "test/ece", "test_ts/ece", "test/accuracy"}
+    shown = {"gap/nll", "test/nll", "test_calibrated/nll", "test/ece", "test_calibrated/ece", "test/accuracy"}
     points = {(row["variant"], row["name"], row["metric"]) for row in rows if row["metric"] in shown}
     return {"symbol": len(points), "rule": len(points)}
 

@@ -214,7 +214,7 @@ def test_the_experiments_page_leads_to_all_points_best_first(page, site):
     assert list(found) == sorted(found, key=lambda run: points[run].mean(NLL))
     for run, point in points.items():
         assert found[run]["attributes.`Run Name`"] == point.name
-        for name in (*AGAINST, "test_ts/nll", "test/accuracy"):
+        for name in (*AGAINST, "test_calibrated/nll", "test/accuracy"):
             assert found[run][f"metrics.`{name}`"] == shown(point.mean(MetricName.parse(name)))
         for name in COMPARED:
             assert float(found[run][f"params.`{name}`"]) == getattr(point.parameters, name)

@@ -95,7 +95,7 @@ class Effect(Strict):
     """A metric of one cell minus that of another, paired by seed, and which way the sentence says that it goes."""
 
     says: str = Field(min_length=1, description="What it is, in words.")
-    metric: str = Field(min_length=1, description="Such as test/nll, gap/nll, test_ts/debiased, train/nll@200.")
+    metric: str = Field(min_length=1, description="Such as test/nll, gap/nll, test_calibrated/debiased, train/nll@200.")
     experiment: str = Field(default="", description="Measured in another experiment than the claim's.")
     of: Selectors = Field(default=({},), description="Which cell; of several, the best on validation by seed.")
     against: Selectors | float = Field(default=({},), description="Which other cell, or a number.")

@@ -85,7 +85,7 @@ class Regularizers(Strict):
     averaging: Probability = Field(
         default=0.0, description="Decay of the moving average of the weights that is evaluated."
     )
-    early_stopping: Literal["none", "nll", "nll_ts"] = Field(
+    early_stopping: Literal["none", "nll", "nll_calibrated"] = Field(
         default="none",
         description="Keep the epoch with the best validation NLL, or the best after temperature scaling.",
     )
@@ -125,7 +125,7 @@ class Point(Network, Fit, Regularizers):
                 f"learning_rate * weight_decay must be at most 1 (weights would change sign), got {product_:g}"
             )
         if self.patience and self.early_stopping == "none":
-            raise ValueError(f"patience needs early_stopping nll or nll_ts, got patience {self.patience}")
+            raise ValueError(f"patience needs early_stopping nll or nll_calibrated, got patience {self.patience}")
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ TUNED: Final = "tuned"
 """The kind of a contender that is an arm's winner."""
 STACKED: Final = "stacked"
 """The kind of a contender that combines winners."""
-Objective = Literal["nll", "nll_ts", "calibration", "refinement"]
+Objective = Literal["nll", "nll_calibrated", "calibration", "refinement"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
@@ -206,8 +206,8 @@ class Search(Strict):
 def measure(objective: str) -> str:
     """The metric that an objective is, on validation rows.
 
-    >>> measure("nll"), measure("nll_ts"), measure("calibration")
-    ('validation/nll', 'validation_ts/nll', 'validation/calibration')
+    >>> measure("nll"), measure("nll_calibrated"), measure("calibration")
+    ('validation/nll', 'validation_calibrated/nll', 'validation/calibration')
     """
     base, _, scaled = objective.partition("_")
     return f"validation_{scaled}/{base}" if scaled else f"validation/{base}"

@@ -40,16 +40,16 @@ class Scored:
     """The scores of a stack of S members; a member with a non-finite logit is NaN throughout.
 
     Attributes:
-        scores: `(S,)` by name: `<split>/<metric>`, and `<split>_ts/<metric>` after temperature scaling fitted on
-            validation; `gap/<metric>` and `gap_ts/<metric>` are test minus train of nll, accuracy and ece;
+        scores: `(S,)` by name: `<split>/<metric>`, and `<split>_calibrated/<metric>` after temperature scaling fitted on
+            validation; `gap/<metric>` and `gap_calibrated/<metric>` are test minus train of nll, accuracy and ece;
             `temperature/<field>` is the fit. Metrics are those of `registry.METRICS`; `ece_p` and those against the
             posterior (`exact_ce`, `excess_*`) exist on test only. The corp parts are of the top label's Brier score.
             Refinement is that of the unscaled logits in both stages, because a fitted temperature cancels a constant
             one.
-        curves: Reliability diagrams on test, before (`test/`) and after (`test_ts/`) scaling. `<stage>/confidence`,
+        curves: Reliability diagrams on test, before (`test/`) and after (`test_calibrated/`) scaling. `<stage>/confidence`,
             `accuracy`, `count`, `exact`: `(S, 15)`, see `reliability_curve`; `<stage>/isotonic`: `(S, 101)`, see
             `isotonic_curve`.
-        groups: `(S, G)` by name, `test/<metric>` and `test_ts/<metric>`: the scores of each group of test rows alone,
+        groups: `(S, G)` by name, `test/<metric>` and `test_calibrated/<metric>`: the scores of each group of test rows alone,
             for the metrics that need no more than those rows; nothing without groups. Groups are cut to the size of
             the smallest, and `smece` is computed on a coarser grid.
     """

@@ -11,14 +11,14 @@ Stage = Literal["before", "after"]
 """Before or after temperature scaling fitted on validation rows."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-_SUFFIX: dict[Stage, str] = {"before": "", "after": "_ts"}
+_SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 
 
 class MetricName(NamedTuple):
-    """The name of a metric; as text `test/nll` before temperature scaling, `test_ts/nll` after it.
+    """The name of a metric; as text `test/nll` before temperature scaling, `test_calibrated/nll` after it.
 
     >>> str(MetricName("test", "after", "nll")), MetricName.parse("gap/nll")
-    ('test_ts/nll', MetricName(split='gap', stage='before', metric='nll'))
+    ('test_calibrated/nll', MetricName(split='gap', stage='before', metric='nll'))
     """
 
     split: str

@@ -15,13 +15,13 @@ class DatasetMetrics(Record):
     """Test NLL and ECE before and after scaling; NLL after it minus that of none; percent of the gap then closed."""
 
     nll: float | None
-    nll_ts: float | None
+    nll_calibrated: float | None
     difference: float | None
     low: float | None
     high: float | None
     gap_closed: float | None
     ece: float | None
-    ece_ts: float | None
+    ece_calibrated: float | None
 
 
 def dataset_metrics(results: StudyResults) -> DatasetMetrics:
@@ -31,11 +31,11 @@ def dataset_metrics(results: StudyResults) -> DatasetMetrics:
     before, after = (test_nll(stage) for stage in STAGES)
     return DatasetMetrics(
         nll=point.mean(before),
-        nll_ts=point.mean(after),
+        nll_calibrated=point.mean(after),
         difference=None if test is None else test.difference,
         low=None if test is None else test.low,
         high=None if test is None else test.high,
         gap_closed=None if closed is None else closed.percent,
         ece=point.mean(point.decisive(before._replace(metric="ece"))),
-        ece_ts=point.mean(point.decisive(after._replace(metric="ece"))),
+        ece_calibrated=point.mean(point.decisive(after._replace(metric="ece"))),
     )

@@ -25,7 +25,7 @@ HEADLINE = {
     "debiased": MetricName("test", "before", "debiased"),
     "accuracy": MetricName("test", "before", "accuracy"),
     "gap": MetricName("gap", "before", "nll"),
-    "nll_ts": MetricName("test", "after", "nll"),
+    "nll_calibrated": MetricName("test", "after", "nll"),
 }
 LOSS = MetricName("test", "after", "nll")
 

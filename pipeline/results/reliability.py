@@ -111,7 +111,7 @@ def point_diagrams(curves: Curves, scores: Scores) -> PointDiagrams | None:
     """A point's diagrams before and after temperature scaling, of the same seed; None where no seed is finite.
 
     Args:
-        curves: `<part>/<field>` for the parts test and test_ts: confidence, accuracy, count, exact (seeds, bins),
+        curves: `<part>/<field>` for the parts test and test_calibrated: confidence, accuracy, count, exact (seeds, bins),
             isotonic (seeds, grid); see `pipeline.evaluation.score.Scored`.
         scores: `<part>/<metric>` (seeds,) for ece, ece_floor, ece_p, accuracy and bias.
     """

@@ -16,7 +16,7 @@ Logits = Float[np.ndarray, "seeds rows classes"]
 Labels = Int[np.ndarray, "seeds rows"]
 OBJECTIVES: dict[Objective, Callable[[Logits, Labels], Float[np.ndarray, " seeds"]]] = {
     "nll": lambda logits, labels: negative_log_likelihood(Predictions.from_logits(logits, labels)),
-    "nll_ts": lambda logits, labels: negative_log_likelihood(
+    "nll_calibrated": lambda logits, labels: negative_log_likelihood(
         Predictions.from_logits(scale_logits(logits, fit_temperature(logits, labels)), labels)
     ),
     "calibration": lambda logits, labels: decompose_log_loss(logits, labels).calibration,

@@ -34,7 +34,7 @@ from pipeline.search.trials import Trial, front, importances
 REFERENCE = "none"
 COMPARED = (
     *("test/nll", "test/accuracy", "test/ece", "test/debiased", "gap/nll"),
-    *("test_ts/nll", "test_ts/ece", "test_ts/debiased", "gap_ts/nll"),
+    *("test_calibrated/nll", "test_calibrated/ece", "test_calibrated/debiased", "gap_calibrated/nll"),
 )
 Metrics = dict[MetricName, Comparison]
 

@@ -70,7 +70,7 @@ class Overlap:
 
         Where they do not, the correlation is bounded by the share of the pool that the metric is computed on.
         """
-        split = metric.partition("/")[0].removesuffix("_ts")
+        split = metric.partition("/")[0].removesuffix("_calibrated")
         bound = inflation_of(np.asarray(max(self.rho, self.share(_ROWS.get(split, "train")))))
         if groups is None:
             return Widening(bound)

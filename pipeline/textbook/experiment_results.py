@@ -114,5 +114,5 @@ def widening(
         name = name.replace("gap", "validation", 1)  # a history is one of validation rows
     split = name.split("/")[0]
     if split.startswith(TESTED):
-        name = name.replace(split, STEM + "_ts" * split.endswith("_ts"), 1)
+        name = name.replace(split, STEM + "_calibrated" * split.endswith("_calibrated"), 1)
     return Overlap(dataset, {}).widening(name, values, groups)

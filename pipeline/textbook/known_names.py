@@ -61,7 +61,7 @@ def _scores(experiment: Experiment) -> Iterator[str]:
     """The metrics that an experiment may have, those of all data sets together."""
     conditions = [*SPLITS, *map(noisy, experiment.input_noise), DESMOOTHED]
     conditions += ["scaled", "sampled"] if experiment.samples else []
-    for stage in ("", "_ts"):
+    for stage in ("", "_calibrated"):
         yield from (f"{condition}{stage}/{metric.name}" for condition in conditions for metric in METRICS)
         yield from (f"gap{stage}/{metric}" for metric in GAPS)
     yield from (*OTHERS, *(OF_WEIGHTS if experiment.weights else ()))

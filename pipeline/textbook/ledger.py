@@ -200,7 +200,7 @@ def _operand(
 def _widening(effect: Effect, of: _Operand, against: _Operand, scores: ExperimentScores) -> Widening:
     """How much wider the interval of an effect must be for rows that seeds share."""
     metrics = [effect.metric, effect.against_metric or effect.metric]
-    metric = next((name for name in metrics if name.split("/")[0].endswith("_ts")), metrics[0])
+    metric = next((name for name in metrics if name.split("/")[0].endswith("_calibrated")), metrics[0])
     groups = None if of.groups is None else (of.groups - (0 if against.groups is None else against.groups))[None]
     difference = (of.values - against.values)[None]
     used = scores.dataset.training_on(max(of.rows, against.rows))

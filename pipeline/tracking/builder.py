@@ -21,7 +21,10 @@ Cell = str | float | int | bool | None
 NLL, ECE = MetricName.parse("test/nll"), MetricName.parse("test/ece")
 HEADLINE = (
     NLL,
-    *map(MetricName.parse, ("test/accuracy", "test/ece", "test/debiased", "gap/nll", "test_ts/nll", "test_ts/ece")),
+    *map(
+        MetricName.parse,
+        ("test/accuracy", "test/ece", "test/debiased", "gap/nll", "test_calibrated/nll", "test_calibrated/ece"),
+    ),
 )
 AGAINST = ("test/nll", "test/ece", "gap/nll")
 CURRENT = 'tags.superseded = "false"'

@@ -73,7 +73,7 @@ def _trials_view(search: Search) -> str:
         search=f'{CURRENT} AND tags.level = "trial"',
         order_by=views.metric(objectives[0]),
         sections=[compared, *([on_the_way] if search.pruner.kind != "none" else [])],
-        folded=["rung", "seeds/validation", "validation", "validation_ts"],
+        folded=["rung", "seeds/validation", "validation", "validation_calibrated"],
     )
 
 

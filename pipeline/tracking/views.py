@@ -52,7 +52,7 @@ def section(title: str, charts: Sequence[Chart], *, columns: int, height: int) -
 
 def headline_columns(metrics: Iterable[str], parameters: Iterable[str]) -> list[str]:
     """Columns of compared points: the verdict, the headline metrics with these first, and these parameters."""
-    headline = (*metrics, "test_ts/nll", "test/accuracy")
+    headline = (*metrics, "test_calibrated/nll", "test/accuracy")
     return [tag("verdict"), *map(metric, headline), *map(param, parameters), "attributes.`Description`"]
 
 

@@ -18,13 +18,13 @@ class EarlyStopping:
     """The weights that each member keeps so far, `kept` (member, parameter), and of which epoch, `epochs` (member,).
 
     A member without early stopping keeps the last ones. One with `nll` keeps those with the best validation NLL; one
-    with `nll_ts` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes on
+    with `nll_calibrated` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes on
     for the others in the stack; a member that has run out of patience keeps no later weights.
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
         rules = np.array([point.early_stopping for point in points])
-        self.plain, self.scaled = rules == "nll", rules == "nll_ts"
+        self.plain, self.scaled = rules == "nll", rules == "nll_calibrated"
         self.on = bool((self.plain | self.scaled).any())
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
         self.best = np.full(len(points), inf)

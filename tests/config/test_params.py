@@ -162,7 +162,7 @@ def test_no_regularizer_is_on_by_default():
         (("train", "learning_rate"), [0.1, 0.1], "train.learning_rate", "0.1"),
         (("train", "learning_rate"), [0.1, 0.0], "train.learning_rate.1", "0.0"),
         (("search", "objectives"), [], "search.objectives", "()"),
-        (("search", "objectives"), ["nll", "nll_ts", "calibration"], "search.objectives", "'calibration'"),
+        (("search", "objectives"), ["nll", "nll_calibrated", "calibration"], "search.objectives", "'calibration'"),
         (("search", "objectives"), ["accuracy"], "search.objectives.0", "'accuracy'"),
         (("search", "objectives"), ["nll", "nll"], "search: objectives must differ", "['nll', 'nll']"),
         (("search", "objectives"), ["nll", "calibration"], "search: pruner.kind must be none", "halving"),

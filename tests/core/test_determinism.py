@@ -27,7 +27,7 @@ import torch
 torch.set_num_threads(int(sys.argv[1]))
 from oracles import members_of, point, toy_seeds
 from pipeline.training.fit import fit_stack
-wide = {"hidden": (128, 128), "batch_size": 64, "epochs": 2, "mixup": 0.4, "early_stopping": "nll_ts"}
+wide = {"hidden": (128, 128), "batch_size": 64, "epochs": 2, "mixup": 0.4, "early_stopping": "nll_calibrated"}
 points = [point(**wide, dropout=rate) for rate in (0, 0.2, 0.5)]
 members = members_of(points, range(4))
 data = toy_seeds(members, rows={"train": 140, "validation": 300, "test": 20})

@@ -44,16 +44,32 @@ def test_one_row_is_enough_for_a_new_metric(costly, monkeypatch):
     monkeypatch.setattr(registry, "METRICS", (*METRICS, replace(half, costly=costly)))
     monkeypatch.setattr("pipeline.evaluation.members.METRICS", registry.METRICS)
     after = scored(costly=costly)
-    stages = [f"{split}{suffix}/half" for split in ("train", "validation", "test") for suffix in ("", "_ts")]
-    assert after.scores.keys() - before.scores.keys() == {*stages, "gap/half", "gap_ts/half"}
-    assert after.groups.keys() - before.groups.keys() == {"test/half", "test_ts/half"}
+    stages = [f"{split}{suffix}/half" for split in ("train", "validation", "test") for suffix in ("", "_calibrated")]
+    assert after.scores.keys() - before.scores.keys() == {*stages, "gap/half", "gap_calibrated/half"}
+    assert after.groups.keys() - before.groups.keys() == {"test/half", "test_calibrated/half"}
     assert all(np.array_equal(after.scores[name], values) for name, values in before.scores.items())
-    assert directions(["test/half", "gap_ts/half", "train/half"]) == {"test/half": "higher", "gap_ts/half": "higher"}
+    assert directions(["test/half", "gap_calibrated/half", "train/half"]) == {
+        "test/half": "higher",
+        "gap_calibrated/half": "higher",
+    }
 
 
 def test_directions_are_of_what_is_compared():
-    names = ["test/nll", "test_ts/accuracy", "gap/ece", "gap_ts/ece", "validation/nll", "test/bias", "temperature/beta"]
-    expected = {"test/nll": "lower", "test_ts/accuracy": "higher", "gap/ece": "lower", "gap_ts/ece": "lower"}
+    names = [
+        "test/nll",
+        "test_calibrated/accuracy",
+        "gap/ece",
+        "gap_calibrated/ece",
+        "validation/nll",
+        "test/bias",
+        "temperature/beta",
+    ]
+    expected = {
+        "test/nll": "lower",
+        "test_calibrated/accuracy": "higher",
+        "gap/ece": "lower",
+        "gap_calibrated/ece": "lower",
+    }
     assert directions(names) == expected
 
 

@@ -56,9 +56,9 @@ def test_names_are_complete_and_described(rng, uniforms):
     assert len(described) == len(METRICS)
     assert {name.split("/")[0] for name in scores} == {
         *SPLITS,
-        *(f"{split}_ts" for split in SPLITS),
+        *(f"{split}_calibrated" for split in SPLITS),
         "gap",
-        "gap_ts",
+        "gap_calibrated",
         "temperature",
     }
     for values in scores.values():
@@ -94,7 +94,7 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
     temperature = fit_temperature(logits["validation"], labels["validation"])
     same = Temperature(np.ones(4), temperature.accepted, temperature.at_bound)
     y = labels["test"]
-    for stage, fit in (("test", same), ("test_ts", temperature)):
+    for stage, fit in (("test", same), ("test_calibrated", temperature)):
         probs = np.minimum(np.exp(log_softmax(scale_logits(logits["test"], fit))), 1.0)
         predictions = Predictions.from_probabilities(probs, y, posterior=posterior)
         corp, excess = decompositions.corp_decomposition(predictions), decompositions.excess_risk(predictions)
@@ -132,7 +132,7 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
 def test_gaps_are_test_minus_train(rng, uniforms):
     logits, labels, _ = stack(rng)
     scores = score.score_members(logits, labels, None, uniforms=uniforms).scores
-    for stage in ("", "_ts"):
+    for stage in ("", "_calibrated"):
         for name in ("nll", "accuracy", "ece"):
             expected = scores[f"test{stage}/{name}"] - scores[f"train{stage}/{name}"]
             np.testing.assert_array_equal(scores[f"gap{stage}/{name}"], expected)
@@ -144,9 +144,9 @@ def test_scaling_repairs_sharpened_truth(rng, uniforms):
     assert scores["temperature/beta"].mean() == pytest.approx(1 / 3, rel=0.15)
     assert np.all(scores["temperature/accepted"] == 1)
     for name in ("nll", "exact_ce", "excess_kl", "excess_brier_calibration", "calibration"):
-        assert scores[f"test_ts/{name}"].mean() < 0.5 * scores[f"test/{name}"].mean() + (name == "nll")
-    assert scores["test_ts/debiased"].mean() < 0.2 * scores["test/debiased"].mean()
-    np.testing.assert_array_equal(scores["test_ts/accuracy"], scores["test/accuracy"])
+        assert scores[f"test_calibrated/{name}"].mean() < 0.5 * scores[f"test/{name}"].mean() + (name == "nll")
+    assert scores["test_calibrated/debiased"].mean() < 0.2 * scores["test/debiased"].mean()
+    np.testing.assert_array_equal(scores["test_calibrated/accuracy"], scores["test/accuracy"])
 
 
 def test_separable_validation_is_reported(rng, uniforms):
@@ -154,8 +154,8 @@ def test_separable_validation_is_reported(rng, uniforms):
     logits["validation"][1] = 5 * np.eye(3, dtype=np.float32)[labels["validation"][1]]
     scores = score.score_members(logits, labels, posterior, uniforms=uniforms).scores
     assert scores["temperature/at_bound"].tolist() == [0, 1, 0, 0]
-    assert np.isfinite(scores["test_ts/nll"]).all()
-    assert np.isfinite(scores["test_ts/excess_kl"]).all()
+    assert np.isfinite(scores["test_calibrated/nll"]).all()
+    assert np.isfinite(scores["test_calibrated/excess_kl"]).all()
 
 
 def test_huge_logits_score_finitely(rng, uniforms):
@@ -189,7 +189,7 @@ def test_a_group_scores_what_its_rows_score_alone(rng, uniforms):
     groups = np.random.default_rng(1).integers(0, 4, size=labels["test"].shape)
     smallest = min(np.bincount(row, minlength=4).min() for row in groups)
     found = score.score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
-    assert set(found.groups) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in GROUPED}
+    assert set(found.groups) == {f"{stage}/{name}" for stage in ("test", "test_calibrated") for name in GROUPED}
     for g in range(4):
         rows = np.stack([np.flatnonzero(row == g)[:smallest] for row in groups])
         part_logits = np.take_along_axis(logits["test"], rows[..., None], axis=1)
@@ -241,7 +241,7 @@ def test_curves(rng, uniforms):
     logits, labels, posterior = stack(rng)
     points = score.score_members(logits, labels, posterior, uniforms=uniforms).curves
     shapes = {"confidence": 15, "accuracy": 15, "count": 15, "exact": 15, "isotonic": GRID_POINTS}
-    assert set(points) == {f"{stage}/{name}" for stage in ("test", "test_ts") for name in shapes}
+    assert set(points) == {f"{stage}/{name}" for stage in ("test", "test_calibrated") for name in shapes}
     for name, values in points.items():
         assert values.shape == (4, shapes[name.split("/")[1]])
     assert points["test/count"].sum(axis=-1).tolist() == [ROWS["test"]] * 4
@@ -271,7 +271,7 @@ def test_conditions_are_scored_as_the_test_rows_they_are(rng, uniforms):
         logits, labels, posterior, uniforms=uniforms, groups=groups, conditions={"again": logits["test"], "few": few}
     )
     assert {name.split("/")[0] for name in found.scores} - {name.split("/")[0] for name in plain.scores} == {
-        "again", "again_ts", "few", "few_ts",
+        "again", "again_calibrated", "few", "few_calibrated",
     }  # fmt: skip
     for kind in ("scores", "groups"):
         before, after = getattr(plain, kind), getattr(found, kind)
@@ -286,7 +286,7 @@ def test_conditions_are_scored_as_the_test_rows_they_are(rng, uniforms):
         uniforms=uniforms[:, :40],
     )
     assert np.array_equal(found.scores["few/ece_p"], alone.scores["test/ece_p"])
-    assert np.array_equal(found.scores["few_ts/excess_kl"], alone.scores["test_ts/excess_kl"])
+    assert np.array_equal(found.scores["few_calibrated/excess_kl"], alone.scores["test_calibrated/excess_kl"])
 
 
 def test_what_is_not_costly_is_the_same_without_it(rng, uniforms):
@@ -311,4 +311,4 @@ def test_two_classes_have_metrics_of_class_one_everywhere(rng, uniforms):
         made = Predictions.from_logits(two[split], classes[split])
         for metric in metrics_of(BINARY):
             np.testing.assert_array_equal(scored.scores[f"{split}/{metric.name}"], metric.compute(made))
-            assert f"{split}_ts/{metric.name}" in scored.scores
+            assert f"{split}_calibrated/{metric.name}" in scored.scores

@@ -163,7 +163,7 @@ class TestStudy:
         for name, dataset in metrics.items():
             answer = json.loads((finished / f"reports/{name}/results.json").read_text())["answer"]
             compared = {"difference", "low", "high"} if answer["test"] else set()
-            assert {"nll", "nll_ts", "ece", *compared} <= set(dataset)
+            assert {"nll", "nll_calibrated", "ece", *compared} <= set(dataset)
         plots = json.loads(run(finished, "dvc", "plots", "show", "--json").stdout)["data"]
         assert {Path(name).parent.name for name in plots} >= {"history", "sweeps", "reliability"}
         assert {Path(name).stem for name in plots} >= set(STUDY["study"]["datasets"])

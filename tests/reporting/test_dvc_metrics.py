@@ -25,7 +25,7 @@ def test_they_are_those_of_the_finished_table(dataset: str) -> None:
         point.metrics[MetricName("test", "before", "nll")].mean,
         choice.calibration.chosen.before,
     )
-    assert (made.nll_ts, made.ece_ts) == (
+    assert (made.nll_calibrated, made.ece_calibrated) == (
         point.metrics[MetricName("test", "after", "nll")].mean,
         choice.calibration.chosen.after,
     )

@@ -40,7 +40,10 @@ def diagrams(results: StudyResults) -> dict[str, Any]:
     curves = {"confidence": middle, "accuracy": middle**2, "count": count, "exact": middle**2}
     curves["isotonic"] = np.where(np.linspace(0, 1, 101) > 0.1, np.linspace(0, 1, 101), np.nan) * np.ones((4, 1))
     scores = {name: np.array([0.2, 0.1, 0.4, 0.3]) for name in ("ece", "ece_floor", "ece_p", "accuracy", "bias")}
-    both = [{f"{stage}/{n}": v for stage in ("test", "test_ts") for n, v in part.items()} for part in (curves, scores)]
+    both = [
+        {f"{stage}/{n}": v for stage in ("test", "test_calibrated") for n, v in part.items()}
+        for part in (curves, scores)
+    ]
     both_stages = point_diagrams(*both)
     return dict.fromkeys((row.key for row in results.points), both_stages)
 
@@ -128,7 +131,7 @@ class TestHeadline:
         with canvas.styled():
             axes = headline([results]).figure.axes
         rows = [row for row in results.points if not row.duplicate]
-        for part, suffix in zip(axes, ("", "_ts"), strict=True):
+        for part, suffix in zip(axes, ("", "_calibrated"), strict=True):
             drawn = {tuple(line.get_xydata()[0]) for line in part.lines if len(line.get_xydata()) == 1}
             means = [
                 [
@@ -183,7 +186,7 @@ def test_the_forest_has_every_difference_and_no_other() -> None:
     with canvas.styled():
         figure = comparison.forest(results).figure
     rows = [row for row in results.points if row.against_reference and not row.duplicate]
-    for axes, name in zip(figure.axes, ("test/nll", "test_ts/nll"), strict=True):
+    for axes, name in zip(figure.axes, ("test/nll", "test_calibrated/nll"), strict=True):
         entries = [row.against_reference[MetricName.parse(name)] for row in rows]
         dots = {
             float(y[0]): (float(x[0]), to_hex(line.get_color()))
@@ -262,7 +265,7 @@ class TestCurvesAndSweeps:
     def test_strengths_have_shades_and_kinds_have_colours(self) -> None:
         assert set(curves._colours(["dropout=0", "dropout=0.5"])) <= set(curves.SHADES)
         assert curves._colours(["mixup=0.4", "noise=0.5"]) == list(canvas.COLOURS[:2])
-        assert curves._colours(["early_stopping=nll", "early_stopping=nll_ts"]) == list(canvas.COLOURS[:2])
+        assert curves._colours(["early_stopping=nll", "early_stopping=nll_calibrated"]) == list(canvas.COLOURS[:2])
 
 
 def test_labels_are_in_as_few_lines_as_fit_and_leave_no_word_alone() -> None:

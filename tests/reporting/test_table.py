@@ -10,7 +10,7 @@ COLUMNS = (
     Column("name", "point", kind="text"),
     Column("nll", "NLL", "as trained"),
     Column("verdict", "verdict", "as trained", kind="label"),
-    Column("nll_ts", "NLL", "after scaling", alone="NLL TS"),
+    Column("nll_calibrated", "NLL", "after scaling", alone="NLL TS"),
 )
 TABLE = Table(
     "made",
@@ -29,8 +29,8 @@ def test_columns_can_be_chosen_and_set_beside_each_other() -> None:
     assert [column.key for column in chosen.columns] == ["verdict", "name"]
     assert [[cell.text for cell in row] for row in chosen.rows] == [["better†", "a | b"], ["worse", "[bold]c[/bold]"]]
     assert (chosen.caption, chosen.notes) == (TABLE.caption, TABLE.notes)
-    both = TABLE.only("name").beside(TABLE.only("nll_ts"))
-    assert [column.key for column in both.columns] == ["name", "nll_ts"]
+    both = TABLE.only("name").beside(TABLE.only("nll_calibrated"))
+    assert [column.key for column in both.columns] == ["name", "nll_calibrated"]
     with pytest.raises(ValueError, match="nothing"):
         TABLE.only("nothing")
 

@@ -47,7 +47,7 @@ DATASET = DatasetSummary(
 )
 RESPLIT = DATASET.model_copy(update={"overlapping": True, "test": 512})
 DIRECTIONS = {
-    **{f"{split}{stage}/nll": "lower" for split in ("test", "gap") for stage in ("", "_ts")},
+    **{f"{split}{stage}/nll": "lower" for split in ("test", "gap") for stage in ("", "_calibrated")},
     "test/accuracy": "higher",
     "test/debiased": "lower",
 }
@@ -71,11 +71,11 @@ NLL = [0.60, 0.60, 0.60, 0.75, 0.50, 0.598]
 NLL_TS = [0.55, 0.55, 0.55, 0.53, 0.49, 0.552]
 
 
-def scores_of(nll=NLL, nll_ts=NLL_TS, *, noise=0.01, seeds=SEEDS):
+def scores_of(nll=NLL, nll_calibrated=NLL_TS, *, noise=0.01, seeds=SEEDS):
     """Points share a seed's luck and add a little of their own; the second has other seeds, the third is a copy."""
     rng = np.random.default_rng(0)
     scores = {}
-    for stage, means in (("", nll), ("_ts", nll_ts)):
+    for stage, means in (("", nll), ("_calibrated", nll_calibrated)):
         for split, level in (("train", -0.3), ("validation", 0.0), ("test", 0.01)):
             luck = np.tile(rng.normal(0, 0.05, seeds), (len(POINTS), 1))
             luck[1] = rng.normal(0, 0.05, seeds)
@@ -110,14 +110,14 @@ def made(
     **more,
 ):
     scores = scores_of() if scores is None else scores
-    seeds = len(scores["validation_ts/nll"][0])
+    seeds = len(scores["validation_calibrated/nll"][0])
     tuned = [
         one.model_copy(update={"tuning": tuning(values)})
-        for one, values in zip(points, scores["validation_ts/nll"], strict=True)
+        for one, values in zip(points, scores["validation_calibrated/nll"], strict=True)
     ]
     scored = ScoredPoints(
         tuned,
-        {"validation/refinement": scores["validation_ts/nll"], **scores},
+        {"validation/refinement": scores["validation_calibrated/nll"], **scores},
         directions=directions,
         dataset=dataset,
         protocol=protocol,
@@ -231,7 +231,7 @@ def test_seeds_that_diverged_are_null_with_a_reason(bad):
     assert got.left_out == "2 of 30 seeds of this point have no finite value, the first is seed 3"
     assert (got.difference, got.p, got.p_better.estimate, got.more_seeds) == (None, None, None, None)
     assert got.verdict == "no evidence"
-    assert against(results, "dropout=0.2", "test_ts/nll").left_out is None
+    assert against(results, "dropout=0.2", "test_calibrated/nll").left_out is None
     left = [against(results, key) for key in ("dropout=0.8", "decay=0.1")]
     np.testing.assert_array_equal([side.p_holm for side in left], paired_comparison.holm(np.array([s.p for s in left])))
     json.dumps(as_json(results), allow_nan=False)
@@ -396,8 +396,8 @@ def test_nothing_to_compare():
 def test_validation_chooses_and_test_decides(results):
     chosen = results.answer
     assert (chosen.key, chosen.recommendation, chosen.objective) == ("dropout=0.2", "use", "refinement")
-    assert chosen.test == against(results, "dropout=0.2", "test_ts/nll")
-    assert chosen.gap_closed == against(results, "dropout=0.2", "gap_ts/nll").closed
+    assert chosen.test == against(results, "dropout=0.2", "test_calibrated/nll")
+    assert chosen.gap_closed == against(results, "dropout=0.2", "gap_calibrated/nll").closed
     for part in (
         "Use dropout=0.2 at learning rate 0.01",
         "95% interval",
@@ -410,7 +410,7 @@ def test_validation_chooses_and_test_decides(results):
 
 def test_a_point_that_only_test_likes_is_not_chosen():
     scores = scores_of()
-    scores["validation_ts/nll"][5] -= 0.3
+    scores["validation_calibrated/nll"][5] -= 0.3
     chosen = made(scores).answer
     assert (chosen.key, chosen.recommendation) == ("decay=0.1", "leave it unregularized")
     assert chosen.sentence.startswith("Leave it unregularized: decay=0.1, chosen on validation, is not")
@@ -419,9 +419,9 @@ def test_a_point_that_only_test_likes_is_not_chosen():
 @pytest.mark.parametrize(("rival", "word"), [(0.9, "prefers the unregularized"), (0.3, "worse on test")])
 def test_leave_it_unregularized(rival, word):
     scores = scores_of()
-    scores["validation_ts/nll"][3:] += 0.5
-    scores["validation_ts/nll"][3] += rival - 1.1 if rival < 0.5 else 0
-    scores["test_ts/nll"][3] += 0.3
+    scores["validation_calibrated/nll"][3:] += 0.5
+    scores["validation_calibrated/nll"][3] += rival - 1.1 if rival < 0.5 else 0
+    scores["test_calibrated/nll"][3] += 0.3
     chosen = made(scores).answer
     assert chosen.recommendation == "leave it unregularized"
     assert word in chosen.sentence
@@ -429,16 +429,16 @@ def test_leave_it_unregularized(rival, word):
 
 def test_ties_go_to_the_reference_and_copies_of_it_are_named():
     scores = scores_of()
-    scores["validation_ts/nll"][2:] = scores["validation_ts/nll"][0]
+    scores["validation_calibrated/nll"][2:] = scores["validation_calibrated/nll"][0]
     assert made(scores).answer.key == "none"
-    scores["validation_ts/nll"][2] -= 1
+    scores["validation_calibrated/nll"][2] -= 1
     assert "is the unregularized network itself" in made(scores).answer.sentence
 
 
 def test_what_has_learned_nothing_cannot_win():
     """The lowest objective on the tuning seeds, but no better than the base rates on the study's own."""
     scores = scores_of()
-    scores["validation/refinement"] = scores["validation_ts/nll"].copy()
+    scores["validation/refinement"] = scores["validation_calibrated/nll"].copy()
     scores["validation/refinement"][4] = 0.9
     results = made(scores, base_rate=0.9)
     assert [point.learned for point in results.points] == [True, True, True, True, False, True]
@@ -459,7 +459,7 @@ def test_the_learning_rate_is_told_where_it_is_at_an_end_of_those_tried():
 
 def test_no_validation_loss_no_answer():
     scores = scores_of()
-    scores["validation_ts/nll"][:] = np.nan
+    scores["validation_calibrated/nll"][:] = np.nan
     with pytest.raises(NothingToChooseError, match="refinement must be finite"):
         made(scores)
 
@@ -467,7 +467,7 @@ def test_no_validation_loss_no_answer():
 def test_headline_metrics(results):
     headline = headline_metrics(results)
     assert list(headline) == [point.key for point in results.points]
-    assert set(headline["none"]) == {"nll", "ece", "debiased", "accuracy", "gap", "nll_ts"}
+    assert set(headline["none"]) == {"nll", "ece", "debiased", "accuracy", "gap", "nll_calibrated"}
     assert headline["none"]["nll"] == mean_of(results, 0, "test/nll").mean
     assert significant({"a": [1.23456, None, 7, "x", True]}, 3) == {"a": [1.23, None, 7, "x", True]}
 
@@ -585,7 +585,7 @@ def test_a_gain_that_is_too_small_is_not_recommended():
 def test_with_two_classes_class_one_decides():
     """What the answer, the table and its footnotes say of calibration is of class 1; AUC stands beside accuracy."""
     scores = scores_of()
-    for stage in ("", "_ts"):
+    for stage in ("", "_calibrated"):
         for name, value in (("ece", 0.21), ("ece_floor", 0.019), ("debiased", 0.04)):
             scores[f"test{stage}/{name}_class1"] = np.full_like(scores["test/nll"], value)
         scores[f"test{stage}/auc"] = np.full_like(scores["test/nll"], 0.87)
@@ -603,6 +603,6 @@ def test_with_two_classes_class_one_decides():
 
 def test_what_has_learned_nothing_is_left_where_everything_else_diverged():
     scores = scores_of()
-    scores["validation/refinement"] = np.full_like(scores["validation_ts/nll"], 0.9)
-    scores["validation_ts/nll"][:2] = np.nan
+    scores["validation/refinement"] = np.full_like(scores["validation_calibrated/nll"], 0.9)
+    scores["validation_calibrated/nll"][:2] = np.nan
     assert made(scores, base_rate=0.9).answer.key == "dropout=0.2"

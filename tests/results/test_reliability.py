@@ -46,7 +46,7 @@ def measured() -> tuple[dict, dict]:
         labels = (rng.random(ROWS) > confidence - 0.1 * seed).astype(int)
         probs = np.stack([confidence, 1 - confidence], axis=-1)
         curve = reliability_curve(Predictions.from_probabilities(probs, labels), bins=BINS)
-        for stage in ("test", "test_ts"):
+        for stage in ("test", "test_calibrated"):
             for name, values in curve._asdict().items() if hasattr(curve, "_asdict") else vars(curve).items():
                 curves.setdefault(f"{stage}/{name}", []).append(values)
             curves.setdefault(f"{stage}/isotonic", []).append(np.linspace(0, 1, GRID))

@@ -103,7 +103,7 @@ class TestABatch:
         mine, theirs = (searched(one, 6, arms=["none", "dropout"]) for one in (task, other))
         assert contents_of(mine) == contents_of(theirs)
 
-    @pytest.mark.parametrize("told", ["halving", ["nll", "nll_ts"]], ids=str)
+    @pytest.mark.parametrize("told", ["halving", ["nll", "nll_calibrated"]], ids=str)
     def test_does_not_depend_on_jobs(self, told):
         task = made_task("tpe", told)
         with joblib.parallel_config(backend="threading"):
@@ -145,7 +145,7 @@ def objectives_of(logits, labels):
     parts = decompose_log_loss(logits, labels)
     return {
         "nll": nll,
-        "nll_ts": scaled_nll(logits, labels),
+        "nll_calibrated": scaled_nll(logits, labels),
         "calibration": nll - float(parts.refinement),
         "refinement": float(parts.refinement),
     }

@@ -220,8 +220,13 @@ class TestDecay:
 
 
 METRICS = [
-    *(f"{split}{stage}/{short}" for split in ("test", "gap") for stage in ("", "_ts") for short in ("nll", "ece")),
-    *("test/accuracy", "test/debiased", "test_ts/debiased", "test/ece_floor", "test_ts/ece_floor"),
+    *(
+        f"{split}{stage}/{short}"
+        for split in ("test", "gap")
+        for stage in ("", "_calibrated")
+        for short in ("nll", "ece")
+    ),
+    *("test/accuracy", "test/debiased", "test_calibrated/debiased", "test/ece_floor", "test_calibrated/ece_floor"),
     *map(measure, OBJECTIVES),
 ]
 SEEDS = 7
@@ -254,7 +259,7 @@ def table_of(winners=WINNERS, search=SEARCH, *, trials=TRIALS, seed=0, broken=No
     entrants = ScoredPoints(
         points=[
             ScoredPoint(variant=name, name=name, kind=kind, parameters=one, tuning=tuning(values), md5="0")
-            for ((kind, name), one), values in zip(points.items(), scores["validation_ts/nll"], strict=True)
+            for ((kind, name), one), values in zip(points.items(), scores["validation_calibrated/nll"], strict=True)
         ],
         scores=scores,
         groups={},

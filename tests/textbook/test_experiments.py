@@ -87,11 +87,11 @@ def test_conditions_are_there_where_they_belong(found):
     def there(name):
         return np.isfinite(found[f"score/{name}"]).all(1).tolist()
 
-    assert there("test~0.5/nll") == there("test~0.5_ts/nll") == [True] * 4
+    assert there("test~0.5/nll") == there("test~0.5_calibrated/nll") == [True] * 4
     assert there("sampled/nll") == [False, True, False, False]
     assert there("desmoothed/brier") == [False, False, True, False]
     assert found["score/test~0.5/nll"].mean() > found["score/test/nll"].mean()
-    assert not any(name.endswith(("ece_p", "desmoothed/nll", "desmoothed_ts/brier")) for name in found)
+    assert not any(name.endswith(("ece_p", "desmoothed/nll", "desmoothed_calibrated/brier")) for name in found)
     masked, whole = found["score/sampled/nll"][1], found["score/scaled/nll"][1]
     assert (masked != whole).all()
     np.testing.assert_array_equal(whole, found["score/test/nll"][1])  # fewer test rows than are sampled

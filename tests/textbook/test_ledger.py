@@ -30,7 +30,7 @@ def arrays(**changes):
     return {
         "score/test/nll": np.array([[1.0], [0.5], [1.0], [1.5]]) + noise,
         "score/validation/nll": np.outer([0, 1, 0, 1], even),
-        "score/test_ts/nll": np.zeros((4, SEEDS)),
+        "score/test_calibrated/nll": np.zeros((4, SEEDS)),
         "history/train/nll": np.arange(4 * SEEDS * 3, dtype=float).reshape(4, SEEDS, 3),
         "history/validation/nll": 1 + np.arange(4 * SEEDS * 3, dtype=float).reshape(4, SEEDS, 3),
         "epoch": np.array([0, 1, 2]),
@@ -90,7 +90,7 @@ def test_of_several_cells_each_seed_takes_the_best_on_validation(topic):
 def test_a_number_or_another_metric_on_the_other_side(topic):
     number = cells(result(topic, effect(against=1.0)))[0]
     assert number.mean == pytest.approx(arrays()["score/test/nll"][1].mean() - 1)
-    other = cells(result(topic, effect(against={"dropout": 0.5}, against_metric="test_ts/nll")))[0]
+    other = cells(result(topic, effect(against={"dropout": 0.5}, against_metric="test_calibrated/nll")))[0]
     assert other.mean == pytest.approx(arrays()["score/test/nll"][1].mean())
 
 

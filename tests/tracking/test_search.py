@@ -167,21 +167,21 @@ def test_a_failed_trial_is_an_error():
 
 
 def test_two_objectives_without_pruner():
-    changes = {"objectives": ["nll_ts", "calibration"], "pruner": {"kind": "none"}}
+    changes = {"objectives": ["nll_calibrated", "calibration"], "pruner": {"kind": "none"}}
     search = Search.model_validate(SETTINGS | changes)
-    trial = made_trial("none", 0, values={"nll_ts": 0.5, "calibration": 0.25}, rungs={})
+    trial = made_trial("none", 0, values={"nll_calibrated": 0.5, "calibration": 0.25}, rungs={})
     (_, _, _, record) = made([trial], search).values()
-    assert record.metrics[:2] == [("validation_ts/nll", 0.5, 0), ("validation/calibration", 0.25, 0)]
-    assert [name for name, _, _ in record.metrics[2:]] == ["seeds/validation_ts/nll"] * 2
+    assert record.metrics[:2] == [("validation_calibrated/nll", 0.5, 0), ("validation/calibration", 0.25, 0)]
+    assert [name for name, _, _ in record.metrics[2:]] == ["seeds/validation_calibrated/nll"] * 2
     shown = state_of(experiment_of("mixture", search).views[TRIALS])
     assert [chart["type"] for chart in shown["compareRunCharts"]] == ["PARALLEL"]
-    assert shown["compareRunCharts"][0]["selectedMetrics"] == ["validation_ts/nll", "validation/calibration"]
+    assert shown["compareRunCharts"][0]["selectedMetrics"] == ["validation_calibrated/nll", "validation/calibration"]
 
 
 def test_objectives_have_the_names_that_contenders_are_judged_by():
     assert {name: measure(name) for name in OBJECTIVES} == {
         "nll": "validation/nll",
-        "nll_ts": "validation_ts/nll",
+        "nll_calibrated": "validation_calibrated/nll",
         "calibration": "validation/calibration",
         "refinement": "validation/refinement",
     }

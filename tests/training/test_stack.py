@@ -36,7 +36,7 @@ from pipeline.training.stack import Stack
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 FEATURES = 25  # an image of 5 by 5
 CONV, GRU = {"architecture": "conv", "hidden": [6, 5]}, {"architecture": "gru", "hidden": [16]}
-ALL_ON = dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts", "max_norm": 1.0}
+ALL_ON = dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_calibrated", "max_norm": 1.0}
 WIDE = [{"hidden": (128, 128)}, {**CONV, "hidden": (8, 16)}, {**GRU, "hidden": (32,), "shared_dropout": True}]
 EXTRA = {
     "sgd": [{"optimizer": "sgd", "momentum": m, "l2": p} for m in (0.0, 0.9) for p in (0.0, 0.1)],
@@ -47,7 +47,7 @@ EXTRA = {
     "max_norm": [{"max_norm": n} for n in (0.0, 0.5, 3.0)],
     "input_dropout": [{"input_dropout": r} for r in (0.0, 0.2)],
     "normed": [{"batch_norm": True, **more} for more in ({}, {"weight_decay": 0.1}, {"averaging": 0.9, "mixup": 1.0})],
-    "patience": [{"early_stopping": rule, "patience": 1, "learning_rate": 0.1} for rule in ("nll", "nll_ts")],
+    "patience": [{"early_stopping": rule, "patience": 1, "learning_rate": 0.1} for rule in ("nll", "nll_calibrated")],
     "linear": [{"hidden": []}, {"hidden": [], "input_dropout": 0.5}],
     "output_dropout": [{"output_dropout": r} for r in (0.0, 0.5)],
     "focal_loss": [{"focal_loss": gamma} for gamma in (0.0, 0.5, 2.0)],
@@ -221,7 +221,7 @@ class TestKeepingSome:
     @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"optimizer": "sgd"}], ids=str)
     def test_machinery_that_is_off_after_all(self, data, options):
         """Everything was on for the one who leaves; whoever stays goes on without."""
-        wild = point(**dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_ts"} | options)
+        wild = point(**dict.fromkeys(STRENGTHS, 0.3) | {"early_stopping": "nll_calibrated"} | options)
         together = members_of([wild, point(**options)], (0, 1))
         fitted, left = self.leave(together, data, [None, [3, 2]])
         assert equal(fitted, Fitted.join([fit_stack([together[number]], data) for number in left]))
@@ -401,7 +401,7 @@ class TestOffIsExactlyZero:
         assert equal(beside.row(0), plain)
         assert not equal(beside.row(1), plain)
 
-    @pytest.mark.parametrize("rule", ["nll", "nll_ts"])
+    @pytest.mark.parametrize("rule", ["nll", "nll_calibrated"])
     def test_a_neighbour_that_stops_early_changes_no_bit(self, data, rule):
         stopped = point(early_stopping=rule, patience=1, learning_rate=0.2)
         beside = fit_stack(members_of([point(), stopped], (0,)), data)
@@ -432,7 +432,7 @@ BOOK = {
     "averaging": {"averaging": 0.8},
     "long averaging": {"averaging": 0.999},
     "stopping": {"early_stopping": "nll", "learning_rate": 0.1, "epochs": 8},
-    "stopping after scaling": {"early_stopping": "nll_ts", "learning_rate": 0.1, "epochs": 8},
+    "stopping after scaling": {"early_stopping": "nll_calibrated", "learning_rate": 0.1, "epochs": 8},
     "patience": {"early_stopping": "nll", "learning_rate": 0.1, "epochs": 8, "patience": 2},
     "linear": {"hidden": []},
     "output dropout": {"output_dropout": 0.5},
@@ -565,12 +565,14 @@ class TestEarlyStopping:
 
     def test_each_member_keeps_the_epoch_an_obvious_loop_picks(self):
         patiences = (0, 1, 3, 8, 29)
-        points = [point(early_stopping=rule, patience=p) for rule in ("nll", "nll_ts") for p in patiences] + [point()]
+        points = [point(early_stopping=rule, patience=p) for rule in ("nll", "nll_calibrated") for p in patiences] + [
+            point()
+        ]
         kept, seen, labels = self.run(points)
         for member, one in enumerate(points):
             plain = [cross_entropy(torch.tensor(x).double(), torch.tensor(labels[member])).item() for x in seen[member]]
             scaled = [scaled_nll(x, labels[member]) for x in seen[member]]
-            scores = {"none": None, "nll": plain, "nll_ts": scaled}[one.early_stopping]
+            scores = {"none": None, "nll": plain, "nll_calibrated": scaled}[one.early_stopping]
             assert kept[member] == (stopping_epoch(scores, one.patience) if scores else 30)
 
     def test_the_first_of_equal_epochs_is_kept(self):
@@ -602,14 +604,14 @@ class TestDivergence:
         for place in (0, 2):
             assert equal(together.row(place), fit_stack([members[place]], data))
 
-    @pytest.mark.parametrize("rule", ["nll", "nll_ts"])
+    @pytest.mark.parametrize("rule", ["nll", "nll_calibrated"])
     def test_neighbours_may_stop_early(self, data, rule):
         wild = point(optimizer="sgd", learning_rate=1e30)
         calm = point(optimizer="sgd", early_stopping=rule)
         together = fit_stack([Member(calm, 0), Member(wild, 0)], data)
         assert equal(together.row(0), fit_stack([Member(calm, 0)], data))
 
-    @pytest.mark.parametrize("rule", ["nll", "nll_ts"])
+    @pytest.mark.parametrize("rule", ["nll", "nll_calibrated"])
     def test_a_diverging_member_may_stop_early(self, data, rule):
         wild = Member(point(optimizer="sgd", learning_rate=1e30, early_stopping=rule), 0)
         calm = Member(point(optimizer="sgd"), 0)

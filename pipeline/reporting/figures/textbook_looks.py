@@ -17,7 +17,7 @@ SHADES = ("#9ecae1", "#4292c6", "#08519c", "#000000")  # one hue from weak to st
 DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))
 THEORY = "theory/"
 _PREFERRED = {
-    "train": BLUE, "validation": ORANGE, "test": ORANGE, "gap": GREEN, "test_ts": PINK, "bias": BLUE,
+    "train": BLUE, "validation": ORANGE, "test": ORANGE, "gap": GREEN, "test_calibrated": PINK, "bias": BLUE,
     "variance": ORANGE, "sampled": BLUE, "desmoothed": GREEN,
 }  # fmt: skip
 _FREE = (ORANGE, BLUE, INK, GREEN, PINK, AMBER)

@@ -11,7 +11,7 @@ from pipeline.results.readable_names import DAGGER
 from pipeline.results.study import Comparison, Finding, PointResult
 
 STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after temperature scaling"}
-SUFFIX: dict[Stage, str] = {"before": "", "after": "_ts"}
+SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 """Of the keys of columns."""
 AUC = MetricName("test", "before", "auc")
 """Of class 1, where there are two classes."""
@@ -39,7 +39,7 @@ def mean_text(point: PointResult, metric: MetricName, *, digits: int = 3, sign: 
 
 
 def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[PointResult], str], head: str) -> Table:
-    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, after scaling with `_ts`.
+    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, after scaling with `_calibrated`.
 
     Args:
         title: what the table is, for those who cannot see it.

@@ -28,7 +28,7 @@ _THAN: dict[Verdict, str] = {
 }
 _KEYS = ("nll", "gap", "ece", "debiased", "difference", "verdict")
 _PAGE = tuple(key + SUFFIX[stage] for stage in STAGES for key in _KEYS)
-_SHORT = ("nll", "nll_ts", "ece_ts", "difference_ts", "verdict_ts")
+_SHORT = ("nll", "nll_calibrated", "ece_calibrated", "difference_calibrated", "verdict_calibrated")
 
 
 class Difference(NamedTuple):

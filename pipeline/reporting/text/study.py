@@ -19,10 +19,20 @@ from pipeline.results.study import (
 )
 
 _TERMINAL = (
-    *("name", "nll", "accuracy", "ece", "debiased", "gap", "nll_ts"),
+    *("name", "nll", "accuracy", "ece", "debiased", "gap", "nll_calibrated"),
     *("difference", "p_better", "verdict", "more_seeds"),
 )
-_README = ("name", "nll", "gap", "ece", "nll_ts", "ece_ts", "difference_ts", "verdict", "verdict_ts")
+_README = (
+    "name",
+    "nll",
+    "gap",
+    "ece",
+    "nll_calibrated",
+    "ece_calibrated",
+    "difference_calibrated",
+    "verdict",
+    "verdict_calibrated",
+)
 _PAGE = (
     *("name", "accuracy"),
     *(key + SUFFIX[stage] for stage in STAGES for key in ("nll", "gap", "ece", "difference", "verdict")),

@@ -56,7 +56,7 @@ _FIELDS = {
 
 
 class _Parts(NamedTuple):
-    """What a metric's name is made of: `test~0.5_ts/nll@200`."""
+    """What a metric's name is made of: `test~0.5_calibrated/nll@200`."""
 
     split: str
     input_noise: str
@@ -75,7 +75,7 @@ def _parts(metric: str) -> _Parts:
 def describe(metric: str) -> str:
     """A metric as people would write it.
 
-    >>> describe("gap/nll"), describe("test_ts/ece"), describe("train/accuracy@200"), describe("test~0.5/nll")
+    >>> describe("gap/nll"), describe("test_calibrated/ece"), describe("train/accuracy@200"), describe("test~0.5/nll")
     ('gap of NLL', 'test ECE after TS', 'training accuracy at epoch 200', 'test NLL with input noise 0.5')
     """
     parts = _parts(metric)
