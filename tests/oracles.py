@@ -264,14 +264,17 @@ def evaluate(net, weights, data, dtype):
     return result
 
 
-def scaled_nll(logits, labels):
-    """The smallest cross-entropy over temperatures, by a bounded search."""
+def calibrated_nll(logits, labels):
+    """Cross-entropy at the temperature of least cross-entropy with one uniform row, by a bounded search; not K = 2."""
     logits, labels = torch.from_numpy(logits).double(), torch.from_numpy(labels)
+    n, K = logits.shape
+    assert K > 2
+    targets = (n * one_hot(labels, K) + 1 / K) / (n + 1)
     optimum = minimize_scalar(
-        lambda log_beta: cross_entropy(logits * np.exp(log_beta), labels).item(),
+        lambda log_beta: cross_entropy(logits * np.exp(log_beta), targets).item(),
         bounds=(-10, 10), method="bounded", options={"xatol": 1e-10},
     )  # fmt: skip
-    return min(optimum.fun, cross_entropy(logits, labels).item())
+    return cross_entropy(logits * np.exp(optimum.x), labels).item()
 
 
 def stopping_epoch(scores, patience):
@@ -327,7 +330,7 @@ def train_one(chosen, data, seed, dtype=torch.float64):
     scores = [
         e["validation"][1]
         if chosen.early_stopping == "nll"
-        else scaled_nll(e["validation"][0], data.labels["validation"])
+        else calibrated_nll(e["validation"][0], data.labels["validation"])
         for e in evaluations[1:]
     ]
     return evaluations, stopping_epoch(scores, chosen.patience)

@@ -32,7 +32,7 @@ from pipeline.reporting.text.answer import sentence
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
-from pipeline.results.study import PointResult, Ranking, StudyResults
+from pipeline.results.study import GapChange, PointResult, Ranking, StudyResults
 from pipeline.results.summary import Summary, summary
 from pipeline.results.textbook import TextbookResults
 from pipeline.results.tuning import RateTrial, Tuning
@@ -328,8 +328,8 @@ def test_a_point_without_finite_values_has_dashes_and_no_verdict() -> None:
     assert not re.search(r"None|nan|better|worse|evidence", " ".join(bare))
 
 
-def test_a_gap_of_which_no_share_is_known_is_left_out() -> None:
-    answer = parts_of(with_choice(mixture(), gap_closed=None))["answer"]
+def test_a_gap_that_is_not_known_is_left_out() -> None:
+    answer = parts_of(with_choice(mixture(), gap=GapChange(reference=None, chosen=None)))["answer"]
     assert "use **" in answer
     assert "None" not in answer
 

@@ -1,12 +1,12 @@
-"""Temperature scaling, and the log-loss split into refinement and calibration by it."""
+"""Temperature scaling: one factor of all logits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from pipeline.metrics.probabilities import Bools, Floats, Ints, by_class, checked_labels, mean, top_label
+from pipeline.metrics.probabilities import Floats, Ints, by_class, mean, top_label
 
 LOG_BETA_BOUND = 10.0
 _TOLERANCE = 1e-12  # error in log beta that the last step is expected to leave
@@ -16,148 +16,55 @@ _BLOCK = 1 << 14  # rows solved at a time: they should stay in the processor's c
 
 @dataclass(frozen=True)
 class Temperature:
-    """A fitted temperature for each member; every field is `(...)`.
+    """Rows to be scaled by softmax(beta * z), beta being 1 / T.
 
     Attributes:
-        beta: 1 / T, which multiplies the logits; exactly 1 where not accepted.
-        accepted: There is an optimum, and the log-likelihood of the rows it was fitted on improves.
-        at_bound: The optimum lies at or beyond exp(-10) or exp(10). Rows that are all predicted correctly want beta
-            without end: none is accepted, for one wrong row elsewhere would cost thousands of nats. Rows predicted
-            worse than at random want none.
-    """
-
-    beta: Floats
-    accepted: Bools
-    at_bound: Bools
-
-
-@dataclass(frozen=True)
-class Decomposition:
-    """A log-loss in nats split in two, `(...)` each: `refinement + calibration` is the loss.
-
-    Attributes:
-        refinement: Loss after cross-fitted temperature scaling, which no rescaling can repair; lower is better.
-        calibration: Loss that the rescaling removes; slightly negative where there is nothing to remove.
-    """
-
-    refinement: Floats
-    calibration: Floats
-
-
-def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
-    """Minimise the log-loss of softmax(beta * logits) over log beta in [-10, 10], member by member.
-
-    The loss is convex in beta, so its slope has one root: Halley's steps on log beta, halving the bracket whenever
-    a step would leave it. Agrees with scikit-learn's `CalibratedClassifierCV(method="temperature")` where the optimum
-    is inside the bounds.
-
-    Args:
-        logits: `(..., n, K)` finite.
-        labels: `(..., n)` integers in [0, K).
-
-    Raises:
-        ValueError: If shapes, logits or labels are not as above.
+        rivals: `(K - 1, S, n)` logits minus the row's largest, of its other classes.
+        truth: `(S, n)` logits of the labels minus the row's largest.
 
     Reference:
-        Guo et al. 2017, ICML, eq. 9.
+        Guo et al. 2017, ICML, eq. 9; here the targets are smoothed by one uniform row.
     """
-    rivals, truth = _rivals(logits, labels)
-    flat, flat_truth = rivals.reshape(len(rivals), -1, rivals.shape[-1]), truth.reshape(-1, truth.shape[-1])
-    log_beta = _solve(flat, flat_truth, np.zeros(len(flat_truth))).reshape(truth.shape[:-1])
-    beta = np.exp(log_beta)
-    at_bound = np.abs(log_beta) >= LOG_BETA_BOUND - 1e-6
-    improves = mean(_losses(rivals, truth, beta)) < mean(_losses(rivals, truth, np.ones_like(beta)))
-    accepted = improves & ~(at_bound & (beta > 1))
-    return Temperature(np.where(accepted, beta, 1.0), accepted, at_bound)
 
+    rivals: Floats
+    truth: Floats
 
-def scale_logits(logits: ArrayLike, temperature: Temperature) -> Floats:
-    """Logits `(..., n, K)` times each member's beta, in float64; apply a softmax to get probabilities."""
-    return np.asarray(logits, dtype=np.float64) * temperature.beta[..., None, None]
+    @classmethod
+    def of(cls, logits: Floats, labels: Ints) -> Self:
+        """The rows of logits `(S, n, K)` with labels `(S, n)`."""
+        z = by_class(logits)
+        top = top_label(z)
+        margins = np.moveaxis(z, -1, 0) - top.confidence
+        truth = np.take_along_axis(margins, labels[None], axis=0)[0]
+        for k, margin in enumerate(margins[:-1]):
+            np.putmask(margin, top.predicted == k, margins[-1])
+        return cls(margins[:-1], truth)
 
+    def rows(self, rows: Ints | slice) -> Self:
+        """Some of the rows."""
+        return type(self)(self.rivals[..., rows], self.truth[:, rows])
 
-def decompose_log_loss(logits: ArrayLike, labels: ArrayLike, *, folds: int = 5) -> Decomposition:
-    """Split the log-loss of logits into refinement and calibration by cross-fitted temperature scaling.
+    def losses(self, parameters: Floats) -> Floats:
+        """Log-losses `(S, n)` with beta `(S, 1)`, nats."""
+        beta, total = parameters[:, :1], np.ones(self.truth.shape)
+        for rival in self.rivals:
+            total += np.exp(beta * rival)
+        return np.asarray(np.log(total) - beta * self.truth)
 
-    Row i belongs to fold i modulo `folds`; its fold is predicted with the temperature fitted on the others. That
-    prediction counts as m rows, beside one uniform row (m: rows fitted on): where the others are predicted without
-    an error beta is at its bound, and an error would cost thousands of nats.
+    def fit(self, start: Floats | None = None) -> Floats:
+        """Beta `(S, 1)` of least mean log-loss, where one uniform row's target is spread over the rows.
 
-    Args:
-        logits: `(..., n, K)` finite, n >= 2.
-        labels: `(..., n)` integers in [0, K).
-        folds: Number of folds, at least 2; at most n are used.
+        Rows that are all predicted correctly have so a best beta too. Log beta lies in [-10, 10]: rows predicted worse
+        than at random want none. The loss is convex in beta, so its slope has one root: Halley's steps on log beta,
+        halving the bracket whenever a step would leave it.
 
-    Raises:
-        ValueError: If shapes, logits, labels or folds are not as above.
-
-    Reference:
-        Berta, Holzmueller, Jordan & Bach 2025, "Rethinking early stopping: refine, then calibrate".
-    """
-    rivals, truth = _rivals(logits, labels)
-    n = truth.shape[-1]
-    if folds < 2 or n < 2:
-        raise ValueError(f"folds and rows must be at least 2, got folds={folds} and n={n}")
-    flat, flat_truth = rivals.reshape(len(rivals), -1, n), truth.reshape(-1, n)
-    parts = np.empty((2, len(flat_truth)))
-    for few in _blocks(np.arange(len(flat_truth)), n):
-        parts[0, few] = _cross_fitted_loss(flat[:, few], flat_truth[few], folds=min(folds, n))
-        parts[1, few] = mean(_losses(flat[:, few], flat_truth[few], np.ones(len(few)))) - parts[0, few]
-    return Decomposition(*parts.reshape(2, *truth.shape[:-1]))
-
-
-def _cross_fitted_loss(rivals: Floats, truth: Floats, *, folds: int) -> Floats:
-    """Mean loss of each member where every fold is scaled as the others would have it."""
-    n = truth.shape[-1]
-    sizes = np.bincount(np.arange(n) % folds)
-    ends = np.cumsum(sizes)
-    # Fold after fold, and all of it twice: the folds that follow one fold are then a slice, all others among them.
-    rows = np.tile(np.argsort(np.arange(n) % folds, kind="stable"), 2)
-    rivals, truth = rivals[..., rows], truth[:, rows]
-    guesses = _guess(rivals[..., :n], truth[:, :n], ends)
-    total = np.zeros(len(truth))
-    for end, size, guess in zip(ends, sizes, guesses.T, strict=True):
-        held, others = slice(end - size, end), slice(end, end - size + n)
-        log_beta = _solve(rivals[..., others], truth[:, others], guess)
-        lost = _losses(rivals[..., held], truth[:, held], np.exp(log_beta))
-        total += size * mean(_smoothed(lost, n - size, len(rivals) + 1))
-    return np.asarray(total / n)
-
-
-def _guess(rivals: Floats, truth: Floats, ends: Ints) -> Floats:
-    """First guess `(S, folds)` of the log beta of all folds but one: a step from where the first fold has its own.
-
-    Args:
-        rivals: `(K - 1, S, n)`, fold after fold.
-        truth: `(S, n)`.
-        ends: `(folds,)` where folds end.
-    """
-    first = slice(ends[0])
-    x = _solve(rivals[..., first], truth[:, first], np.zeros(len(truth)))
-    x = np.where(np.abs(x) < LOG_BETA_BOUND, x, 0.0)
-    starts = np.concatenate([[0], ends[:-1]])
-    sums = [np.add.reduceat(rows, starts, axis=-1) for rows in _derivatives(rivals, truth, np.exp(x))]
-    step, _ = _step(x[:, None], *(np.sum(each, axis=-1, keepdims=True) - each for each in sums))
-    return np.where(np.abs(step) < LOG_BETA_BOUND, step, x[:, None])
-
-
-def _smoothed(losses: Floats, rows: int, K: int) -> Floats:
-    """-log of (rows * p + 1/K) / (rows + 1), with losses = -log p."""
-    return -np.log((rows * np.exp(-losses) + 1.0 / K) / (rows + 1.0))
-
-
-def _rivals(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
-    """Logits minus the row's largest: of its other classes `(K - 1, ..., n)`, and of the labels `(..., n)`."""
-    z = np.asarray(logits)
-    if z.ndim < 2 or z.shape[-2] < 1 or z.shape[-1] < 2 or not np.isfinite(z).all():
-        raise ValueError(f"logits must be finite of shape (..., n, K) with n >= 1 and K >= 2, got shape {z.shape}")
-    y, z = checked_labels(labels, z.shape), by_class(z)
-    top = top_label(z)
-    margins = np.moveaxis(z, -1, 0) - top.confidence
-    truth = np.take_along_axis(margins, y[None], axis=0)[0]
-    for k, margin in enumerate(margins[:-1]):
-        np.putmask(margin, top.predicted == k, margins[-1])
-    return margins[:-1], truth
+        Args:
+            start: `(S, 1)` first guess.
+        """
+        n, K = self.truth.shape[1], len(self.rivals) + 1
+        target = (n * self.truth + np.add.reduce(self.rivals, axis=0) / K) / (n + 1)
+        guess = np.zeros(len(target)) if start is None else np.log(start[:, 0])
+        return np.asarray(np.exp(_solve(self.rivals, target, guess))[:, None])
 
 
 def _blocks(members: Ints, rows: int) -> Iterator[Ints]:
@@ -167,12 +74,10 @@ def _blocks(members: Ints, rows: int) -> Iterator[Ints]:
 
 def _solve(rivals: Floats, truth: Floats, start: Floats) -> Floats:
     """Best log beta of each member from its margins, rivals `(K - 1, S, n)` and truth `(S, n)`; first guess `(S,)`."""
-    label = mean(truth)
-    endless = label >= 0.0
     # At beta = 0 all classes are equally likely: a convex loss whose slope is not negative there rises ever after.
-    hopeless = ~endless & (sum(mean(rival) for rival in rivals) >= label * (len(rivals) + 1))
-    log_beta = LOG_BETA_BOUND * (endless.astype(np.float64) - hopeless)
-    for few in _blocks(np.flatnonzero(~(endless | hopeless)), truth.shape[-1]):
+    hopeless = sum(mean(rival) for rival in rivals) >= mean(truth) * (len(rivals) + 1)
+    log_beta = np.where(hopeless, -LOG_BETA_BOUND, 0.0)
+    for few in _blocks(np.flatnonzero(~hopeless), truth.shape[-1]):
         log_beta[few] = _find_root(rivals[:, few], truth[few], start[few])
     return log_beta
 
@@ -230,10 +135,3 @@ def _derivatives(rivals: Floats, truth: Floats, beta: Floats) -> tuple[Floats, F
     first, second, third = moments[1:] / moments[0]
     square = np.square(first)
     return first - truth, second - square, third - first * (3.0 * second - 2.0 * square)
-
-
-def _losses(rivals: Floats, truth: Floats, beta: Floats) -> Floats:
-    total = np.ones(truth.shape)
-    for rival in rivals:
-        total += np.exp(beta[..., None] * rival)
-    return np.log(total) - beta[..., None] * truth

@@ -87,7 +87,7 @@ class Regularizers(Strict):
     )
     early_stopping: Literal["none", "nll", "nll_calibrated"] = Field(
         default="none",
-        description="Keep the epoch with the best validation NLL, or the best after temperature scaling.",
+        description="Keep the epoch with the best validation NLL, or the best after calibration.",
     )
     patience: int = Field(
         default=0, ge=0, description="Epochs without a better one after which early stopping ends; 0 never ends."

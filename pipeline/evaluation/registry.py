@@ -1,7 +1,7 @@
 """The registry of metrics: one row for each, with its name, direction, description and function.
 
 A new metric is a documented function in `pipeline.metrics` and a row here; score files, tables and tracking take their
-names from the scores. The rows stand above the calibrators, because some metrics are of a fitted temperature.
+names from the scores. The rows stand above the calibrators, because some metrics are of a fitted calibrator.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Literal
 
-import numpy as np
-
-from pipeline.evaluation.scopes import BINARY, POSTERIOR, ROWS, SPLIT, TEMPERATURE, TEST, Given, Scope
+from pipeline.evaluation.scopes import BINARY, CALIBRATOR, POSTERIOR, ROWS, SPLIT, TEST, Given, Scope
 from pipeline.metrics.binary import (
     area_under_roc,
     average_precision,
@@ -184,14 +182,14 @@ METRICS: tuple[Metric[Any], ...] = (
     Metric(
         "refinement",
         "lower",
-        "log-loss left after cross-fitted temperature scaling, nats",
+        "log-loss left after cross-fitted calibration, nats",
         SPLIT,
         lambda split: split.refinement,
     ),
     Metric(
         "calibration",
         "lower",
-        "log-loss that cross-fitted temperature scaling removes, nats",
+        "log-loss that cross-fitted calibration removes, nats",
         SPLIT,
         lambda split: negative_log_likelihood(split.predictions) - split.refinement,
     ),
@@ -248,20 +246,19 @@ METRICS: tuple[Metric[Any], ...] = (
         lambda test: test.excess.brier_grouping,
     ),
     Metric("excess_kl", "lower", "divergence from the known posterior, nats", POSTERIOR, lambda test: test.excess.kl),
-    Metric("beta", "none", "inverse temperature fitted on validation", TEMPERATURE, lambda fitted: fitted.beta),
     Metric(
-        "accepted",
+        "slope",
         "none",
-        "temperature scaling improves validation log-loss (1) or is left out (0)",
-        TEMPERATURE,
-        lambda fitted: fitted.accepted.astype(np.float64),
+        "the calibrator's factor of the logits, fitted on validation; 1 / T of a temperature T",
+        CALIBRATOR,
+        lambda fitted: fitted.slope,
     ),
     Metric(
-        "at_bound",
+        "intercept",
         "none",
-        "fitted temperature is at its bound (1)",
-        TEMPERATURE,
-        lambda fitted: fitted.at_bound.astype(np.float64),
+        "what the calibrator adds to the logit of class 1 of two; 0 for more classes",
+        CALIBRATOR,
+        lambda fitted: fitted.intercept,
     ),
 )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from pipeline.calibration.temperature import Temperature
+from pipeline.calibration.calibrator import Calibrator
 from pipeline.metrics.calibration_error import Uniforms
 from pipeline.metrics.decompositions import Corp, ExcessRisk, corp_decomposition, excess_risk
 from pipeline.metrics.predictions import Predictions
@@ -19,7 +19,7 @@ class Split:
 
     Attributes:
         predictions: `(S, n, K)` with labels; on test with the posterior, if known.
-        refinement: `(S,)` log-loss of the unscaled logits after cross-fitted temperature scaling, nats.
+        refinement: `(S,)` log-loss after cross-fitted calibration of the logits as trained, nats.
     """
 
     predictions: Predictions
@@ -59,4 +59,4 @@ BINARY = Scope[Predictions]("any rows of two classes")
 SPLIT = Scope[Split]("all rows of a split")
 TEST = Scope[TestSplit]("all rows of test")
 POSTERIOR = Scope[TestSplit]("all rows of test, where the posterior is known")
-TEMPERATURE = Scope[Temperature]("the temperature fitted on validation")
+CALIBRATOR = Scope[Calibrator]("the calibrator fitted on validation")

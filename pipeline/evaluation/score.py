@@ -1,4 +1,4 @@
-"""The scores of a stack of trained members at one point, before and after temperature scaling."""
+"""The scores of a stack of trained members at one point, before and after calibration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.calibration.calibrator import Calibrator, calibrate, fit_calibrator, refinement_loss
 from pipeline.calibration.reliability_curve import isotonic_curve, reliability_curve
-from pipeline.calibration.temperature import Temperature, decompose_log_loss, fit_temperature, scale_logits
 from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import Metric, metrics_of
 from pipeline.evaluation.row_groups import rows_of_groups
 from pipeline.evaluation.scopes import (
     BINARY,
+    CALIBRATOR,
     POSTERIOR,
     ROWS,
     SPLIT,
-    TEMPERATURE,
     TEST,
     Given,
     Scope,
@@ -40,18 +40,17 @@ class Scored:
     """The scores of a stack of S members; a member with a non-finite logit is NaN throughout.
 
     Attributes:
-        scores: `(S,)` by name: `<split>/<metric>`, and `<split>_calibrated/<metric>` after temperature scaling fitted on
+        scores: `(S,)` by name: `<split>/<metric>`, and `<split>_calibrated/<metric>` with a calibrator fitted on
             validation; `gap/<metric>` and `gap_calibrated/<metric>` are test minus train of nll, accuracy and ece;
-            `temperature/<field>` is the fit. Metrics are those of `registry.METRICS`; `ece_p` and those against the
+            `calibrator/<field>` is the fit. Metrics are those of `registry.METRICS`; `ece_p` and those against the
             posterior (`exact_ce`, `excess_*`) exist on test only. The corp parts are of the top label's Brier score.
-            Refinement is that of the unscaled logits in both stages, because a fitted temperature cancels a constant
-            one.
-        curves: Reliability diagrams on test, before (`test/`) and after (`test_calibrated/`) scaling. `<stage>/confidence`,
-            `accuracy`, `count`, `exact`: `(S, 15)`, see `reliability_curve`; `<stage>/isotonic`: `(S, 101)`, see
-            `isotonic_curve`.
-        groups: `(S, G)` by name, `test/<metric>` and `test_calibrated/<metric>`: the scores of each group of test rows alone,
-            for the metrics that need no more than those rows; nothing without groups. Groups are cut to the size of
-            the smallest, and `smece` is computed on a coarser grid.
+            Refinement is that of the logits as trained in both stages, because a fitted calibrator cancels a fixed one.
+        curves: Reliability diagrams on test, before (`test/`) and after (`test_calibrated/`) calibration.
+            `<stage>/confidence`, `accuracy`, `count`, `exact`: `(S, 15)`, see `reliability_curve`; `<stage>/isotonic`:
+            `(S, 101)`, see `isotonic_curve`.
+        groups: `(S, G)` by name, `test/<metric>` and `test_calibrated/<metric>`: the scores of each group of test rows
+            alone, for the metrics that need no more than those rows; nothing without groups. Groups are cut to the
+            size of the smallest, and `smece` is computed on a coarser grid.
     """
 
     scores: dict[str, Floats]
@@ -78,7 +77,7 @@ def score_members(
         uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `resampling_uniforms`.
         groups: `(S, n_test)` integers 0, 1, ..., the group of each test row; see `row_groups`.
         conditions: By name, logits `(S, m, K)` of the first m test rows under other conditions, noise on the inputs for
-            example: scored like "test", by the same temperature, without curves.
+            example: scored like "test", by the same calibrator, without curves.
         costly: Also what takes half of the time: the metrics that are `costly`, and the curves.
 
     Raises:
@@ -87,22 +86,22 @@ def score_members(
     predicted = {**logits, **conditions}
     finite = _finite_members(predicted, labels)
     clean = {name: np.where(finite[:, None, None], values, np.float32(0)) for name, values in predicted.items()}
-    temperature = fit_temperature(clean["validation"], labels["validation"])
+    calibrator = fit_calibrator(clean["validation"], labels["validation"])
     test = _TestRows(labels["test"], None if posterior is None else by_class(posterior), uniforms, groups)
     scored = Scored({}, {}, {})
     for name in (*SPLITS, *conditions):
         rows = None if name in labels and name != "test" else test.first(clean[name].shape[1])
         answers = labels[name] if rows is None else rows.labels
-        refinement = decompose_log_loss(clean[name], answers).refinement
+        refinement = refinement_loss(clean[name], answers)
         for stage in STAGES:
-            split = _split(_at_stage(clean[name], stage, temperature), answers, refinement, rows)
+            split = _split(_at_stage(clean[name], stage, calibrator), answers, refinement, rows)
             _add(scored.scores, name, stage, _split_scores(split, costly=costly))
             if costly and name == "test":
                 _add(scored.curves, name, stage, _curves(split.predictions))
             if rows is not None and rows.groups is not None:
                 _add(scored.groups, name, stage, _group_scores(split.predictions.rows(rows.positions), costly=costly))
     scored.scores.update(_gaps(scored.scores, costly=costly))
-    _add(scored.scores, "temperature", "before", _scores(TEMPERATURE, temperature))
+    _add(scored.scores, "calibrator", "before", _scores(CALIBRATOR, calibrator))
     return _only_finite(scored, finite)
 
 
@@ -129,9 +128,9 @@ class _TestRows:
 
 
 def _at_stage(
-    logits: NDArray[np.float32], stage: Stage, temperature: Temperature
+    logits: NDArray[np.float32], stage: Stage, calibrator: Calibrator
 ) -> NDArray[np.float32] | NDArray[np.float64]:
-    return logits if stage == "before" else scale_logits(logits, temperature)
+    return logits if stage == "before" else calibrate(logits, calibrator)
 
 
 def _split(logits: NDArray[Any], labels: NDArray[np.integer[Any]], refinement: Floats, test: _TestRows | None) -> Split:

@@ -1,4 +1,4 @@
-"""Names of metrics: which split, before or after temperature scaling, and which metric."""
+"""Names of metrics: which split, before or after calibration, and which metric."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 Stage = Literal["before", "after"]
-"""Before or after temperature scaling fitted on validation rows."""
+"""Before or after calibration fitted on validation rows."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 _SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 
 
 class MetricName(NamedTuple):
-    """The name of a metric; as text `test/nll` before temperature scaling, `test_calibrated/nll` after it.
+    """The name of a metric; as text `test/nll` before calibration, `test_calibrated/nll` after it.
 
     >>> str(MetricName("test", "after", "nll")), MetricName.parse("gap/nll")
     ('test_calibrated/nll', MetricName(split='gap', stage='before', metric='nll'))

@@ -1,4 +1,4 @@
-"""The few numbers of a study for `dvc metrics show`: those of the point that validation chooses after scaling."""
+"""The few numbers of a study for `dvc metrics show`: those of the point that validation chooses after calibration."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ DIGITS = 4
 
 
 class DatasetMetrics(Record):
-    """Test NLL and ECE before and after scaling; NLL after it minus that of none; percent of the gap then closed."""
+    """Test NLL and ECE before and after calibration; NLL after it minus that of none; test minus training NLL."""
 
     nll: float | None
     nll_calibrated: float | None
     difference: float | None
     low: float | None
     high: float | None
-    gap_closed: float | None
+    gap: float | None
     ece: float | None
     ece_calibrated: float | None
 
@@ -27,7 +27,7 @@ class DatasetMetrics(Record):
 def dataset_metrics(results: StudyResults) -> DatasetMetrics:
     """The numbers of one data set; of no regularization itself the difference is not known."""
     choice = results.answer
-    point, test, closed = results.point(choice.key), choice.test, choice.gap_closed
+    point, test = results.point(choice.key), choice.test
     before, after = (test_nll(stage) for stage in STAGES)
     return DatasetMetrics(
         nll=point.mean(before),
@@ -35,7 +35,7 @@ def dataset_metrics(results: StudyResults) -> DatasetMetrics:
         difference=None if test is None else test.difference,
         low=None if test is None else test.low,
         high=None if test is None else test.high,
-        gap_closed=None if closed is None else closed.percent,
+        gap=point.mean(before.on("gap")),
         ece=point.mean(point.decisive(before._replace(metric="ece"))),
         ece_calibrated=point.mean(point.decisive(after._replace(metric="ece"))),
     )

@@ -30,7 +30,7 @@ TITLES = {
     "headline": "Calibration error against generalization gap",
     "rankings": "Who wins where",
     "forest": "Which regularizers change the test NLL, and by how much?",
-    "temperature": "What does one temperature change?",
+    "calibration": "What does calibration change?",
     "reliability": "Can the probabilities be trusted?",
     "curves": "How do the networks overfit?",
     "sweeps": "How strong should a regularizer be?",
@@ -41,7 +41,7 @@ TITLES = {
     "ledger": "All sentences at a glance",
     "audit": "How good are the estimators of calibration?",
 }
-SECTION = ("forest", "temperature", "reliability", "curves", "sweeps")
+SECTION = ("forest", "calibration", "reliability", "curves", "sweeps")
 """Figures below a data set's table, in this order."""
 SEARCH = ("arms", "interactions", "pareto")
 """Figures below the tables of its search."""

@@ -12,7 +12,7 @@ from pipeline.results.study import (
     Answer,
     CalibrationChange,
     Comparison,
-    GapClosed,
+    GapChange,
     PointResult,
     ProtocolSummary,
     StageCalibration,
@@ -58,7 +58,7 @@ def answer(points: Sequence[PointResult], *, reference: int, protocol: ProtocolS
     """
     plain = points[reference]
     point = _best(points, plain)
-    test, gap = point.comparison(LOSS), point.comparison(LOSS.on("gap"))
+    test = point.comparison(LOSS)
     made = Answer(
         key=point.key,
         variant=point.variant,
@@ -70,7 +70,7 @@ def answer(points: Sequence[PointResult], *, reference: int, protocol: ProtocolS
         value=point.tuning.best.mean,
         recommendation="use" if test and _is_worth_it(test, protocol) else "leave it unregularized",
         test=test,
-        gap_closed=gap.closed if gap else None,
+        gap=GapChange(reference=plain.mean(HEADLINE["gap"]), chosen=point.mean(HEADLINE["gap"])),
         calibration=CalibrationChange(reference=_calibration(plain), chosen=_calibration(point)),
         at_edge=_at_edge(point, points),
         sentence="",
@@ -118,11 +118,11 @@ def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notatio
         return f"{leave}: {chosen} is the unregularized network itself; {seeds}."
     if test.left_out or test.difference is None or test.p_better.estimate is None:
         return f"{leave}: {chosen} cannot be compared: {test.left_out}."
-    changes = f"test NLL after temperature scaling changes by {_effect(test, protocol, notation)}"
+    changes = f"test NLL after calibration ({protocol.calibrator}) changes by {_effect(test, protocol, notation)}"
     share = f"better in {test.p_better.estimate * answer.seeds:g} of {answer.seeds} seeds"
     if answer.recommendation == "use":
         rate = notation.number(answer.parameters.learning_rate, "g")
-        parts = [f"Use {key} at learning rate {rate}: {changes}, {share}", _closing(answer.gap_closed, notation)]
+        parts = [f"Use {key} at learning rate {rate}: {changes}, {share}", *_gap(answer.gap)]
         parts += _trust(answer.calibration)
         parts += [f"{notation.name(p)} is at the end of those tried, so there may be better" for p in answer.at_edge]
     else:
@@ -153,11 +153,10 @@ def _effect(test: Comparison, protocol: ProtocolSummary, notation: Notation) -> 
     return f"{ends} ({protocol.confidence:.0%} interval{widened})"
 
 
-def _closing(closed: GapClosed | None, notation: Notation) -> str:
-    gap = "the generalization gap after temperature scaling"
-    if closed is None or closed.percent is None:
-        return f"the share of {gap} that closes cannot be told"
-    return f"it closes {_range(notation, '.0f', closed.percent, closed.low, closed.high)} percent of {gap}"
+def _gap(gap: GapChange) -> list[str]:
+    if gap.reference is None or gap.chosen is None:
+        return []
+    return [f"the generalization gap is {gap.chosen:.3f} as trained ({gap.reference:.3f} without regularization)"]
 
 
 def _at_edge(point: PointResult, points: Sequence[PointResult]) -> tuple[str, ...]:
@@ -179,11 +178,11 @@ def _trust(calibration: CalibrationChange) -> list[str]:
         ("after", reference.after, chosen.after, chosen.after_floor),
     )
     changes = [
-        f"{plain:.3f} to {value:.3f} {stage} temperature scaling (noise floor {floor:.3f})"
+        f"{plain:.3f} to {value:.3f} {stage} calibration (noise floor {floor:.3f})"
         for stage, plain, value, floor in stages
         if plain is not None and value is not None and floor is not None
     ]
-    warning = ["do not trust its probabilities without temperature scaling"] * calibration.is_worse
+    warning = ["do not trust its probabilities without calibration"] * calibration.is_worse
     return [f"ECE goes from {' and from '.join(changes)}", *warning] if changes else []
 
 

@@ -1,4 +1,4 @@
-"""Comparison of every point with the unregularized one, metric by metric, before and after temperature scaling.
+"""Comparison of every point with the unregularized one, metric by metric, before and after calibration.
 
 Scores of every point and seed become records. What cannot be compared says why; what is not finite becomes None.
 """
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
+from pipeline.calibration.calibrator import calibrator_name
 from pipeline.config.points import Point
 from pipeline.metrics.names import MetricName
 from pipeline.results.answer import answer
@@ -256,6 +257,7 @@ def _protocol_summary(scored: ScoredPoints, *, family: int) -> ProtocolSummary:
     train, largest = overlap.share("train"), max(overlap.share("train"), overlap.share("test"))
     return ProtocolSummary(
         **asdict(scored.protocol),
+        calibrator=calibrator_name(len(scored.dataset.classes)),
         seeds=scored.seeds,
         interval="Student t over seeds, with Satterthwaite's degrees of freedom where shared test rows are measured",
         p_better="percentile bootstrap over paired seeds, ties half",

@@ -1,4 +1,4 @@
-"""Changes of sign, verdict and rank with temperature scaling: which gains survive it."""
+"""Changes of sign, verdict and rank with calibration: which gains survive it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rank(points: Sequence[PointResult], directions: Mapping[str, Direction]) -> 
 
 
 def find_verdict_changes(points: Sequence[PointResult], ranking: Mapping[str, Ranking]) -> tuple[VerdictChange, ...]:
-    """Comparisons with the unregularized point whose sign or verdict changes with temperature scaling.
+    """Comparisons with the unregularized point whose sign or verdict changes with calibration.
 
     `changed` says which of the two; a change of sign alone may lie within the noise.
     """

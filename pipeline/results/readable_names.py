@@ -4,7 +4,7 @@ DAGGER = "†"
 _READABLE = {
     "/": ": ",
     ",replicate=1": " (A/A check)",
-    "=nll_calibrated": " by scaled NLL",
+    "=nll_calibrated": " by calibrated NLL",
     "=nll": " by NLL",
     "=true": "",
     "=": " ",

@@ -58,7 +58,7 @@ class ReliabilityDiagram(Record):
 
 
 class PointDiagrams(Record):
-    """A point's reliability diagrams before and after temperature scaling."""
+    """A point's reliability diagrams before and after calibration."""
 
     before: ReliabilityDiagram
     after: ReliabilityDiagram
@@ -108,11 +108,11 @@ def consistency_band(confidence: NDArray[Any], count: NDArray[Any], *, coverage:
 
 
 def point_diagrams(curves: Curves, scores: Scores) -> PointDiagrams | None:
-    """A point's diagrams before and after temperature scaling, of the same seed; None where no seed is finite.
+    """A point's diagrams before and after calibration, of the same seed; None where no seed is finite.
 
     Args:
-        curves: `<part>/<field>` for the parts test and test_calibrated: confidence, accuracy, count, exact (seeds, bins),
-            isotonic (seeds, grid); see `pipeline.evaluation.score.Scored`.
+        curves: `<part>/<field>` for the parts test and test_calibrated: confidence, accuracy, count, exact
+            (seeds, bins), isotonic (seeds, grid); see `pipeline.evaluation.score.Scored`.
         scores: `<part>/<metric>` (seeds,) for ece, ece_floor, ece_p, accuracy and bias.
     """
     ece = scores[_name("before", "ece")]

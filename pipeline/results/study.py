@@ -60,6 +60,7 @@ class ProtocolSummary(Record):
     resamples: int
     gamma: float
     least_effect: float
+    calibrator: str
     seeds: int
     interval: str
     p_better: str
@@ -178,7 +179,7 @@ class PointResult(Record):
 
 
 class Ranking(Record):
-    """Keys of points from best to worst mean on test, before and after temperature scaling."""
+    """Keys of points from best to worst mean on test, before and after calibration."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -189,7 +190,7 @@ class Ranking(Record):
 
 
 class RankChangeSide(Record):
-    """A comparison before or after temperature scaling, and the point's rank there (1 is best)."""
+    """A comparison before or after calibration, and the point's rank there (1 is best)."""
 
     difference: float
     verdict: Finding
@@ -197,7 +198,7 @@ class RankChangeSide(Record):
 
 
 class VerdictChange(Record):
-    """A comparison whose sign or verdict changes with temperature scaling."""
+    """A comparison whose sign or verdict changes with calibration."""
 
     key: str
     metric: str
@@ -207,7 +208,7 @@ class VerdictChange(Record):
 
 
 class StageCalibration(Record):
-    """ECE and its noise floor, before and after temperature scaling."""
+    """ECE and its noise floor, before and after calibration."""
 
     before: float | None
     before_floor: float | None
@@ -226,6 +227,13 @@ class CalibrationChange(Record):
         """Whether the ECE of the chosen point, as trained, is known to be above that of the unregularized one."""
         plain, chosen = self.reference.before, self.chosen.before
         return plain is not None and chosen is not None and chosen > plain
+
+
+class GapChange(Record):
+    """Test minus training NLL, as trained, of the unregularized and of the chosen point, nats."""
+
+    reference: float | None
+    chosen: float | None
 
 
 class Answer(Record):
@@ -247,7 +255,7 @@ class Answer(Record):
     value: float
     recommendation: Literal["use", "leave it unregularized"]
     test: Comparison | None
-    gap_closed: GapClosed | None
+    gap: GapChange
     calibration: CalibrationChange
     at_edge: tuple[str, ...]
     sentence: str

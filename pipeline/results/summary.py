@@ -1,4 +1,4 @@
-"""Summary across data sets: which regularizers still help after temperature scaling, and where data sets disagree."""
+"""Summary across data sets: which regularizers still help after calibration, and where data sets disagree."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Points = Mapping[str, Mapping[str, PointResult]]
 
 
 class StageFindings(Record):
-    """Findings before and after temperature scaling."""
+    """Findings before and after calibration."""
 
     before: Finding
     after: Finding
 
 
 class PointSummary(Record):
-    """A point's findings on every data set; `survives` where it is better after scaling on all of them."""
+    """A point's findings on every data set; `survives` where it is better after calibration on all of them."""
 
     key: str
     verdicts: dict[str, StageFindings]
@@ -31,7 +31,7 @@ class PointSummary(Record):
 
 
 class BetterCounts(Record):
-    """How many points are better than no regularization before and after temperature scaling, and both (`kept`)."""
+    """How many points are better than no regularization before and after calibration, and both (`kept`)."""
 
     before: int
     after: int
@@ -61,10 +61,10 @@ def summary(studies: Sequence[StudyResults]) -> Summary:
     """Summarize test NLL over data sets.
 
     A point is in `points` if every data set has it and compares it; the unregularized point, its duplicates and the A/A
-    check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` temperature
-    scaling, corrected for the number of points (Holm). A point `survives` if it is better after scaling on every data
-    set, and is in `conflict` if it is then better on one and worse on another. `counts` has how many points are better
-    `before`, `after`, and both (`kept`). `ranking` (best first, after scaling) has the points that every data set
+    check are not. `verdicts` are those against the unregularized point, by data set, `before` and `after` calibration,
+    corrected for the number of points (Holm). A point `survives` if it is better after calibration on every data set,
+    and is in `conflict` if it is then better on one and worse on another. `counts` has how many points are better
+    `before`, `after`, and both (`kept`). `ranking` (best first, after calibration) has the points that every data set
     ranks, `best` says at which place of it each data set's best point stands elsewhere.
 
     Raises:
@@ -141,7 +141,7 @@ def _sentence(points: Sequence[PointSummary], counts: Mapping[str, BetterCounts]
     conflicts = [point for point in points if point.conflict]
     sentences = [
         f"On {name} {count.before} of {len(points)} points beat no regularization as trained; {count.kept} of them "
-        f"and {count.after - count.kept} more do after temperature scaling."
+        f"and {count.after - count.kept} more do after calibration."
         for name, count in counts.items()
     ]
     sentences.append(f"Better after it{' on every data set' if several else ''}: {_listed(survivors)}.")

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 
-from pipeline.calibration.temperature import decompose_log_loss, fit_temperature, scale_logits
+from pipeline.calibration.calibrator import calibrate, fit_calibrator, refinement_loss
 from pipeline.config.search_space import Objective
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.proper_scores import negative_log_likelihood
 
 Logits = Float[np.ndarray, "seeds rows classes"]
 Labels = Int[np.ndarray, "seeds rows"]
+
+
+def _log_loss(logits: NDArray[np.floating[Any]], labels: Labels) -> Float[np.ndarray, " seeds"]:
+    return negative_log_likelihood(Predictions.from_logits(logits, labels))
+
+
 OBJECTIVES: dict[Objective, Callable[[Logits, Labels], Float[np.ndarray, " seeds"]]] = {
-    "nll": lambda logits, labels: negative_log_likelihood(Predictions.from_logits(logits, labels)),
-    "nll_calibrated": lambda logits, labels: negative_log_likelihood(
-        Predictions.from_logits(scale_logits(logits, fit_temperature(logits, labels)), labels)
-    ),
-    "calibration": lambda logits, labels: decompose_log_loss(logits, labels).calibration,
-    "refinement": lambda logits, labels: decompose_log_loss(logits, labels).refinement,
+    "nll": _log_loss,
+    "nll_calibrated": lambda logits, labels: _log_loss(calibrate(logits, fit_calibrator(logits, labels)), labels),
+    "calibration": lambda logits, labels: _log_loss(logits, labels) - refinement_loss(logits, labels),
+    "refinement": refinement_loss,
 }
 
 

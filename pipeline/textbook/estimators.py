@@ -1,12 +1,12 @@
 """What do the estimators of calibration say, of all rows and of groups of them, and what is the truth they aim at?"""
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 import scipy  # loads what is used of it on first use
 from numpy.typing import ArrayLike
 
-from pipeline.calibration.temperature import LOG_BETA_BOUND, decompose_log_loss
+from pipeline.calibration.calibrator import Calibrator, calibrate, refinement_loss
 from pipeline.evaluation.registry import GROUP_CELLS
 from pipeline.evaluation.row_groups import MOST_GROUPS
 from pipeline.metrics.calibration_error import (
@@ -20,6 +20,7 @@ from pipeline.metrics.calibration_error import (
 from pipeline.metrics.decompositions import corp_decomposition, corp_miscalibration
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import Floats, Top, log_softmax, mean
+from pipeline.metrics.proper_scores import negative_log_likelihood
 from pipeline.metrics.ranking import Ranked, rank_truth
 from pipeline.metrics.smooth_error import smooth_calibration_error, smooth_error
 
@@ -37,6 +38,7 @@ ESTIMATORS = (
 )  # metrics of `pipeline.evaluation.score`
 CELLS = 256  # of the smooth error: it differs from that with 1024 by less than its noise
 NORMS: tuple[Norm, ...] = ("l1", "l2", "max")
+LARGEST = 10.0  # logarithm of a slope, or intercept
 MOST_BINS, FEWEST_BINS, ROWS_PER_BIN = 50, 15, 400  # of the truth
 
 
@@ -45,7 +47,7 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
 
     ece, ece_mass, ece_l2, ece_max and classwise: l1, l1, root mean squared and largest error, and the l1 error of each
     class, in equal-mass bins: 50, fewer if they held under 400 rows, but 15 at least; debiased: the squared error in
-    these. smece and corp_miscalibration: their own definitions. calibration: the loss that the best temperature under
+    these. smece and corp_miscalibration: their own definitions. calibration: the loss that the best calibrator under
     the posterior removes. bias: mean confidence minus mean true probability of the top class.
 
     Args:
@@ -67,7 +69,7 @@ def truths(logits: ArrayLike, posterior: ArrayLike) -> Floats:
         debiased=np.square(l2),
         classwise=mean(np.stack(each, axis=-1)),
         corp_miscalibration=corp_miscalibration(beside),
-        calibration=_gain_of_scaling(predictions.log_probs, np.asarray(posterior)),
+        calibration=_gain_of_calibration(predictions.log_probs, np.asarray(posterior)),
         bias=mean(beside.confidence) - mean(beside.correct),
     )
 
@@ -82,7 +84,7 @@ def estimates(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ranked]:
     predictions = Predictions.from_logits(logits, labels)
     whole = {
         "corp_miscalibration": corp_decomposition(predictions).miscalibration,
-        "calibration": decompose_log_loss(logits, labels).calibration,
+        "calibration": negative_log_likelihood(predictions) - refinement_loss(logits, labels),
     }
     return _in_order(**_of_any_rows(predictions), **whole), predictions.ranked
 
@@ -118,24 +120,27 @@ def _of_any_rows(predictions: Predictions, *, cells: int = CELLS) -> dict[str, F
     }
 
 
-def _gain_of_scaling(log_probs: Floats, posterior: Floats) -> Floats:
-    """Expected log-loss that the best temperature removes, `(...)`; log beta within [-10, 10]."""
+def _gain_of_calibration(log_probs: Floats, posterior: Floats) -> Floats:
+    """Expected log-loss that the best calibrator removes, `(...)`; its log slope and intercept within [-10, 10]."""
     flat = log_probs.reshape(-1, *posterior.shape)
     return np.array([_gain(network, posterior) for network in flat]).reshape(log_probs.shape[:-2])
 
 
 def _gain(log_probs: Floats, posterior: Floats) -> float:
-    def loss(log_beta: float) -> float:
-        return -float(mean(sum(posterior[:, k] * log_p for k, log_p in enumerate(_scaled(log_probs, log_beta)))))
+    def loss(log_slope: float, intercept: float = 0.0) -> float:
+        calibrator = Calibrator(np.exp(log_slope), np.asarray(intercept))
+        log_p = np.moveaxis(log_softmax(calibrate(log_probs, calibrator)), -1, 0)
+        return -float(mean(sum(posterior[:, k] * of_class for k, of_class in enumerate(log_p))))
 
-    best = scipy.optimize.minimize_scalar(
-        loss, bounds=(-LOG_BETA_BOUND, LOG_BETA_BOUND), method="bounded", options={"xatol": 1e-6}
-    )
-    return max(loss(0.0) - float(best.fun), 0.0)
+    def least(log_slope: float) -> float:
+        return _least(lambda intercept: loss(log_slope, intercept))
+
+    return max(loss(0.0) - _least(least if posterior.shape[1] == 2 else loss), 0.0)
 
 
-def _scaled(log_probs: Floats, log_beta: float) -> Floats:
-    return np.moveaxis(log_softmax(math.exp(log_beta) * log_probs), -1, 0)
+def _least(loss: Callable[[float], float]) -> float:
+    found = scipy.optimize.minimize_scalar(loss, bounds=(-LARGEST, LARGEST), method="bounded", options={"xatol": 1e-6})
+    return float(found.fun)
 
 
 def _in_order(**values: Floats) -> Floats:

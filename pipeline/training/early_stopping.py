@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.calibration.temperature import fit_temperature, scale_logits
+from pipeline.calibration.calibrator import calibrate, fit_calibrator
 from pipeline.config.points import Point
 
 
@@ -18,14 +18,14 @@ class EarlyStopping:
     """The weights that each member keeps so far, `kept` (member, parameter), and of which epoch, `epochs` (member,).
 
     A member without early stopping keeps the last ones. One with `nll` keeps those with the best validation NLL; one
-    with `nll_calibrated` the best after temperature scaling ("refine, then calibrate"; Berta et al. 2025). Training goes on
-    for the others in the stack; a member that has run out of patience keeps no later weights.
+    with `nll_calibrated` the best after calibration ("refine, then calibrate"; Berta et al. 2025). Training goes on for
+    the others in the stack; a member that has run out of patience keeps no later weights.
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
         rules = np.array([point.early_stopping for point in points])
-        self.plain, self.scaled = rules == "nll", rules == "nll_calibrated"
-        self.on = bool((self.plain | self.scaled).any())
+        self.plain, self.calibrated = rules == "nll", rules == "nll_calibrated"
+        self.on = bool((self.plain | self.calibrated).any())
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
         self.best = np.full(len(points), inf)
         self.epochs = np.zeros(len(points), np.int64)
@@ -34,7 +34,7 @@ class EarlyStopping:
 
     def keep(self, members: Sequence[int], flat: Tensor) -> None:
         """Keep only these members, by their numbers; their weights are now these."""
-        for name in ("plain", "scaled", "patience", "best", "epochs", "waited"):
+        for name in ("plain", "calibrated", "patience", "best", "epochs", "waited"):
             setattr(self, name, getattr(self, name)[members])
         self.flat, self.kept = flat, self.kept[torch.tensor(members)]
 
@@ -48,11 +48,11 @@ class EarlyStopping:
         """
         score = negative_log_likelihood(logits, torch.from_numpy(labels))
         values = logits.numpy()
-        fits = np.flatnonzero(self.scaled & np.isfinite(values).all((1, 2)))  # a diverged member has no temperature
+        fits = np.flatnonzero(self.calibrated & np.isfinite(values).all((1, 2)))  # a diverged member has no calibrator
         if fits.size:
-            scaled = scale_logits(values[fits], fit_temperature(values[fits], labels[fits]))
-            score[fits] = negative_log_likelihood(torch.from_numpy(scaled), torch.from_numpy(labels[fits]))
-        ruled = self.plain | self.scaled
+            calibrated = calibrate(values[fits], fit_calibrator(values[fits], labels[fits]))
+            score[fits] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[fits]))
+        ruled = self.plain | self.calibrated
         better = ~ruled | ((score < self.best) & (self.waited < self.patience))
         self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
         self.best = np.where(better, score, self.best)

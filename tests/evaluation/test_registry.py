@@ -62,7 +62,7 @@ def test_directions_are_of_what_is_compared():
         "gap_calibrated/ece",
         "validation/nll",
         "test/bias",
-        "temperature/beta",
+        "calibrator/slope",
     ]
     expected = {
         "test/nll": "lower",
@@ -73,15 +73,18 @@ def test_directions_are_of_what_is_compared():
     assert directions(names) == expected
 
 
+CALIBRATION = {"calibration.calibrator", "calibration.platt", "calibration.temperature"}
+
+
 def test_training_needs_no_metric():
-    """What a member depends on: softmax, checks and the top label, for temperature scaling in early stopping."""
-    assert floor(import_closure("training.fit")) == {"metrics.probabilities", "calibration.temperature"}
+    """What a member depends on: softmax, checks and the top label, for calibration in early stopping."""
+    assert floor(import_closure("training.fit")) == {"metrics.probabilities", *CALIBRATION}
 
 
 def test_search_needs_its_objective_alone():
     assert floor(import_closure("search.optimize")) == {
         *("metrics.probabilities", "metrics.ranking", "metrics.predictions", "metrics.proper_scores"),
-        "calibration.temperature",
+        *CALIBRATION,
     }
 
 

@@ -1,4 +1,4 @@
-"""The study's metrics for DVC: those of the point that validation chooses after temperature scaling."""
+"""The study's metrics for DVC: those of the point that validation chooses after calibration."""
 
 from pathlib import Path
 
@@ -18,9 +18,8 @@ def test_they_are_those_of_the_finished_table(dataset: str) -> None:
     made, choice = dataset_metrics(results), results.answer
     point = results.point(choice.key)
     assert choice.test is not None
-    assert choice.gap_closed is not None
     assert (made.difference, made.low, made.high) == (choice.test.difference, choice.test.low, choice.test.high)
-    assert made.gap_closed == choice.gap_closed.percent
+    assert made.gap == choice.gap.chosen
     assert (made.nll, made.ece) == (
         point.metrics[MetricName("test", "before", "nll")].mean,
         choice.calibration.chosen.before,
@@ -33,7 +32,7 @@ def test_they_are_those_of_the_finished_table(dataset: str) -> None:
 
 def test_no_regularization_has_no_difference_from_itself() -> None:
     results = read_record(StudyResults, ROOT / "reports/digits/results.json")
-    answer = results.answer.model_copy(update={"key": "none", "test": None, "gap_closed": None})
+    answer = results.answer.model_copy(update={"key": "none", "test": None})
     made = dataset_metrics(results.model_copy(update={"answer": answer}))
-    assert (made.difference, made.low, made.high, made.gap_closed) == (None, None, None, None)
+    assert (made.difference, made.low, made.high) == (None, None, None)
     assert made.nll == results.reference_point.metrics[MetricName("test", "before", "nll")].mean

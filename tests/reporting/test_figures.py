@@ -215,7 +215,7 @@ class TestRanks:
         results = STUDIES[dataset]
         order = results.ranking["nll"]
         with canvas.styled():
-            axes = ranking_figures.temperature(results).figure.axes[0]
+            axes = ranking_figures.calibration(results).figure.axes[0]
         after = {round(t.get_position()[1]): t.get_text() for t in axes.texts if 1 < t.get_position()[0] < 1.5}
         colours = {tuple(line.get_ydata()): to_hex(line.get_color()) for line in axes.lines}
         flips = {flip.key: flip for flip in results.verdict_changes if flip.metric == "nll"}
@@ -317,7 +317,7 @@ class TestReliability:
         with canvas.styled():
             figure = point_reliability("dropout=0.5", tables.diagrams["none"], "note")
         titles = [axes.get_title(loc="left") for axes in figure.axes]
-        assert titles == ["Before temperature scaling", "", "After temperature scaling", ""]
+        assert titles == ["Before calibration", "", "After calibration", ""]
 
     def test_no_finite_seed_draws_nothing(self, tables: study.StudyTables) -> None:
         nothing = replace(tables, diagrams=dict.fromkeys(tables.diagrams))

@@ -24,7 +24,7 @@ from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.text import textbook
 from pipeline.reporting.text.answer import card, params_row
 from pipeline.reporting.text.learning_rate import learning_rates
-from pipeline.reporting.text.numbers import interval
+from pipeline.reporting.text.numbers import interval, short
 from pipeline.reporting.text.search import conclusion
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record, read_record
@@ -40,7 +40,7 @@ STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json"
 SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 PICTURE = Picture(svg='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', caption="what it says & means")
 SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
-DRAWN = dict.fromkeys(("forest", "temperature", "reliability", "curves", "arms", "interactions"), PICTURE)
+DRAWN = dict.fromkeys(("forest", "calibration", "reliability", "curves", "arms", "interactions"), PICTURE)
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -120,15 +120,14 @@ class TestPage:
 
     def test_the_answer_comes_first_with_its_intervals(self) -> None:
         text = made()
-        top = text[text.index('id="answer"') : text.index('id="temperature"')]
+        top = text[text.index('id="answer"') : text.index('id="calibration"')]
         for search in SEARCHES.values():
             choice = search.results.answer
             assert choice.test is not None
-            assert choice.gap_closed is not None
             assert f"Use {readable_arms(choice.key)}" in top
             assert str(escape(params_row(search.results))) in top
             assert interval(choice.test.difference, choice.test, sign=True) in top
-            assert interval(choice.gap_closed.percent, choice.gap_closed, digits=0) in top
+            assert f"{short(choice.gap.chosen)}; {short(choice.gap.reference)} without it" in top
             assert f"of {choice.seeds} paired seeds" in top
 
     def test_every_point_of_every_data_set_is_in_a_table(self) -> None:
@@ -139,14 +138,14 @@ class TestPage:
 
     def test_changes_of_verdict_and_more_measures_follow_their_figures(self) -> None:
         text = part(made(), "data-digits")
-        order = ["temperature-digits", "Changes of sign or verdict, digits", "reliability-digits"]
+        order = ["calibration-digits", "Changes of sign or verdict, digits", "reliability-digits"]
         order += ["More measures of calibration, digits", "curves-digits"]
         places = [text.index(wanted) for wanted in order]
         assert places == sorted(places)
 
     def test_what_survives_and_what_flips_is_listed(self) -> None:
         text, shared = made(), summary(list(STUDIES.values()))
-        lists = text[text.index('id="temperature"') :].split("<ul>")[1:3]
+        lists = text[text.index('id="calibration"') :].split("<ul>")[1:3]
         for listed, which in zip(lists, ("survives", "conflict"), strict=True):
             names = re.findall("<li>(.*?)</li>", listed.split("</ul>")[0])
             points = [point for point in shared.points if getattr(point, which)]
@@ -331,7 +330,7 @@ def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
     leave: dict[str, Any] = {
         "key": "none",
         "test": None,
-        "gap_closed": None,
+        "gap": {"reference": None, "chosen": None},
         "recommendation": "leave it unregularized",
     }
     shown = card(changed(STUDIES["digits"], answer=changed(answer, **leave)))

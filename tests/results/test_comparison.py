@@ -397,7 +397,7 @@ def test_validation_chooses_and_test_decides(results):
     chosen = results.answer
     assert (chosen.key, chosen.recommendation, chosen.objective) == ("dropout=0.2", "use", "refinement")
     assert chosen.test == against(results, "dropout=0.2", "test_calibrated/nll")
-    assert chosen.gap_closed == against(results, "dropout=0.2", "gap_calibrated/nll").closed
+    assert chosen.gap.chosen == results.point("dropout=0.2").mean(MetricName("gap", "before", "nll"))
     for part in (
         "Use dropout=0.2 at learning rate 0.01",
         "95% interval",

@@ -12,15 +12,15 @@ from optuna.trial import TrialState
 from oracles import (
     ARMS,
     SPACE,
+    calibrated_nll,
     contents_of,
     members_of,
-    scaled_nll,
     search_of,
     task_of,
 )
 from scipy.special import log_softmax as log_softmax_of
 
-from pipeline.calibration.temperature import decompose_log_loss
+from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
@@ -142,12 +142,12 @@ def objectives_of(logits, labels):
     """Every objective of one network, from its definition."""
     logs = log_softmax_of(logits.astype(np.float64), axis=-1)
     nll = -float(np.mean([row[label] for row, label in zip(logs, labels, strict=True)]))
-    parts = decompose_log_loss(logits, labels)
+    left = float(refinement_loss(logits, labels))
     return {
         "nll": nll,
-        "nll_calibrated": scaled_nll(logits, labels),
-        "calibration": nll - float(parts.refinement),
-        "refinement": float(parts.refinement),
+        "nll_calibrated": calibrated_nll(logits, labels),
+        "calibration": nll - left,
+        "refinement": left,
     }
 
 

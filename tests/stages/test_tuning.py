@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from project import STUDY, write_params
 
-from pipeline.calibration.temperature import decompose_log_loss
+from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.params import load_params
 from pipeline.core.paths import PARAMS
 from pipeline.data.standardization import seed_data
@@ -44,7 +44,7 @@ def test_values_are_those_of_members_trained_alone(params):
             for seed, value in zip(params.tuning_seeds, trial.values, strict=True):
                 data = seed_data(pooled, seed)
                 alone = fit_stack([Member(point, seed)], {seed: data}).logits["validation"]
-                assert value == decompose_log_loss(alone, data.labels["validation"][None]).refinement[0]
+                assert value == refinement_loss(alone, data.labels["validation"][None])[0]
 
 
 def test_the_lowest_mean_is_chosen_and_the_a_a_check_takes_the_same(params):
@@ -81,7 +81,7 @@ def test_early_stopping_is_judged_on_rows_that_it_has_not_seen(params):
     point = dict(params.variants["early_stopping"].pairs)["early_stopping=nll"][1]
     alone = fit_stack([Member(point, seed)], {seed: half})
     held = data.labels["validation"][1::2]
-    value = decompose_log_loss(alone.logits[HELD_OUT], held[None]).refinement[0]
+    value = refinement_loss(alone.logits[HELD_OUT], held[None])[0]
     assert tuned(params, "early_stopping")["early_stopping=nll"].trials[1].values[0] == value
     assert np.array_equal(half.labels["validation"], data.labels["validation"][::2])
     assert unused_rows(point, 5).tolist() == [1, 3]

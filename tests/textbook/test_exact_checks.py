@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.calibration.temperature import fit_temperature, scale_logits
+from pipeline.calibration.calibrator import calibrate, fit_calibrator
 from pipeline.metrics.calibration_error import exact_calibration_error
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import softmax
@@ -170,7 +170,7 @@ def test_a_temperature_fitted_on_labels_leaves_little_more_than_the_best(noise):
     uniforms = np.random.default_rng(0).random((len(posterior), 1))
     labels = (posterior.cumsum(1)[:, :-1] < uniforms).sum(1)
     logits = np.log(optimum)
-    fitted, _ = softmax(scale_logits(logits, fit_temperature(logits, labels)))
+    fitted, _ = softmax(calibrate(logits, fit_calibrator(logits, labels)))
     share = smoothing_checks._divergence(fitted, posterior) / smoothing_checks._divergence(optimum, posterior)
     _, best = smoothing_checks._left_by_temperature(posterior, 0.1)
     assert best <= share < best + 0.01

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
     PLAIN,
+    calibrated_nll,
     equal,
     members_of,
     point,
-    scaled_nll,
     stopping_epoch,
     toy_data,
     toy_seeds,
@@ -22,7 +22,7 @@ from oracles import (
 )
 from torch.nn.functional import cross_entropy
 
-from pipeline.calibration.temperature import fit_temperature
+from pipeline.calibration.calibrator import fit_calibrator
 from pipeline.config.params import load_params
 from pipeline.config.points import STRENGTHS
 from pipeline.core.errors import InputError
@@ -571,7 +571,7 @@ class TestEarlyStopping:
         kept, seen, labels = self.run(points)
         for member, one in enumerate(points):
             plain = [cross_entropy(torch.tensor(x).double(), torch.tensor(labels[member])).item() for x in seen[member]]
-            scaled = [scaled_nll(x, labels[member]) for x in seen[member]]
+            scaled = [calibrated_nll(x, labels[member]) for x in seen[member]]
             scores = {"none": None, "nll": plain, "nll_calibrated": scaled}[one.early_stopping]
             assert kept[member] == (stopping_epoch(scores, one.patience) if scores else 30)
 
@@ -584,9 +584,9 @@ class TestEarlyStopping:
     def test_scaling_finds_the_optimum_of_an_obvious_search(self):
         rng = np.random.default_rng(3)
         logits, labels = rng.standard_normal((40, 3)) * 4, rng.integers(0, 3, 40)
-        beta = fit_temperature(logits, labels).beta
-        mine = cross_entropy(torch.tensor(logits * beta), torch.tensor(labels)).item()
-        assert mine == pytest.approx(scaled_nll(logits, labels), abs=1e-12)
+        slope = fit_calibrator(logits, labels).slope
+        mine = cross_entropy(torch.tensor(logits * slope), torch.tensor(labels)).item()
+        assert mine == pytest.approx(calibrated_nll(logits, labels), abs=1e-8)
 
 
 class TestDivergence:

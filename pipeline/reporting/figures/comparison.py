@@ -190,7 +190,7 @@ def _name(axes: Axes, points: Sequence[PointResult], metrics: _Metrics, *, up: i
 
 
 def forest(results: StudyResults) -> Drawing:
-    """Paired differences of test NLL from the unregularized point, before and after temperature scaling."""
+    """Paired differences of test NLL from the unregularized point, before and after calibration."""
     points = [point for point in results.points if point.against_reference and not point.duplicate]
     figure = new_figure(10.5, 0.34 * len(points) + 2.2)
     both = figure.subplots(1, 2, sharey=True)

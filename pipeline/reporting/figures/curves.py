@@ -42,8 +42,8 @@ class _Ends(NamedTuple):
 
 Style = Literal["-", "--", ":"]
 LINES: dict[str, tuple[str, Style]] = {
-    "before temperature scaling": (ORANGE, "-"),
-    "after temperature scaling": (BLUE, "-"),
+    "before calibration": (ORANGE, "-"),
+    "after calibration": (BLUE, "-"),
     "noise floor of the ECE, before": (ORANGE, ":"),
     "noise floor of the ECE, after": (BLUE, ":"),
 }
@@ -59,7 +59,7 @@ METRICS = {
     "gap: test − train NLL (nats)": (("gap", "nll"),),
     "ECE": (("test", "ece"), ("test", "ece_floor")),
 }
-"""By axis label: split and metric of its lines, each before and after temperature scaling."""
+"""By axis label: split and metric of its lines, each before and after calibration."""
 VALIDATION = MetricName("validation", "before", "nll")
 
 
@@ -156,7 +156,7 @@ def sweeps(results: StudyResults, rows: Sequence[SweepRow]) -> Drawing | None:
 
 
 def sweep_axes(axes: Axes, rows: Sequence[SweepRow], names: Sequence[MetricName]) -> None:
-    """One metric, before and after scaling, at each strength."""
+    """One metric, before and after calibration, at each strength."""
     strengths = sorted({_strength(row) for row in rows})
     drawn: list[float] = []
     for dodge, name, (colour, style) in zip((-0.05, 0.05) * 2, names, LINES.values(), strict=False):

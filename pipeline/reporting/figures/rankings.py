@@ -1,4 +1,4 @@
-"""Rankings: which places change with temperature scaling, and between data sets."""
+"""Rankings: which places change with calibration, and between data sets."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ ON_ALL: dict[Flag, str] = {
 }
 
 
-def temperature(results: StudyResults) -> Drawing:
-    """Ranks by NLL before and after temperature scaling, every change flagged, and what becomes of the ECE."""
+def calibration(results: StudyResults) -> Drawing:
+    """Ranks by NLL before and after calibration, every change flagged, and what becomes of the ECE."""
     order, points = results.ranking["nll"], {point.key: point for point in results.points}
     changes = {change.key: change for change in results.verdict_changes if change.metric == "nll"}
     flags = {key: _flag(changes.get(key)) for key in order.after}
@@ -62,22 +62,23 @@ def temperature(results: StudyResults) -> Drawing:
     calibration_axes(right, [points[key] for key in order.after])
     right.set_title("calibration error")
     figure.legend(
-        handles=_temperature_handles(Counter(flag for key, flag in flags.items() if key != results.reference.key)),
+        handles=_calibration_handles(Counter(flag for key, flag in flags.items() if key != results.reference.key)),
         loc="outside upper center", ncols=6, title=f"{results.dataset.name}: test rows",
         title_fontproperties={"weight": "bold", "size": 12.5}, columnspacing=1.4, handletextpad=0.5,
     )  # fmt: skip
     changed = sum(change.metric == "ece" and "verdict" in change.changed for change in results.verdict_changes)
     caption = (
         "Left: points from the best (top) to the worst mean test NLL, with the places gained (▲) or lost (▼) by "
-        "temperature scaling and ± where the difference from none changes sign. Right: expected calibration error "
-        "before (hollow) and after scaling (filled), in the order of the ranks after; ticks: what a calibrated model "
-        f"would be expected to show after scaling. Verdicts on the ECE that change: {changed}. A temperature is fitted "
-        f"on validation rows, one for each seed. All are means over seeds. {sample(results)}"
+        "calibration and ± where the difference from none changes sign. Right: expected calibration error "
+        "as trained (hollow) and after calibration (filled), in the order of the ranks after; ticks: what a calibrated "
+        f"model would be expected to show after it. Verdicts on the ECE that change: {changed}. The calibrator "
+        f"({results.protocol.calibrator}) is fitted on each seed's validation rows. All are means over seeds. "
+        f"{sample(results)}"
     )
     return Drawing(figure, caption)
 
 
-def _temperature_handles(counts: Mapping[Flag, int]) -> list[Line2D]:
+def _calibration_handles(counts: Mapping[Flag, int]) -> list[Line2D]:
     """What lines and marks mean, lines with how many there are."""
     ring = Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, label="ECE before", fillstyle="none")
     return [
@@ -93,7 +94,7 @@ def _flag_handles(labels: Mapping[Flag, str]) -> list[Line2D]:
 
 
 def rankings(summary: Summary, studies: Sequence[StudyResults]) -> Drawing:
-    """Ranks by NLL after temperature scaling, a column a data set: what holds on all, and what conflicts."""
+    """Ranks by NLL after calibration, a column a data set: what holds on all, and what conflicts."""
     flags: dict[str, Flag] = {
         point.key: "reversed" if point.conflict else "verdict" if point.survives else "other"
         for point in summary.points
@@ -109,7 +110,7 @@ def rankings(summary: Summary, studies: Sequence[StudyResults]) -> Drawing:
     ranks_axes(figure.subplots(), columns, flags, titles=[*orders], both=len(orders) > 1)
     figure.legend(handles=_flag_handles(ON_ALL), loc="outside upper center", ncols=3)
     caption = (
-        "Points from the best (top) to the worst mean test NLL (nats) after temperature scaling; colours tell the "
+        "Points from the best (top) to the worst mean test NLL (nats) after calibration; colours tell the "
         f"verdicts against none (Bouthillier et al. 2021). {DAGGER}: {NOT_HELD}. All are means over seeds. "
         f"{' '.join(sample(results) for results in studies)}"
     )
@@ -191,7 +192,7 @@ def calibration_axes(axes: Axes, points: Sequence[PointResult]) -> None:
 
 
 def _flag(change: VerdictChange | None) -> Flag:
-    """Whether temperature scaling turns a verdict of better into worse or back, changes it otherwise, or leaves it."""
+    """Whether calibration turns a verdict of better into worse or back, changes it otherwise, or leaves it."""
     if change is None or "verdict" not in change.changed:
         return "other"
     return "reversed" if {change.before.verdict, change.after.verdict} == {"better", "worse"} else "verdict"

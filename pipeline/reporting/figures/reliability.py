@@ -1,4 +1,4 @@
-"""Reliability diagrams: accuracy against confidence, before and after temperature scaling."""
+"""Reliability diagrams: accuracy against confidence, before and after calibration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SKY, GREEN = "#56B4E9", "#009E73"
 
 
 def reliability(results: StudyResults, diagrams: Mapping[str, PointDiagrams | None]) -> Drawing | None:
-    """Diagrams of the unregularized and the chosen point, before and after scaling; None where no seed is finite."""
+    """Diagrams of the unregularized and the chosen point, before and after calibration; None where none is finite."""
     keys = dict.fromkeys([results.reference.key, results.answer.key])
     shown = {key: diagram for key in keys if (diagram := diagrams[key]) is not None}
     if not shown:
@@ -48,7 +48,7 @@ def reliability(results: StudyResults, diagrams: Mapping[str, PointDiagrams | No
 
 
 def point_reliability(key: str, diagrams: PointDiagrams, note: str) -> Figure:
-    """One point's diagrams before and after temperature scaling, with its caption."""
+    """One point's diagrams before and after calibration, with its caption."""
     figure = Figure(figsize=(WIDTH, ROW + TOP))
     _pair(figure, key, diagrams, bottom=0)
     _legend(figure, diagrams.before)
@@ -138,7 +138,7 @@ def _caption(diagram: ReliabilityDiagram) -> str:
     exact = " Green dashes: the exact accuracy, from the known posterior." if _has_exact(diagram) else ""
     return (
         f"Dots: mean confidence and accuracy of {round(1 / diagram.width)} equal-width bins (a, b], with 95% Wilson "
-        f"intervals, for the seed with the median ECE as trained, the same after scaling (n = {diagram.n:,} test "
+        f"intervals, for the seed with the median ECE as trained, the same after calibration (n = {diagram.n:,} test "
         "rows); empty bins are not drawn. Grey: where 95% of calibrated models' bins lie. Orange: isotonic regression "
         f"(CORP), read off at hundredths. Light blue: the other {len(diagram.others)} seeds.{exact} p: test of "
         "calibration by consistency resampling (100 resamples)."

@@ -62,7 +62,7 @@ def arms(search: SearchResults) -> Drawing:
     caption = (
         f"The best of each arm by {objective} on validation rows of {search.search.seeds} seeds, "
         f"trained anew on {search.results.protocol.seeds} others. Above: left of the line is better than the tuned, "
-        "unregularized network (star); the gap before (hollow) and after temperature scaling (filled). Below: ECE in "
+        "unregularized network (star); the gap before (hollow) and after calibration (filled). Below: ECE in "
         "the same way, ticks are what calibrated models would be expected to show; and what the search found "
         "(diamond) against the fresh seeds, with Welch's interval of the difference: black where it leaves out 0, "
         f"so that the search was too optimistic. {DAGGER}: {NOT_HELD}. {intervals(search.results)}"
@@ -71,7 +71,7 @@ def arms(search: SearchResults) -> Drawing:
 
 
 def best(searches: Sequence[SearchResults]) -> Drawing:
-    """The winners' differences in test NLL before and after temperature scaling: a row of axes a data set."""
+    """The winners' differences in test NLL before and after calibration: a row of axes a data set."""
     heights = [len(tuned(search)) for search in searches]
     figure = new_figure(10.5, sum(0.36 * height + 1.1 for height in heights) + 0.5)
     grid = figure.subplots(len(searches), 2, squeeze=False, height_ratios=heights)
@@ -107,7 +107,7 @@ def difference_axes(axes: Axes, points: Sequence[PointResult], stage: Stage) -> 
 
 
 def stages_axes(axes: Axes, points: Sequence[PointResult], metric: MetricName, *, floor: str = "") -> None:
-    """A metric before (hollow) and after temperature scaling (filled), with ticks at another one, its floor."""
+    """A metric before (hollow) and after calibration (filled), with ticks at another one, its floor."""
     stages = [metric._replace(stage=stage) for stage in STAGES]
     for y, point in enumerate(points):
         if any(point.mean(each) is None for each in stages):
@@ -245,8 +245,8 @@ def _legend(axes: Axes) -> None:
     """What marks mean, on axes that show nothing else."""
     looks: dict[str, dict[str, Any]] = {
         "tuned, unregularized": {"marker": "*", "color": INK, "markersize": 13},
-        "before temperature scaling": {"marker": "o", "color": NEUTRAL, "fillstyle": "none", "mew": 1.6},
-        "after temperature scaling": {"marker": "o", "color": NEUTRAL},
+        "before calibration": {"marker": "o", "color": NEUTRAL, "fillstyle": "none", "mew": 1.6},
+        "after calibration": {"marker": "o", "color": NEUTRAL},
         "floor of the ECE, before": {"marker": "|", "color": FLOORS[0], "markersize": 13, "mew": 1.8},
         "floor of the ECE, after": {"marker": "|", "color": FLOORS[1], "markersize": 13, "mew": 1.8},
         "found by the search": {"marker": "D", "color": INK, "fillstyle": "none"},

@@ -9,7 +9,7 @@ from pipeline.reporting.figures.canvas import Drawing
 from pipeline.reporting.figures.comparison import forest, headline
 from pipeline.reporting.figures.curves import curves, sweeps
 from pipeline.reporting.figures.pareto import pareto
-from pipeline.reporting.figures.rankings import rankings, temperature
+from pipeline.reporting.figures.rankings import calibration, rankings
 from pipeline.reporting.figures.reliability import point_reliability, reliability
 from pipeline.reporting.figures.search import arms, best, interactions
 from pipeline.results.reliability import PointDiagrams
@@ -36,7 +36,7 @@ class StudyTables:
 FIGURES: dict[str, Callable[[StudyTables], Drawing | None]] = {
     "headline": lambda tables: headline([tables.results]),
     "forest": lambda tables: forest(tables.results),
-    "temperature": lambda tables: temperature(tables.results),
+    "calibration": lambda tables: calibration(tables.results),
     "reliability": lambda tables: reliability(tables.results, tables.diagrams),
     "curves": lambda tables: curves(tables.results, tables.history),
     "sweeps": lambda tables: sweeps(tables.results, tables.sweeps),

@@ -11,7 +11,7 @@ from pipeline.reporting.text.numbers import interval, short, typeset
 from pipeline.reporting.text.points import STAGE_NAMES, test_nll
 from pipeline.results.answer import Notation, answer_sentence
 from pipeline.results.readable_names import readable
-from pipeline.results.study import Answer, Comparison, GapClosed, MetricSummary, StageCalibration, StudyResults
+from pipeline.results.study import Answer, Comparison, GapChange, MetricSummary, StageCalibration, StudyResults
 
 
 def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
@@ -43,7 +43,7 @@ class Card:
 def card(results: StudyResults) -> Card:
     """An answer for the page."""
     choice = results.answer
-    texts = {**_difference(choice), **_closed(results), **_off(choice.calibration.chosen)}
+    texts = {**_difference(results), **_gap(choice.gap), **_off(choice.calibration.chosen)}
     texts["can its probabilities be trusted?"] = _trusted(results)
     if choice.recommendation == "use":
         texts["as a variant in params.yaml"] = params_row(results)
@@ -55,25 +55,24 @@ def _wins(test: Comparison, seeds: int) -> str:
     return "an unknown share of the" if estimate is None else f"{estimate * seeds:g} of {seeds}"
 
 
-def _difference(choice: Answer) -> dict[str, str]:
+def _difference(results: StudyResults) -> dict[str, str]:
+    choice = results.answer
     test = choice.test
     if test is None or test.difference is None:
         return {}
     return {
-        "test NLL after temperature scaling, against none": interval(test.difference, test, sign=True),
+        f"test NLL after calibration ({results.protocol.calibrator}), against none": interval(
+            test.difference, test, sign=True
+        ),
         "better in": f"{_wins(test, choice.seeds)} paired seeds",
     }
 
 
-def _closed(results: StudyResults) -> dict[str, str]:
-    point = results.point(results.answer.key)
-    texts = {}
-    for stage in STAGES:
-        entry = point.comparison(test_nll(stage).on("gap"))
-        if entry is not None and entry.closed is not None and entry.closed.percent is not None:
-            question = f"percent of the generalization gap closed, {STAGE_NAMES[stage]}"
-            texts[question] = interval(entry.closed.percent, entry.closed, digits=0)
-    return texts
+def _gap(gap: GapChange) -> dict[str, str]:
+    if gap.chosen is None or gap.reference is None:
+        return {}
+    texts = f"{short(gap.chosen)}; {short(gap.reference)} without it"
+    return {"generalization gap (test minus training NLL), as trained": texts}
 
 
 def _off(chosen: StageCalibration) -> dict[str, str]:
@@ -107,7 +106,7 @@ def _trust(squared: MetricSummary | None) -> str:
 def _notes(answer: Answer) -> Iterator[str]:
     """What a reader should know before following the answer."""
     if answer.calibration.is_worse:
-        yield "Scale its temperature: as trained its confidence is further off than that of no regularization."
+        yield "Calibrate it: as trained its confidence is further off than that of no regularization."
     for parameter in answer.at_edge:
         yield f"{readable(parameter)} is at the end of those tried: there may be better."
 
@@ -119,17 +118,17 @@ def markdown(results: StudyResults, *, name: Callable[[str], str] = readable) ->
     if choice.recommendation != "use" or test is None:
         return f"**{dataset}**. {sentence(results, name=name)}"
     parts = [
-        f"**{dataset}**: use **{name(choice.key)}**. Test NLL after temperature scaling "
+        f"**{dataset}**: use **{name(choice.key)}**. Test NLL after calibration ({results.protocol.calibrator}) "
         f"changes by {interval(test.difference, test, sign=True)} against no regularization (n = {choice.seeds} paired "
-        f"seeds, {results.protocol.confidence:.0%} interval), {_share(choice.gap_closed)}the ECE is "
-        f"{short(trust.before)} as trained and {short(trust.after)} after scaling (chance alone: "
+        f"seeds, {results.protocol.confidence:.0%} interval), {_gap_text(choice.gap)}the ECE is "
+        f"{short(trust.before)} as trained and {short(trust.after)} after calibration (chance alone: "
         f"{short(trust.after_floor)})",
         *(f"{readable(parameter)} is at the end of those tried" for parameter in choice.at_edge),
     ]
     return f"{'; '.join(parts)}."
 
 
-def _share(closed: GapClosed | None) -> str:
-    if closed is None or closed.percent is None:
+def _gap_text(gap: GapChange) -> str:
+    if gap.chosen is None or gap.reference is None:
         return ""
-    return f"{interval(closed.percent, closed, digits=0)} percent of the gap after scaling closes, and "
+    return f"the generalization gap is {short(gap.chosen)} as trained ({short(gap.reference)} without), and "

@@ -9,7 +9,7 @@ from pipeline.config.search_space import Objective
 MISSING = "-"
 OBJECTIVES: dict[Objective, str] = {
     "nll": "NLL",
-    "nll_calibrated": "NLL after temperature scaling",
+    "nll_calibrated": "NLL after calibration",
     "calibration": "calibration loss",
     "refinement": "refinement loss",
 }

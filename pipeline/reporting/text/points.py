@@ -1,4 +1,4 @@
-"""Points as rows of a table: their metrics as trained and after temperature scaling, and how they compare."""
+"""Points as rows of a table: their metrics as trained and after calibration, and how they compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.reporting.text.numbers import short, short_interval
 from pipeline.results.readable_names import DAGGER
 from pipeline.results.study import Comparison, Finding, PointResult
 
-STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after temperature scaling"}
+STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after calibration"}
 SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 """Of the keys of columns."""
 AUC = MetricName("test", "before", "auc")
@@ -39,7 +39,7 @@ def mean_text(point: PointResult, metric: MetricName, *, digits: int = 3, sign: 
 
 
 def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[PointResult], str], head: str) -> Table:
-    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, after scaling with `_calibrated`.
+    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, `_calibrated` after it.
 
     Args:
         title: what the table is, for those who cannot see it.
@@ -52,7 +52,7 @@ def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[P
     accuracy = Column("accuracy", "accuracy/AUC" if binary else "accuracy", alone="acc/AUC" if binary else "acc")
     columns = [Column("name", head, kind="text", least=_NAME), accuracy]
     columns += [
-        Column(key + SUFFIX[stage], text, STAGE_NAMES[stage], text + " TS" * (stage == "after"))
+        Column(key + SUFFIX[stage], text, STAGE_NAMES[stage], text + " cal." * (stage == "after"))
         for stage in STAGES
         for key, text in _TITLES.items()
     ]

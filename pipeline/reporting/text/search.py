@@ -69,7 +69,7 @@ def _best_arm(search: SearchResults) -> str:
     entry = pair(search, best, alone, metric=AFTER)
     return (
         f"{lead}, {readable_arms(best)}, is {_THAN[entry.verdict]} the best single one, {readable_arms(alone)}: test "
-        f"NLL after temperature scaling differs by {interval(entry.difference, entry, digits=4, sign=True)}."
+        f"NLL after calibration differs by {interval(entry.difference, entry, digits=4, sign=True)}."
     )
 
 
@@ -154,7 +154,7 @@ def _arm(name: str, arm: ArmResult) -> Iterator[Cell]:
 
 
 def contenders_table(search: SearchResults) -> Table:
-    """A row a contender on fresh seeds: accuracy, and the rest as trained and after temperature scaling."""
+    """A row a contender on fresh seeds: accuracy, and the rest as trained and after calibration."""
     made = _contenders(search, search.results.points).only("name", "accuracy", *_PAGE)
     caption = (
         f"Means over {search.results.protocol.seeds} fresh seeds on test; NLL − none: against the tuned, unregularized "
@@ -169,14 +169,14 @@ def _contenders(search: SearchResults, points: Sequence[PointResult]) -> Table:
 
 
 def pairs_table(search: SearchResults) -> Table:
-    """Every arm minus every other: below the diagonal after temperature scaling, above it as trained."""
+    """Every arm minus every other: below the diagonal after calibration, above it as trained."""
     names = [point.name for point in tuned(search)]
     columns = [Column("arm", "arm", kind="text"), *(Column(name, readable_arms(name)) for name in names)]
     rows = tuple(
         (Cell(readable_arms(a)), *(_difference(search, a, b, below=j < i) for j, b in enumerate(names)))
         for i, a in enumerate(names)
     )
-    caption = "Test NLL of the row minus that of the column: below the diagonal after scaling, above it as trained"
+    caption = "Test NLL of the row minus that of the column: below the diagonal after calibration, above it as trained"
     return Table(f"Every arm against every other, {search.results.dataset.name}", tuple(columns), rows, caption)
 
 
@@ -224,7 +224,7 @@ def footnotes(search: SearchResults) -> list[str]:
     protocol = search.results.protocol
     return [
         f"{_sentence_case(budget(search))}. Trials: completed / pruned / failed.",
-        f"Test, after temperature scaling (TS), minus none: n = {protocol.seeds} paired seeds that the search has "
+        f"Test, after calibration (cal.), minus none: n = {protocol.seeds} paired seeds that the search has "
         f"not seen; [ ] {protocol.confidence:.0%} Student t intervals. None is the tuned, unregularized network.",
         *comparison_notes(search),
     ]

@@ -56,7 +56,7 @@ def render(results: StudyResults, *, width: int = WIDTH, color: bool = False) ->
 
 
 def page_table(results: StudyResults) -> Table:
-    """All points as the page shows them, as trained and after temperature scaling."""
+    """All points as the page shows them, as trained and after calibration."""
     made = _points(results, ordered(results)).only(*_PAGE)
     notes = (
         multiplicity(results.protocol),
@@ -95,7 +95,7 @@ def calibration_table(results: StudyResults) -> Table:
     measures = _CALIBRATION | (_BINARY if AUC in results.reference_point.metrics else {})
     columns += [Column(metric + SUFFIX[stage], stage, group) for metric, group in measures.items() for stage in STAGES]
     rows = [_calibration(point, measures) for point in ordered(results) if not point.duplicate]
-    caption = "More measures of calibration, before and after temperature scaling; means over seeds on test"
+    caption = "More measures of calibration, before and after calibration; means over seeds on test"
     return Table(f"More measures of calibration, {results.dataset.name}", tuple(columns), tuple(rows), caption)
 
 
@@ -111,7 +111,7 @@ def _calibration(point: PointResult, measures: Iterable[str]) -> tuple[Cell, ...
 
 
 def changes_table(results: StudyResults) -> Table:
-    """The changes of sign or verdict of the NLL difference with temperature scaling, largest changes of rank first."""
+    """The changes of sign or verdict of the NLL difference with calibration, largest changes of rank first."""
     columns = [Column("name", "point", kind="text"), Column("changed", "what changes")]
     columns += [
         Column(key + SUFFIX[stage], title, STAGE_NAMES[stage])
@@ -120,7 +120,7 @@ def changes_table(results: StudyResults) -> Table:
     ]
     changes = [change for change in results.verdict_changes if change.metric == "nll"]
     changes.sort(key=lambda change: -abs(change.after.rank - change.before.rank))
-    caption = "Changes of sign or verdict of the NLL difference with temperature scaling, the largest moves first"
+    caption = "Changes of sign or verdict of the NLL difference with calibration, the largest moves first"
     rows = tuple(tuple(_change(change)) for change in changes)
     return Table(f"Changes of sign or verdict, {results.dataset.name}", tuple(columns), rows, caption)
 
@@ -152,8 +152,9 @@ def footnotes(results: StudyResults) -> list[str]:
     return [
         f"n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
         f"{data.test} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
-        "NLL − none: paired difference from the unregularized point (negative is better). TS: after temperature "
-        "scaling. Floor: the ECE expected of a calibrated model. Debiased: signed squared calibration error.",
+        "NLL − none: paired difference from the unregularized point (negative is better). Cal.: after "
+        f"calibration on validation rows by {protocol.calibrator}. Floor: the ECE expected of a calibrated model. "
+        "Debiased: signed squared calibration error.",
         f"P(better): share of paired seeds with the lower NLL, ties half; [ ] {percent} bootstrap of "
         f"{protocol.resamples} seed sets. Better: above 1/2 and reaching beyond {protocol.gamma:g}; same: "
         "shown to matter less; no evidence: neither. "
@@ -174,7 +175,7 @@ def _verdict_changes(changes: Sequence[VerdictChange]) -> str:
     listed = "; ".join(
         f"{readable(change.key)}: {change.before.verdict} to {change.after.verdict}" for change in changed
     )
-    return f"Verdicts on NLL that change with temperature scaling: {listed or 'none'}."
+    return f"Verdicts on NLL that change with calibration: {listed or 'none'}."
 
 
 def _class_one(results: StudyResults) -> list[str]:

@@ -1,4 +1,4 @@
-"""What holds on all data sets, as text: which points survive temperature scaling, and where data sets disagree."""
+"""What holds on all data sets, as text: which points survive calibration, and where data sets disagree."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _counts(summary: Summary, names: Iterable[str]) -> Iterator[str]:
         count = summary.counts[name]
         yield (
             f"On {name}, {count.before} of {len(summary.points)} points beat no regularization as trained; "
-            f"{count.kept} of them and {count.after - count.kept} more do after temperature scaling."
+            f"{count.kept} of them and {count.after - count.kept} more do after calibration."
         )
 
 
@@ -59,7 +59,7 @@ def _verdicts(summary: Summary, names: list[str]) -> Table:
     columns += [Column(f"{name}{SUFFIX[stage]}", stage, name) for name in names for stage in STAGES]
     columns.append(Column("together", "all together"))
     rows = tuple(tuple(_row(point, names)) for point in summary.points)
-    caption = "Verdict on test NLL against no regularization, before and after temperature scaling"
+    caption = "Verdict on test NLL against no regularization, before and after calibration"
     return Table("Verdicts on all data sets", tuple(columns), rows, caption)
 
 

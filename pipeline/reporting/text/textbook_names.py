@@ -60,7 +60,7 @@ class _Parts(NamedTuple):
 
     split: str
     input_noise: str
-    scaled: bool
+    calibrated: bool
     metric: str
     epoch: str
 
@@ -76,11 +76,11 @@ def describe(metric: str) -> str:
     """A metric as people would write it.
 
     >>> describe("gap/nll"), describe("test_calibrated/ece"), describe("train/accuracy@200"), describe("test~0.5/nll")
-    ('gap of NLL', 'test ECE after TS', 'training accuracy at epoch 200', 'test NLL with input noise 0.5')
+    ('gap of NLL', 'test ECE after calibration', 'training accuracy at epoch 200', 'test NLL with input noise 0.5')
     """
     parts = _parts(metric)
     texts = [_SPLITS.get(parts.split, parts.split), _METRICS.get(parts.metric, readable(parts.metric))]
-    texts += ["after TS"] if parts.scaled else []
+    texts += ["after calibration"] if parts.calibrated else []
     texts += [f"at epoch {parts.epoch}"] if parts.epoch else []
     texts += [f"with input noise {parts.input_noise}"] if parts.input_noise else []
     return " ".join(filter(None, texts))
