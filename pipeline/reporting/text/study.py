@@ -41,6 +41,7 @@ _CALIBRATION = {
     "debiased": "debiased²",
     "smece": "smooth CE",
     "classwise": "classwise",
+    "debiased_classwise": "debiased² classwise",
     "bias": "confidence − accuracy",
 }
 _CALIBRATION |= {"brier": "Brier"}
