@@ -15,7 +15,7 @@ from jaxtyping import Float
 from pipeline.config.points import Point
 from pipeline.metrics.names import MetricName
 from pipeline.results.answer import answer
-from pipeline.results.paired_columns import Protocol, Roles, Scores, compare_columns, stacked_widening
+from pipeline.results.paired_columns import Comparisons, Protocol, Roles, Scores, compare_columns, stacked_widening
 from pipeline.results.rank_changes import find_verdict_changes, rank
 from pipeline.results.record import Record, finite
 from pipeline.results.study import (
@@ -41,9 +41,6 @@ LOSS_LEFT = "validation/refinement"
 def protocol_of(least_effect: float) -> Protocol:
     """How all studies and searches are compared."""
     return Protocol(confidence=0.95, resamples=10_000, gamma=0.75, least_effect=least_effect)
-
-
-number = finite
 
 
 class ScoredPoint(Record):
@@ -105,15 +102,21 @@ class ScoredPoints:
 
 
 def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> StudyResults:
-    """The finished table of a study: its points compared, ranked, and the answer; arguments as in `compare_points`.
+    """The finished table of a study: its points compared, ranked, and the answer.
+
+    Args:
+        scored: The points with their scores, `validation/refinement` among them, and the metrics to be compared.
+        reference: Index of the unregularized point.
+        generator: Draws the bootstrap's seed sets.
 
     Raises:
         NothingToChooseError: no point has a finite validation NLL.
         ValueError: shapes, names or `reference` do not fit together.
     """
-    compared = compare_points(scored, reference=reference, generator=generator)
+    roles = roles_of(scored, reference)
+    compared = _point_results(scored, roles, compare_points(scored, roles=roles, generator=generator))
     ranking = rank(compared, scored.directions)
-    protocol = _protocol_summary(scored, family=int(_roles(scored, reference).family.sum()))
+    protocol = _protocol_summary(scored, family=int(roles.family.sum()))
     return StudyResults(
         dataset=scored.dataset,
         protocol=protocol,
@@ -126,13 +129,11 @@ def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.
     )
 
 
-def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> tuple[PointResult, ...]:
-    """Every metric's mean and interval, and every point's paired comparison with the unregularized one.
+def compare_points(scored: ScoredPoints, *, roles: Roles, generator: np.random.Generator) -> list[Comparisons]:
+    """Every point's paired comparisons with the reference, by metric; the reference has none.
 
-    A point with parameter `replicate` = 1 is the A/A check: the unregularized point on other seeds, flagged `a_a`.
-    Its seeds pair up with the reference's by position only, which leaves the paired t interval valid (independent
-    pairs) but not narrowed. A point whose compared scores all equal the reference's to the bit is flagged
-    `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
+    The seeds of the A/A check pair up with the reference's by position only, which leaves the paired t interval valid
+    (independent pairs) but not narrowed.
 
     A verdict needs the interval of the difference to exclude 0 as well. Where P(better) alone would decide and the
     interval does not, no number of further seeds is named (`more_seeds` is None); nor where seeds share rows and the
@@ -149,24 +150,45 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
 
     Args:
         scored: The points with their scores, and the metrics to be compared.
-        reference: Index of the unregularized point.
+        roles: Which of them is the reference, and which stand outside the family; see `roles_of`.
         generator: Draws the bootstrap's seed sets.
+    """
+    compared = compare_columns(
+        scored.scores,
+        directions=scored.directions,
+        roles=roles,
+        overlap=scored.overlap,
+        protocol=scored.protocol,
+        generator=generator,
+    )
+    return [{} if i == roles.reference else comparisons for i, comparisons in enumerate(compared)]
+
+
+def roles_of(scored: ScoredPoints, reference: int) -> Roles:
+    """The reference, and which points stand outside the family that Holm's step-down corrects for, metric by metric.
+
+    A point with parameter `replicate` = 1 is the A/A check: the unregularized point on other seeds, flagged `a_a`. A
+    point whose compared scores all equal the reference's to the bit is flagged `duplicate`.
 
     Raises:
         ValueError: shapes, names or `reference` do not fit together.
     """
     _check(scored, reference)
-    overlap, roles = scored.overlap, _roles(scored, reference)
-    metrics = _summaries(scored.scores, overlap, scored.protocol)
-    compared = compare_columns(
-        scored.scores,
-        directions=scored.directions,
-        roles=roles,
-        overlap=overlap,
-        protocol=scored.protocol,
-        generator=generator,
-    )
-    keys, learned = _keys(scored.points), _learned(scored, overlap)
+    points, scores, directions = scored.points, scored.scores, scored.directions
+    replicate = points[reference].parameters.model_copy(update={"replicate": 1})
+    a_a = np.array([i != reference and point.parameters == replicate for i, point in enumerate(points)])
+    same = [
+        i != reference
+        and bool(directions)
+        and all(np.array_equal(scores[m][i], scores[m][reference], equal_nan=True) for m in directions)
+        for i in range(len(points))
+    ]
+    return Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
+
+
+def _point_results(scored: ScoredPoints, roles: Roles, compared: Sequence[Comparisons]) -> tuple[PointResult, ...]:
+    metrics = _summaries(scored.scores, scored.overlap, scored.protocol)
+    keys, learned = _keys(scored.points), _learned(scored)
     return tuple(
         PointResult(
             variant=point.variant,
@@ -181,7 +203,7 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
             duplicate=bool(roles.duplicate[i]),
             learned=bool(learned[i]),
             metrics=metrics[i],
-            against_reference={} if i == reference else compared[i],
+            against_reference=compared[i],
         )
         for i, point in enumerate(scored.points)
     )
@@ -206,25 +228,10 @@ def _keys(points: Sequence[ScoredPoint]) -> list[str]:
     return keys
 
 
-def _roles(scored: ScoredPoints, reference: int) -> Roles:
-    points, scores, directions = scored.points, scored.scores, scored.directions
-    replicate = points[reference].parameters.model_copy(update={"replicate": 1})
-    a_a = np.array([i != reference and point.parameters == replicate for i, point in enumerate(points)])
-    same = [
-        i != reference
-        and bool(directions)
-        and all(np.array_equal(scores[m][i], scores[m][reference], equal_nan=True) for m in directions)
-        for i in range(len(points))
-    ]
-    return Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
-
-
-def _learned(scored: ScoredPoints, overlap: Overlap) -> np.ndarray:
+def _learned(scored: ScoredPoints) -> np.ndarray:
     """Whether each point's validation NLL after cross-fitted calibration is known to be below the base rates' own."""
-    if LOSS_LEFT not in scored.scores:
-        return np.ones(len(scored.points), bool)
     loss = scored.scores[LOSS_LEFT]
-    widening = overlap.widening(LOSS_LEFT, loss, None)
+    widening = scored.overlap.widening(LOSS_LEFT, loss, None)
     gain = paired_difference(
         loss, scored.base_rates["validation"], confidence=scored.protocol.confidence, widening=widening
     )

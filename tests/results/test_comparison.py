@@ -12,7 +12,7 @@ from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.study import footnotes, page_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
-from pipeline.results.comparison import ScoredPoint, ScoredPoints, compare_points, study_results
+from pipeline.results.comparison import ScoredPoint, ScoredPoints, compare_points, roles_of, study_results
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.record import significant
 from pipeline.results.series import (
@@ -568,8 +568,9 @@ def test_a_a_false_alarms_are_nominal():
         protocol=PROTOCOL,
         base_rates={},
     )
-    compared = compare_points(study, reference=0, generator=np.random.default_rng(0))
-    sides = [side for each in compared[1:] for side in each.against_reference.values()]
+    compared = compare_points(study, roles=roles_of(study, 0), generator=np.random.default_rng(0))
+    assert compared[0] == {}
+    sides = [side for comparisons in compared[1:] for side in comparisons.values()]
     assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
     assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07
 
