@@ -16,7 +16,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
-from pipeline.data.dataset import labels_of
+from pipeline.data.dataset import Dataset, describe, labels_of
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
@@ -65,14 +65,15 @@ def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: flo
         )
         for file, (_, about) in zip(files, stored, strict=True)
     ]
+    pooled = load_data(dataset)
     return ScoredPoints(
         points=points,
         scores=scores,
         groups=groups,
         directions=directions(scores),
-        dataset=_dataset_summary(dataset),
+        dataset=_dataset_summary(dataset, pooled),
         protocol=protocol_of(least_effect),
-        base_rates=_base_rates(dataset, stored[0][1]["seeds"]),
+        base_rates=_base_rates(pooled, stored[0][1]["seeds"]),
     )
 
 
@@ -105,23 +106,18 @@ def _score_members(source: Path, dataset: str) -> bytes:
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
 
 
-def _base_rates(dataset: str, seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+def _base_rates(pooled: Dataset, seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     from pipeline.evaluation.base_rates import base_rate_loss  # noqa: PLC0415
 
-    pooled = load_data(dataset)
     labels, classes = labels_of(pooled, seeds), len(pooled.pool.classes)
     return {split: base_rate_loss(labels, split=split, classes=classes) for split in ("validation", "test")}
 
 
-def _dataset_summary(dataset: str) -> DatasetSummary:
+def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
     from pipeline.results.study import DatasetSummary  # noqa: PLC0415
 
-    source = data_file(dataset)
-    _, about = read_arrays(source)
-    return DatasetSummary.model_validate(
-        {"name": dataset, "feature_names": about["features"], "md5": dvc_digest(source), **about["summary"]},
-        strict=False,
-    )
+    described = {"name": name, "feature_names": dataset.pool.feature_names, "md5": dvc_digest(data_file(name))}
+    return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 
 def _stacked(points: Sequence[Arrays]) -> Arrays:
