@@ -6,99 +6,36 @@ Scores of every point and seed become records. What cannot be compared says why;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
-from jaxtyping import Float
 
-from pipeline.config.points import Point
-from pipeline.metrics.names import MetricName
 from pipeline.results.answer import answer
-from pipeline.results.paired_columns import Comparisons, Protocol, Roles, Scores, compare_columns, stacked_widening
+from pipeline.results.base_rates import base_rates
+from pipeline.results.metric_summaries import metric_summaries
+from pipeline.results.paired_columns import Comparisons, Protocol, Roles, compare_columns
 from pipeline.results.rank_changes import find_verdict_changes, rank
-from pipeline.results.record import Record, finite
+from pipeline.results.scored_points import ScoredPoint, ScoredPoints
 from pipeline.results.study import (
-    BaseRates,
-    DatasetSummary,
     Inflation,
-    MetricSummary,
     PointResult,
     ProtocolSummary,
     Reference,
     StudyResults,
 )
-from pipeline.results.tuning import Tuning
-from pipeline.statistics.intervals import mean_interval, paired_difference
-from pipeline.statistics.paired_comparison import Direction
-from pipeline.statistics.shared_rows import Groups, Overlap, SplitSizes
+from pipeline.statistics.intervals import paired_difference
 
 _RESPLITS = "Nadeau-Bengio 2003, correlation simulated for training rows and measured for test rows"
 _SHARED_TEST = "Searle et al. 1992, covariance of test rows measured"
 LOSS_LEFT = "validation/refinement"
+BASE_LOSS = "validation/nll"
+"""Of a point and of the class frequencies: whether it has learned anything."""
 
 
 def protocol_of(least_effect: float) -> Protocol:
     """How all studies and searches are compared."""
     return Protocol(confidence=0.95, resamples=10_000, gamma=0.75, least_effect=least_effect)
-
-
-class ScoredPoint(Record):
-    """A point that has scores; `kind` is that of a contender in a search, `md5` that of its members' file."""
-
-    variant: str
-    name: str
-    kind: str | None = None
-    parameters: Point
-    tuning: Tuning
-    md5: str
-
-
-@dataclass(frozen=True)
-class ScoredPoints:
-    """Points with their scores, and how they are to be compared.
-
-    Attributes:
-        points: The points that were scored.
-        scores: By metric, (points, seeds).
-        directions: Which way is better, for each metric to be compared.
-        dataset: What is known of the data set.
-        protocol: Confidence, resamples, gamma.
-        base_rates: By split, (seeds,) NLL of the class frequencies of the training rows.
-        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
-    """
-
-    points: Sequence[ScoredPoint]
-    scores: Scores
-    directions: Mapping[str, Direction]
-    dataset: DatasetSummary
-    protocol: Protocol
-    base_rates: Mapping[str, np.ndarray]
-    groups: Groups = field(default_factory=dict)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the points."""
-        return [point.name for point in self.points]
-
-    @property
-    def seeds(self) -> int:
-        """Seeds of every point."""
-        return int(next(iter(self.scores.values())).shape[1])
-
-    @property
-    def overlap(self) -> Overlap:
-        """The rows that seeds share."""
-        rows = self.dataset
-        return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping), self.groups)
-
-    def of_metrics(self, names: Collection[str]) -> ScoredPoints:
-        """The same points with some of their metrics alone."""
-        return replace(
-            self,
-            scores={name: values for name, values in self.scores.items() if name in names},
-            directions={name: direction for name, direction in self.directions.items() if name in names},
-        )
 
 
 def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> StudyResults:
@@ -121,7 +58,7 @@ def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.
         dataset=scored.dataset,
         protocol=protocol,
         reference=Reference(index=reference, key=compared[reference].key, variant=compared[reference].variant),
-        base_rates=BaseRates(**{split: finite(float(loss.mean())) for split, loss in scored.base_rates.items()}),
+        base_rates=base_rates(scored, reference=reference, generator=generator),
         points=compared,
         ranking=ranking,
         verdict_changes=find_verdict_changes(compared, ranking),
@@ -187,7 +124,7 @@ def roles_of(scored: ScoredPoints, reference: int) -> Roles:
 
 
 def _point_results(scored: ScoredPoints, roles: Roles, compared: Sequence[Comparisons]) -> tuple[PointResult, ...]:
-    metrics = _summaries(scored.scores, scored.overlap, scored.protocol)
+    metrics = metric_summaries(scored.scores, scored.overlap, scored.protocol)
     keys, learned = _keys(scored.points), _learned(scored)
     return tuple(
         PointResult(
@@ -230,30 +167,11 @@ def _keys(points: Sequence[ScoredPoint]) -> list[str]:
 
 def _learned(scored: ScoredPoints) -> np.ndarray:
     """Whether each point's validation NLL after cross-fitted calibration is known to be below the base rates' own."""
+    frequencies = scored.base_rates.scores[BASE_LOSS]
     loss = scored.scores[LOSS_LEFT]
     widening = scored.overlap.widening(LOSS_LEFT, loss, None)
-    gain = paired_difference(
-        loss, scored.base_rates["validation"], confidence=scored.protocol.confidence, widening=widening
-    )
+    gain = paired_difference(loss, frequencies, confidence=scored.protocol.confidence, widening=widening)
     return np.asarray(gain.high < 0)
-
-
-def _summaries(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dict[MetricName, MetricSummary]]:
-    """Of every point, the mean over seeds of every metric and its interval."""
-    names = sorted(scores)
-    stacked: Float[np.ndarray, "points metrics seeds"] = np.stack([scores[name] for name in names], axis=1)
-    stacked = stacked.astype(np.float64)
-    lines = [overlap.widening(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
-    interval = mean_interval(
-        stacked, confidence=protocol.confidence, widening=stacked_widening(lines, size=len(stacked), axis=1)
-    )
-    broken = np.sum(~np.isfinite(stacked), axis=-1)
-
-    def summary(i: int, j: int) -> MetricSummary:
-        mean, low, high = (finite(bound[i, j]) for bound in interval)
-        return MetricSummary(mean=mean, low=low, high=high, not_finite=int(broken[i, j]))
-
-    return [{MetricName.parse(name): summary(i, j) for j, name in enumerate(names)} for i in range(len(stacked))]
 
 
 def _protocol_summary(scored: ScoredPoints, *, family: int) -> ProtocolSummary:

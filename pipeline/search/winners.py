@@ -16,9 +16,10 @@ from pipeline.config.decay_timescale import DecayTimescale, decay_timescale
 from pipeline.config.points import Point
 from pipeline.config.search_space import STACKED, TUNED, Search, measure, singles
 from pipeline.core.rng import Purpose, generator
-from pipeline.results.comparison import ScoredPoints, compare_points, roles_of, study_results
+from pipeline.results.comparison import compare_points, roles_of, study_results
 from pipeline.results.paired_columns import Comparisons
 from pipeline.results.record import finite
+from pipeline.results.scored_points import ScoredPoints
 from pipeline.results.search import (
     ArmResult,
     ContenderKind,

@@ -20,7 +20,7 @@ from pipeline.data.dataset import Dataset, describe, labels_of
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
-    from pipeline.results.comparison import ScoredPoints
+    from pipeline.results.scored_points import BaseRateScores, ScoredPoints
     from pipeline.results.search import ContenderKind
     from pipeline.results.study import DatasetSummary
     from pipeline.results.tuning import Tuning
@@ -50,7 +50,8 @@ def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> in
 def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: float) -> ScoredPoints:
     """What `write_scores` wrote about some points of a data set, to be compared."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import ScoredPoint, ScoredPoints, protocol_of  # noqa: PLC0415
+    from pipeline.results.comparison import protocol_of  # noqa: PLC0415
+    from pipeline.results.scored_points import ScoredPoint, ScoredPoints  # noqa: PLC0415
 
     stored = [read_arrays(file.path) for file in files]
     scores, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
@@ -106,11 +107,15 @@ def _score_members(source: Path, dataset: str) -> bytes:
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
 
 
-def _base_rates(pooled: Dataset, seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-    from pipeline.evaluation.base_rates import base_rate_loss  # noqa: PLC0415
+def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
+    """The scores of the class frequencies, by the code that scores members."""
+    from pipeline.evaluation.base_rates import base_rate_logits  # noqa: PLC0415
+    from pipeline.evaluation.members import score_point  # noqa: PLC0415
+    from pipeline.results.scored_points import BaseRateScores  # noqa: PLC0415
 
-    labels, classes = labels_of(pooled, seeds), len(pooled.pool.classes)
-    return {split: base_rate_loss(labels, split=split, classes=classes) for split in ("validation", "test")}
+    logits = base_rate_logits(labels_of(pooled, seeds), classes=len(pooled.pool.classes))
+    scored = score_point({f"logits/{split}": rows for split, rows in logits.items()}, pooled, seeds)
+    return BaseRateScores(*(_stacked([below(prefix, scored)]) for prefix in ("score", "group")))
 
 
 def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
