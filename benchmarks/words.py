@@ -20,8 +20,9 @@ from benchmarks.simulation import options
 from pipeline.config.params import load_params
 from pipeline.core.paths import PARAMS, score_file, tuning_file
 from pipeline.metrics.names import MetricName
-from pipeline.results.comparison import LOSS_LEFT, ScoredPoints, study_results
+from pipeline.results.comparison import BASE_LOSS, LOSS_LEFT, study_results
 from pipeline.results.record import read_record
+from pipeline.results.scored_points import BaseRateScores, ScoredPoints
 from pipeline.results.tuning import RateTrial, Tuning, VariantTuning
 from pipeline.stages.scores import ScoreFile, scored_points
 
@@ -70,7 +71,10 @@ def redrawn(scored: ScoredPoints, gain: float, rng: np.random.Generator) -> tupl
     ]
     scores = {name: table.mean(2) for name, table in groups.items()} | {LOSS_LEFT: left[:, seeds]}
     directions = dict.fromkeys(groups, "lower")
-    base_rates = {name: values[seeds] for name, values in scored.base_rates.items()}
+    base_groups = {name: scored.base_rates.groups[name][:, seeds][:, :, columns] for name in groups}
+    base_scores = {name: table.mean(2) for name, table in base_groups.items()}
+    base_scores[BASE_LOSS] = scored.base_rates.scores[BASE_LOSS][:, seeds]
+    base_rates = BaseRateScores(base_scores, base_groups)
     made = replace(
         scored, points=points, scores=scores, groups=groups, directions=directions, base_rates=base_rates,
         protocol=replace(scored.protocol, resamples=2000),

@@ -116,11 +116,20 @@ def smooth_error(confidence, correct, *, images=3, points=4000):
     return low
 
 
-def classwise(probs, labels, *, bins):
-    errors = []
+def each_class(probs, labels):
+    """Of each class, its sorted probabilities and whether rows have it."""
     for k in range(len(probs[0])):
         pairs = [(float(row[k]), float(y == k)) for row, y in zip(probs, labels, strict=True)]
-        errors.append(binned_error(*zip(*pairs, strict=True), bins=bins, binning="width", norm="l1"))
+        yield zip(*sorted(pairs), strict=True)
+
+
+def classwise(probs, labels, *, bins):
+    errors = [binned_error(*event, bins=bins, binning="width", norm="l1") for event in each_class(probs, labels)]
+    return sum(errors) / len(errors)
+
+
+def debiased_classwise(probs, labels, *, bins):
+    errors = [debiased_error(*event, bins=bins) for event in each_class(probs, labels)]
     return sum(errors) / len(errors)
 
 

@@ -5,14 +5,12 @@ have a calibration error of .08, of which that of the top label shows about .01,
 Results are `(...)` for predictions `(..., n, 2)`, in float64; they do not depend on the order of rows.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from pipeline.metrics.calibration_error import binned_error, debiased_error, noise_floor
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import Floats
-from pipeline.metrics.ranking import Ranked, tie_counts
+from pipeline.metrics.ranking import each_row, tie_counts
 
 
 def class_one_calibration_error(predictions: Predictions, *, bins: int = 15) -> Floats:
@@ -75,7 +73,7 @@ def area_under_roc(predictions: Predictions) -> Floats:
         >>> float(area_under_roc(Predictions.from_probabilities([[0.8, 0.2], [0.4, 0.6], [0.1, 0.9]], [0, 1, 0])))
         0.5
     """
-    return _each(predictions.ranked_class_one, _area)
+    return each_row(_area, predictions.ranked_class_one)
 
 
 def average_precision(predictions: Predictions) -> Floats:
@@ -93,26 +91,21 @@ def average_precision(predictions: Predictions) -> Floats:
         >>> float(average_precision(Predictions.from_probabilities([[0.8, 0.2], [0.4, 0.6], [0.1, 0.9]], [0, 1, 0])))
         0.5
     """
-    return _each(predictions.ranked_class_one, _precision)
+    return each_row(_precision, predictions.ranked_class_one)
 
 
-def _each(ranked: Ranked, function: Callable[[Floats, Floats], float]) -> Floats:
-    """A function of group sizes and of positives in them, for every stack of ranked rows."""
-    n = ranked.confidence.shape[-1]
-    rows = zip(ranked.confidence.reshape(-1, n), ranked.correct.reshape(-1, n), strict=True)
-    values = [function(*tie_counts(*row)) for row in rows]
-    return np.array(values, dtype=np.float64).reshape(ranked.confidence.shape[:-1])
-
-
-def _area(counts: Floats, positives: Floats) -> float:
-    """Of groups of equal probability, in rising order."""
+def _area(probability: Floats, is_one: Floats) -> float:
+    """The area of one row of ranked events `(n,)`."""
+    counts, positives = tie_counts(probability, is_one)
     negatives = counts - positives
     pairs = positives.sum() * negatives.sum()
     below = np.cumsum(negatives) - negatives / 2
     return float((positives * below).sum() / pairs) if pairs else np.nan
 
 
-def _precision(counts: Floats, positives: Floats) -> float:
+def _precision(probability: Floats, is_one: Floats) -> float:
+    """The average precision of one row of ranked events `(n,)`."""
+    counts, positives = tie_counts(probability, is_one)
     total = positives.sum()
     if not total:
         return np.nan

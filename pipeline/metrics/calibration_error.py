@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.metrics.bins import Binning, bin_edges, merge_singles, segment_sums
 from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import Bools, Floats, mean
-from pipeline.metrics.ranking import Ranked, rank
+from pipeline.metrics.ranking import Ranked
 
 Uniforms = NDArray[np.uint16]
 Norm = Literal["l1", "l2", "max"]
@@ -194,10 +194,27 @@ def classwise_calibration_error(
     Reference:
         Kull et al. 2019, NeurIPS; Nixon et al. 2019 (static calibration error).
     """
-    s, y = predictions.probs, predictions.labels
-    ranks = (rank(s[..., k], y == k) for k in range(s.shape[-1]))
-    total = sum(binned_error(ranked, bins=bins, binning=binning, norm=norm) for ranked in ranks)
-    return np.asarray(total / s.shape[-1])
+    return _class_mean(binned_error(predictions.ranked_classes, bins=bins, binning=binning, norm=norm))
+
+
+def debiased_classwise_calibration_error(predictions: Predictions, *, bins: int = 15) -> Floats:
+    """Debiased squared calibration error of each class against the rest, averaged over the K classes.
+
+    As `debiased_squared_calibration_error`, of the probability of each class: signed, expectation 0 when calibrated,
+    never clipped or rooted. Where a top label hides errors that cancel, classes show them. Range [-1/4, 1], lower is
+    better; NaN if n = 1.
+
+    Args:
+        predictions: `(..., n, K)`, with labels.
+        bins: Number of bins.
+
+    Raises:
+        ValueError: If there are no labels, or `bins` < 1.
+
+    Reference:
+        Kumar, Liang & Ma 2019, NeurIPS (marginal calibration error, debiased estimator).
+    """
+    return _class_mean(debiased_error(predictions.ranked_classes, bins=bins))
 
 
 def exact_calibration_error(predictions: Predictions, *, bins: int = 50) -> Floats:
@@ -237,6 +254,11 @@ def _hits_per_bin(hits: Bools, cuts: list[int]) -> Floats:
     bits, word = hits.view(np.uint8), np.min_scalar_type(hits.shape[-1])
     counts = [np.add.reduce(bits[:, start:end], axis=-1, dtype=word) for start, end in pairwise(cuts)]
     return np.stack(counts, axis=-1).astype(np.float64)
+
+
+def _class_mean(errors: Floats) -> Floats:
+    """Mean over classes of errors `(K, ...)`, added one by one: the order of additions must not depend on the stack."""
+    return np.asarray(sum(errors) / len(errors))
 
 
 def _per_row(bins: Floats, n: int) -> Floats:

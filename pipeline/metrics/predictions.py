@@ -130,6 +130,12 @@ class Predictions:
         return rank(self.probs[..., 1], self.labels == 1)
 
     @cached_property
+    def ranked_classes(self) -> Ranked:
+        """The probabilities of every class `(K, ..., n)`, each in rising order, with whether it is the row's."""
+        classes = np.arange(self.probs.shape[-1]).reshape(-1, *[1] * self.labels.ndim)
+        return rank(np.moveaxis(self.probs, -1, 0), self.labels == classes)
+
+    @cached_property
     def ranked_truth(self) -> Ranked:
         """The top label's confidences in rising order, with its true probabilities."""
         return rank_truth(self.top, self.posterior)

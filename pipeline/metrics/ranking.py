@@ -54,27 +54,31 @@ def rank_truth(top: Top, posterior: ArrayLike) -> Ranked:
     return Ranked(np.take_along_axis(top.confidence, top.order, axis=-1), truth)
 
 
+def each_row(function: Callable[[Floats, Floats], Floats | float], ranked: Ranked) -> Floats:
+    """What a function of confidence and correctness `(n,)` makes of each row of ranked events `(..., n)`.
+
+    Numbers become `(...)`, arrays `(m,)` become `(..., m)`.
+    """
+    *stack, n = ranked.confidence.shape
+    rows = zip(ranked.confidence.reshape(-1, n), ranked.correct.reshape(-1, n), strict=True)
+    values = np.array([function(*row) for row in rows], dtype=np.float64)
+    return values.reshape((*stack, *values.shape[1:]))
+
+
 def isotonic_fit(ranked: Ranked) -> Floats:
     """Isotonic regression of correctness on rising confidence, `(..., n)`; equal confidences get equal values."""
-    return _each_row(_isotonic_row, ranked)
+    return each_row(_isotonic_row, ranked)
 
 
 def tie_means(ranked: Ranked) -> Floats:
     """Correctness `(..., n)` with rows of equal confidence replaced by their mean: its expectation in random order."""
-    return _each_row(_tie_means_row, ranked)
+    return each_row(_tie_means_row, ranked)
 
 
 def tie_counts(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
     """Of one row of ranked events `(n,)`: the size of each group of equal confidences, and how many are correct."""
     counts, means = _ties(confidence, correct)
     return counts.astype(np.float64), np.rint(counts * means)
-
-
-def _each_row(function: Callable[[Floats, Floats], Floats], ranked: Ranked) -> Floats:
-    """Apply a function of confidence and correctness `(n,)` to each row of ranked events `(..., n)`."""
-    n = ranked.confidence.shape[-1]
-    rows = zip(ranked.confidence.reshape(-1, n), ranked.correct.reshape(-1, n), strict=True)
-    return np.stack([function(*row) for row in rows]).reshape(ranked.confidence.shape)
 
 
 def _isotonic_row(confidence: Floats, correct: Floats) -> Floats:

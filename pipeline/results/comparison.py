@@ -6,37 +6,32 @@ Scores of every point and seed become records. What cannot be compared says why;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
-from jaxtyping import Float
 
 from pipeline.calibration.calibrator import calibrator_name
-from pipeline.config.points import Point
-from pipeline.metrics.names import MetricName
 from pipeline.results.answer import answer
-from pipeline.results.paired_columns import Protocol, Roles, Scores, compare_columns, stacked_widening
+from pipeline.results.base_rates import base_rates
+from pipeline.results.metric_summaries import metric_summaries
+from pipeline.results.paired_columns import Comparisons, Protocol, Roles, compare_columns
 from pipeline.results.rank_changes import find_verdict_changes, rank
-from pipeline.results.record import Record, finite
+from pipeline.results.scored_points import ScoredPoint, ScoredPoints
 from pipeline.results.study import (
-    BaseRates,
-    DatasetSummary,
     Inflation,
-    MetricSummary,
     PointResult,
     ProtocolSummary,
     Reference,
     StudyResults,
 )
-from pipeline.results.tuning import Tuning
-from pipeline.statistics.intervals import mean_interval, paired_difference
-from pipeline.statistics.paired_comparison import Direction
-from pipeline.statistics.shared_rows import Groups, Overlap, SplitSizes
+from pipeline.statistics.intervals import paired_difference
 
 _RESPLITS = "Nadeau-Bengio 2003, correlation simulated for training rows and measured for test rows"
 _SHARED_TEST = "Searle et al. 1992, covariance of test rows measured"
 LOSS_LEFT = "validation/refinement"
+BASE_LOSS = "validation/nll"
+"""Of a point and of the class frequencies: whether it has learned anything."""
 
 
 def protocol_of(least_effect: float) -> Protocol:
@@ -44,82 +39,27 @@ def protocol_of(least_effect: float) -> Protocol:
     return Protocol(confidence=0.95, resamples=10_000, gamma=0.75, least_effect=least_effect)
 
 
-number = finite
-
-
-class ScoredPoint(Record):
-    """A point that has scores; `kind` is that of a contender in a search, `md5` that of its members' file."""
-
-    variant: str
-    name: str
-    kind: str | None = None
-    parameters: Point
-    tuning: Tuning
-    md5: str
-
-
-@dataclass(frozen=True)
-class ScoredPoints:
-    """Points with their scores, and how they are to be compared.
-
-    Attributes:
-        points: The points that were scored.
-        scores: By metric, (points, seeds).
-        directions: Which way is better, for each metric to be compared.
-        dataset: What is known of the data set.
-        protocol: Confidence, resamples, gamma.
-        base_rates: By split, (seeds,) NLL of the class frequencies of the training rows.
-        groups: By metric on test, (points, seeds, groups): scores of the same groups of the pool's rows for all.
-    """
-
-    points: Sequence[ScoredPoint]
-    scores: Scores
-    directions: Mapping[str, Direction]
-    dataset: DatasetSummary
-    protocol: Protocol
-    base_rates: Mapping[str, np.ndarray]
-    groups: Groups = field(default_factory=dict)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the points."""
-        return [point.name for point in self.points]
-
-    @property
-    def seeds(self) -> int:
-        """Seeds of every point."""
-        return int(next(iter(self.scores.values())).shape[1])
-
-    @property
-    def overlap(self) -> Overlap:
-        """The rows that seeds share."""
-        rows = self.dataset
-        return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping), self.groups)
-
-    def of_metrics(self, names: Collection[str]) -> ScoredPoints:
-        """The same points with some of their metrics alone."""
-        return replace(
-            self,
-            scores={name: values for name, values in self.scores.items() if name in names},
-            directions={name: direction for name, direction in self.directions.items() if name in names},
-        )
-
-
 def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> StudyResults:
-    """The finished table of a study: its points compared, ranked, and the answer; arguments as in `compare_points`.
+    """The finished table of a study: its points compared, ranked, and the answer.
+
+    Args:
+        scored: The points with their scores, `validation/refinement` among them, and the metrics to be compared.
+        reference: Index of the unregularized point.
+        generator: Draws the bootstrap's seed sets.
 
     Raises:
         NothingToChooseError: no point has a finite validation NLL.
         ValueError: shapes, names or `reference` do not fit together.
     """
-    compared = compare_points(scored, reference=reference, generator=generator)
+    roles = roles_of(scored, reference)
+    compared = _point_results(scored, roles, compare_points(scored, roles=roles, generator=generator))
     ranking = rank(compared, scored.directions)
-    protocol = _protocol_summary(scored, family=int(_roles(scored, reference).family.sum()))
+    protocol = _protocol_summary(scored, family=int(roles.family.sum()))
     return StudyResults(
         dataset=scored.dataset,
         protocol=protocol,
         reference=Reference(index=reference, key=compared[reference].key, variant=compared[reference].variant),
-        base_rates=BaseRates(**{split: finite(float(loss.mean())) for split, loss in scored.base_rates.items()}),
+        base_rates=base_rates(scored, reference=reference, generator=generator),
         points=compared,
         ranking=ranking,
         verdict_changes=find_verdict_changes(compared, ranking),
@@ -127,13 +67,11 @@ def study_results(scored: ScoredPoints, *, reference: int, generator: np.random.
     )
 
 
-def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random.Generator) -> tuple[PointResult, ...]:
-    """Every metric's mean and interval, and every point's paired comparison with the unregularized one.
+def compare_points(scored: ScoredPoints, *, roles: Roles, generator: np.random.Generator) -> list[Comparisons]:
+    """Every point's paired comparisons with the reference, by metric; the reference has none.
 
-    A point with parameter `replicate` = 1 is the A/A check: the unregularized point on other seeds, flagged `a_a`.
-    Its seeds pair up with the reference's by position only, which leaves the paired t interval valid (independent
-    pairs) but not narrowed. A point whose compared scores all equal the reference's to the bit is flagged
-    `duplicate`. Neither belongs to the family that Holm's step-down corrects for, metric by metric.
+    The seeds of the A/A check pair up with the reference's by position only, which leaves the paired t interval valid
+    (independent pairs) but not narrowed.
 
     A verdict needs the interval of the difference to exclude 0 as well. Where P(better) alone would decide and the
     interval does not, no number of further seeds is named (`more_seeds` is None); nor where seeds share rows and the
@@ -150,24 +88,45 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
 
     Args:
         scored: The points with their scores, and the metrics to be compared.
-        reference: Index of the unregularized point.
+        roles: Which of them is the reference, and which stand outside the family; see `roles_of`.
         generator: Draws the bootstrap's seed sets.
+    """
+    compared = compare_columns(
+        scored.scores,
+        directions=scored.directions,
+        roles=roles,
+        overlap=scored.overlap,
+        protocol=scored.protocol,
+        generator=generator,
+    )
+    return [{} if i == roles.reference else comparisons for i, comparisons in enumerate(compared)]
+
+
+def roles_of(scored: ScoredPoints, reference: int) -> Roles:
+    """The reference, and which points stand outside the family that Holm's step-down corrects for, metric by metric.
+
+    A point with parameter `replicate` = 1 is the A/A check: the unregularized point on other seeds, flagged `a_a`. A
+    point whose compared scores all equal the reference's to the bit is flagged `duplicate`.
 
     Raises:
         ValueError: shapes, names or `reference` do not fit together.
     """
     _check(scored, reference)
-    overlap, roles = scored.overlap, _roles(scored, reference)
-    metrics = _summaries(scored.scores, overlap, scored.protocol)
-    compared = compare_columns(
-        scored.scores,
-        directions=scored.directions,
-        roles=roles,
-        overlap=overlap,
-        protocol=scored.protocol,
-        generator=generator,
-    )
-    keys, learned = _keys(scored.points), _learned(scored, overlap)
+    points, scores, directions = scored.points, scored.scores, scored.directions
+    replicate = points[reference].parameters.model_copy(update={"replicate": 1})
+    a_a = np.array([i != reference and point.parameters == replicate for i, point in enumerate(points)])
+    same = [
+        i != reference
+        and bool(directions)
+        and all(np.array_equal(scores[m][i], scores[m][reference], equal_nan=True) for m in directions)
+        for i in range(len(points))
+    ]
+    return Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
+
+
+def _point_results(scored: ScoredPoints, roles: Roles, compared: Sequence[Comparisons]) -> tuple[PointResult, ...]:
+    metrics = metric_summaries(scored.scores, scored.overlap, scored.protocol)
+    keys, learned = _keys(scored.points), _learned(scored)
     return tuple(
         PointResult(
             variant=point.variant,
@@ -182,7 +141,7 @@ def compare_points(scored: ScoredPoints, *, reference: int, generator: np.random
             duplicate=bool(roles.duplicate[i]),
             learned=bool(learned[i]),
             metrics=metrics[i],
-            against_reference={} if i == reference else compared[i],
+            against_reference=compared[i],
         )
         for i, point in enumerate(scored.points)
     )
@@ -207,47 +166,13 @@ def _keys(points: Sequence[ScoredPoint]) -> list[str]:
     return keys
 
 
-def _roles(scored: ScoredPoints, reference: int) -> Roles:
-    points, scores, directions = scored.points, scored.scores, scored.directions
-    replicate = points[reference].parameters.model_copy(update={"replicate": 1})
-    a_a = np.array([i != reference and point.parameters == replicate for i, point in enumerate(points)])
-    same = [
-        i != reference
-        and bool(directions)
-        and all(np.array_equal(scores[m][i], scores[m][reference], equal_nan=True) for m in directions)
-        for i in range(len(points))
-    ]
-    return Roles(reference=reference, a_a=a_a, duplicate=np.array(same) & ~a_a)
-
-
-def _learned(scored: ScoredPoints, overlap: Overlap) -> np.ndarray:
+def _learned(scored: ScoredPoints) -> np.ndarray:
     """Whether each point's validation NLL after cross-fitted calibration is known to be below the base rates' own."""
-    if LOSS_LEFT not in scored.scores:
-        return np.ones(len(scored.points), bool)
+    frequencies = scored.base_rates.scores[BASE_LOSS]
     loss = scored.scores[LOSS_LEFT]
-    widening = overlap.widening(LOSS_LEFT, loss, None)
-    gain = paired_difference(
-        loss, scored.base_rates["validation"], confidence=scored.protocol.confidence, widening=widening
-    )
+    widening = scored.overlap.widening(LOSS_LEFT, loss, None)
+    gain = paired_difference(loss, frequencies, confidence=scored.protocol.confidence, widening=widening)
     return np.asarray(gain.high < 0)
-
-
-def _summaries(scores: Scores, overlap: Overlap, protocol: Protocol) -> list[dict[MetricName, MetricSummary]]:
-    """Of every point, the mean over seeds of every metric and its interval."""
-    names = sorted(scores)
-    stacked: Float[np.ndarray, "points metrics seeds"] = np.stack([scores[name] for name in names], axis=1)
-    stacked = stacked.astype(np.float64)
-    lines = [overlap.widening(name, stacked[:, j], overlap.groups_of(name)) for j, name in enumerate(names)]
-    interval = mean_interval(
-        stacked, confidence=protocol.confidence, widening=stacked_widening(lines, size=len(stacked), axis=1)
-    )
-    broken = np.sum(~np.isfinite(stacked), axis=-1)
-
-    def summary(i: int, j: int) -> MetricSummary:
-        mean, low, high = (finite(bound[i, j]) for bound in interval)
-        return MetricSummary(mean=mean, low=low, high=high, not_finite=int(broken[i, j]))
-
-    return [{MetricName.parse(name): summary(i, j) for j, name in enumerate(names)} for i in range(len(stacked))]
 
 
 def _protocol_summary(scored: ScoredPoints, *, family: int) -> ProtocolSummary:

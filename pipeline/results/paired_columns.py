@@ -17,6 +17,7 @@ from pipeline.statistics.paired_comparison import Direction
 from pipeline.statistics.shared_rows import Overlap
 
 Scores = Mapping[str, Float[np.ndarray, "points seeds"]]
+Comparisons = dict[MetricName, Comparison]
 Widenings = tuple[Widening, Widening, Widening]
 """Of every point, of the reference and of their difference, each (metric, point)."""
 _VERDICTS: dict[str, Verdict] = {"better": "better", "worse": "worse", "no evidence": "no evidence"}
@@ -59,7 +60,7 @@ def compare_columns(
     overlap: Overlap,
     protocol: Protocol,
     generator: np.random.Generator,
-) -> list[dict[MetricName, Comparison]]:
+) -> list[Comparisons]:
     """Every point's comparisons with the reference, by metric; `pipeline.results.comparison` says how."""
     names = sorted(directions)
     if not names:

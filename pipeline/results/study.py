@@ -137,8 +137,33 @@ class Comparison(Record):
         return self.verdict != "no evidence" and (self.p_holm is None or self.p_holm > SIGNIFICANT)
 
 
-class PointResult(Record):
-    """One point: its parameters, metrics by name, and comparisons with the reference by name (none of its own).
+class Measured(Record):
+    """What has metrics by name, and comparisons with the reference by name."""
+
+    metrics: dict[MetricName, MetricSummary]
+    against_reference: dict[MetricName, Comparison]
+
+    def decisive(self, metric: MetricName) -> MetricName:
+        """The metric, or that of class 1 where there are two classes: a top label hides errors that cancel."""
+        of_class_one = metric._replace(metric=f"{metric.metric}_class1")
+        return of_class_one if of_class_one in self.metrics else metric
+
+    def mean(self, metric: MetricName) -> float | None:
+        """A metric's mean over seeds; None where there is none that is finite."""
+        summary = self.metrics.get(metric)
+        return None if summary is None else summary.mean
+
+    def comparison(self, metric: MetricName) -> Comparison | None:
+        """A metric's comparison with the reference, where there is one."""
+        return self.against_reference.get(metric)
+
+
+class BaseRates(Measured):
+    """The predictor that knows the class frequencies of the training rows and nothing else."""
+
+
+class PointResult(Measured):
+    """One point: its parameters, metrics, and comparisons with the reference (none of its own).
 
     `learned` where its validation NLL, after cross-fitted calibration, is known to be below that of the base rates.
     """
@@ -154,28 +179,12 @@ class PointResult(Record):
     a_a: bool
     duplicate: bool
     learned: bool
-    metrics: dict[MetricName, MetricSummary]
-    against_reference: dict[MetricName, Comparison]
 
     @property
     def given(self) -> dict[str, object]:
         """Its hyperparameters, but for a learning rate that was tuned."""
         tuned = {"learning_rate"} if len(self.tuning.trials) > 1 else set()
         return {name: value for name, value in self.parameters if name not in tuned}
-
-    def decisive(self, metric: MetricName) -> MetricName:
-        """The metric, or that of class 1 where there are two classes: a top label hides errors that cancel."""
-        of_class_one = metric._replace(metric=f"{metric.metric}_class1")
-        return of_class_one if of_class_one in self.metrics else metric
-
-    def mean(self, metric: MetricName) -> float | None:
-        """A metric's mean over seeds; None where there is none that is finite."""
-        summary = self.metrics.get(metric)
-        return None if summary is None else summary.mean
-
-    def comparison(self, metric: MetricName) -> Comparison | None:
-        """A metric's comparison with the reference, where there is one."""
-        return self.against_reference.get(metric)
 
 
 class Ranking(Record):
@@ -259,13 +268,6 @@ class Answer(Record):
     calibration: CalibrationChange
     at_edge: tuple[str, ...]
     sentence: str
-
-
-class BaseRates(Record):
-    """Mean NLL of the predictor that knows the class frequencies of the training rows alone, nats."""
-
-    validation: float | None
-    test: float | None
 
 
 class StudyResults(Record):

@@ -16,9 +16,10 @@ from pipeline.config.decay_timescale import DecayTimescale, decay_timescale
 from pipeline.config.points import Point
 from pipeline.config.search_space import STACKED, TUNED, Search, measure, singles
 from pipeline.core.rng import Purpose, generator
-from pipeline.metrics.names import MetricName
-from pipeline.results.comparison import ScoredPoints, compare_points, study_results
+from pipeline.results.comparison import compare_points, roles_of, study_results
+from pipeline.results.paired_columns import Comparisons
 from pipeline.results.record import finite
+from pipeline.results.scored_points import ScoredPoints
 from pipeline.results.search import (
     ArmResult,
     ContenderKind,
@@ -28,7 +29,6 @@ from pipeline.results.search import (
     SearchResults,
     TrialCounts,
 )
-from pipeline.results.study import Comparison
 from pipeline.search.trials import Trial, front, importances
 
 REFERENCE = "none"
@@ -36,7 +36,6 @@ COMPARED = (
     *("test/nll", "test/accuracy", "test/ece", "test/debiased", "gap/nll"),
     *("test_calibrated/nll", "test_calibrated/ece", "test_calibrated/debiased", "gap_calibrated/nll"),
 )
-Metrics = dict[MetricName, Comparison]
 
 
 def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dict[tuple[ContenderKind, str], Point]:
@@ -101,18 +100,16 @@ def search_results(
     )
 
 
-def _against(scored: ScoredPoints, arm: str) -> dict[str, Metrics]:
+def _against(scored: ScoredPoints, arm: str) -> dict[str, Comparisons]:
     """Every contender compared with an arm's winner, by the metrics in `COMPARED`."""
-    points = compare_points(
-        scored.of_metrics(COMPARED),
-        reference=scored.names.index(arm),
-        generator=generator(0, Purpose.BOOTSTRAP),
-    )
-    return {point.name: point.against_reference for point in points}
+    compared = scored.of_metrics(COMPARED)
+    roles = roles_of(compared, compared.names.index(arm))
+    comparisons = compare_points(compared, roles=roles, generator=generator(0, Purpose.BOOTSTRAP))
+    return dict(zip(compared.names, comparisons, strict=True))
 
 
 def _interactions(
-    against: Mapping[str, Mapping[str, Metrics]], names: Sequence[str], winners: Mapping[str, Trial], search: Search
+    against: Mapping[str, Mapping[str, Comparisons]], names: Sequence[str], winners: Mapping[str, Trial], search: Search
 ) -> Iterator[InteractionResult]:
     """What consists of several single arms, compared with the one of these that had the best value in the search."""
     alone = {arm: set(search.arms[arm]) for arm in singles(search.arms) if arm in winners}

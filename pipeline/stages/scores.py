@@ -16,11 +16,11 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
-from pipeline.data.dataset import labels_of
+from pipeline.data.dataset import Dataset, describe, labels_of
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
-    from pipeline.results.comparison import ScoredPoints
+    from pipeline.results.scored_points import BaseRateScores, ScoredPoints
     from pipeline.results.search import ContenderKind
     from pipeline.results.study import DatasetSummary
     from pipeline.results.tuning import Tuning
@@ -50,7 +50,8 @@ def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> in
 def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: float) -> ScoredPoints:
     """What `write_scores` wrote about some points of a data set, to be compared."""
     from pipeline.evaluation.members import directions  # noqa: PLC0415
-    from pipeline.results.comparison import ScoredPoint, ScoredPoints, protocol_of  # noqa: PLC0415
+    from pipeline.results.comparison import protocol_of  # noqa: PLC0415
+    from pipeline.results.scored_points import ScoredPoint, ScoredPoints  # noqa: PLC0415
 
     stored = [read_arrays(file.path) for file in files]
     scores, groups = (_stacked([below(prefix, arrays) for arrays, _ in stored]) for prefix in ("score", "group"))
@@ -65,14 +66,15 @@ def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: flo
         )
         for file, (_, about) in zip(files, stored, strict=True)
     ]
+    pooled = load_data(dataset)
     return ScoredPoints(
         points=points,
         scores=scores,
         groups=groups,
         directions=directions(scores),
-        dataset=_dataset_summary(dataset),
+        dataset=_dataset_summary(dataset, pooled),
         protocol=protocol_of(least_effect),
-        base_rates=_base_rates(dataset, stored[0][1]["seeds"]),
+        base_rates=_base_rates(pooled, stored[0][1]["seeds"]),
     )
 
 
@@ -105,23 +107,22 @@ def _score_members(source: Path, dataset: str) -> bytes:
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
 
 
-def _base_rates(dataset: str, seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-    from pipeline.evaluation.base_rates import base_rate_loss  # noqa: PLC0415
+def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
+    """The scores of the class frequencies, by the code that scores members."""
+    from pipeline.evaluation.base_rates import base_rate_logits  # noqa: PLC0415
+    from pipeline.evaluation.members import score_point  # noqa: PLC0415
+    from pipeline.results.scored_points import BaseRateScores  # noqa: PLC0415
 
-    pooled = load_data(dataset)
-    labels, classes = labels_of(pooled, seeds), len(pooled.pool.classes)
-    return {split: base_rate_loss(labels, split=split, classes=classes) for split in ("validation", "test")}
+    logits = base_rate_logits(labels_of(pooled, seeds), classes=len(pooled.pool.classes))
+    scored = score_point({f"logits/{split}": rows for split, rows in logits.items()}, pooled, seeds)
+    return BaseRateScores(*(_stacked([below(prefix, scored)]) for prefix in ("score", "group")))
 
 
-def _dataset_summary(dataset: str) -> DatasetSummary:
+def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
     from pipeline.results.study import DatasetSummary  # noqa: PLC0415
 
-    source = data_file(dataset)
-    _, about = read_arrays(source)
-    return DatasetSummary.model_validate(
-        {"name": dataset, "feature_names": about["features"], "md5": dvc_digest(source), **about["summary"]},
-        strict=False,
-    )
+    described = {"name": name, "feature_names": dataset.pool.feature_names, "md5": dvc_digest(data_file(name))}
+    return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 
 def _stacked(points: Sequence[Arrays]) -> Arrays:

@@ -112,6 +112,7 @@ def test_scores_are_those_of_the_public_functions(rng, uniforms):
             "smece": smooth_error.smooth_calibration_error(predictions),
             "ks": ks_error.ks_calibration_error(predictions),
             "classwise": calibration_error.classwise_calibration_error(predictions),
+            "debiased_classwise": calibration_error.debiased_classwise_calibration_error(predictions),
             "bias": calibration_error.confidence_bias(predictions),
             "aurc": selective_risk.area_under_risk_coverage(predictions),
             "augrc": selective_risk.area_under_generalized_risk_coverage(predictions),
@@ -179,7 +180,7 @@ def test_a_diverged_member_scores_nan_and_spares_the_others(rng, uniforms):
 
 GROUPED = (
     *("nll", "brier", "accuracy", "ece", "ece_mass", "ece_l2", "ece_max"),
-    *("debiased", "smece", "ks", "classwise", "bias", "aurc", "augrc"),
+    *("debiased", "smece", "ks", "classwise", "debiased_classwise", "bias", "aurc", "augrc"),
 )
 
 

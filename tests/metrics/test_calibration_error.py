@@ -13,6 +13,7 @@ from pipeline.metrics.calibration_error import (
     calibration_noise_floor,
     calibration_p_value,
     classwise_calibration_error,
+    debiased_classwise_calibration_error,
     debiased_error,
     debiased_squared_calibration_error,
     exact_calibration_error,
@@ -36,6 +37,7 @@ SCORES = {
     "smooth": lambda p, y: smooth_error.smooth_calibration_error(of(p, y)),
     "ks": lambda p, y: ks_error.ks_calibration_error(of(p, y)),
     "classwise": lambda p, y: classwise_calibration_error(of(p, y)),
+    "debiased_classwise": lambda p, y: debiased_classwise_calibration_error(of(p, y)),
 }
 DUPLICABLE = ("width", "l2", "max", "mass", "smooth", "ks", "classwise")
 
@@ -89,6 +91,9 @@ def test_scores_agree_with_loops(data, bins):
     if len(labels) > 1:
         found = debiased_squared_calibration_error(of(probs, labels), bins=bins)
         assert found == pytest.approx(oracle.debiased_error(*ranked, bins=bins), abs=1e-12)
+        assert debiased_classwise_calibration_error(of(probs, labels), bins=bins) == pytest.approx(
+            oracle.debiased_classwise(probs, labels, bins=bins), abs=1e-12
+        )
     floor = calibration_noise_floor(of(probs, labels), bins=bins)
     assert floor == pytest.approx(oracle.noise_floor(ranked[0], bins=bins))
     assert classwise_calibration_error(of(probs, labels), bins=bins) == pytest.approx(
@@ -105,6 +110,35 @@ def test_single_rows_are_merged(rows, rng):
 
 def test_one_row_has_no_debiased_error():
     assert np.isnan(debiased_squared_calibration_error(of([[0.7, 0.3]], [0])))
+    assert np.isnan(debiased_classwise_calibration_error(of([[0.7, 0.3]], [0])))
+
+
+def test_known_debiased_errors_of_three_classes():
+    """Bins are the distinct probabilities of a class: ties are never split."""
+    probs, labels = np.array(THREE[0]), np.array(THREE[1])
+    total = 0.0
+    for k in range(3):
+        for forecast in set(probs[:, k]):
+            rows = probs[:, k] == forecast
+            count, rate = rows.sum(), (labels[rows] == k).mean()
+            total += count / 14 * ((forecast - rate) ** 2 - rate * (1 - rate) / (count - 1)) / 3
+    assert total == pytest.approx((0.24 - 0.30 - 0.06) / 14 / 3)
+    assert debiased_classwise_calibration_error(of(*THREE)) == pytest.approx(total, abs=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_classes_of_the_truth_have_no_debiased_error_on_average(classes, rng):
+    q, sharp, labels = sample(rng, (600, 500), classes, 1.5)
+    errors = debiased_classwise_calibration_error(of(q, labels))
+    assert np.mean(errors) == pytest.approx(0.0, abs=4 * np.std(errors) / np.sqrt(len(errors)))
+    assert np.mean(errors < 0) > 0.3  # never clipped
+    assert np.mean(debiased_classwise_calibration_error(of(sharp, labels))) > 10 * np.std(errors) / np.sqrt(len(errors))
+
+
+def test_with_two_classes_the_classes_are_each_others_mirror_image(rng):
+    _, probs, labels = sample(rng, (3, 500), 2, 1.5)
+    one = debiased_error(rank(probs[..., 1], labels == 1))
+    np.testing.assert_allclose(debiased_classwise_calibration_error(of(probs, labels)), one, atol=2e-3)
 
 
 @settings(max_examples=25, deadline=None)
@@ -112,7 +146,9 @@ def test_one_row_has_no_debiased_error():
 def test_bounds(data):
     for name, score in SCORES.items():
         assert (
-            (-0.2501 if name == "debiased" and len(data[1]) > 2 else -0.51) <= np.nan_to_num(score(*data)) <= 1 + 1e-9
+            (-0.2501 if name.startswith("debiased") and len(data[1]) > 2 else -0.51)
+            <= np.nan_to_num(score(*data))
+            <= 1 + 1e-9
         )
 
 

@@ -24,7 +24,7 @@ def test_logits_and_their_probabilities_predict_the_same(rng):
 def test_everything_is_computed_once(rng):
     q, probs, labels = sample(rng, (50,), 3)
     predictions = Predictions.from_probabilities(probs, labels, posterior=q)
-    for name in ("top", "correct", "ranked", "ranked_truth", "isotonic", "errors_by_coverage"):
+    for name in ("top", "correct", "ranked", "ranked_classes", "ranked_truth", "isotonic", "errors_by_coverage"):
         assert getattr(predictions, name) is getattr(predictions, name)
 
 

@@ -10,11 +10,14 @@ from oracles import point, tuning
 
 from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
-from pipeline.reporting.text.study import footnotes, page_table, render
+from pipeline.reporting.table import Cell
+from pipeline.reporting.text.numbers import short
+from pipeline.reporting.text.study import calibration_table, footnotes, page_table, readme_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
-from pipeline.results.comparison import ScoredPoint, ScoredPoints, compare_points, study_results
+from pipeline.results.comparison import compare_points, roles_of, study_results
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.record import significant
+from pipeline.results.scored_points import BaseRateScores, ScoredPoint, ScoredPoints
 from pipeline.results.series import (
     HistoryRow,
     cells,
@@ -28,7 +31,7 @@ from pipeline.results.series import (
 from pipeline.results.study import ClassCount, DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.statistics import intervals, paired_comparison, shared_rows
-from pipeline.statistics.intervals import Widening
+from pipeline.statistics.intervals import Widening, mean_interval, paired_difference
 
 SEEDS = 30
 PROTOCOL = Protocol(confidence=0.95, resamples=500, gamma=0.75, least_effect=0.005)
@@ -59,6 +62,7 @@ def scored(variant, name, **parameters):
     )
 
 
+BASE_METRICS = ("validation/nll", "test/nll", "test_calibrated/nll")
 POINTS = [
     scored("none", "none"),
     scored("none", "none,replicate=1", replicate=1),
@@ -121,7 +125,7 @@ def made(
         directions=directions,
         dataset=dataset,
         protocol=protocol,
-        base_rates=dict.fromkeys(("validation", "test"), np.full(seeds, base_rate)),
+        base_rates=BaseRateScores(dict.fromkeys(BASE_METRICS, np.full((1, seeds), base_rate))),
         **more,
     )
     return study_results(scored, reference=reference, generator=np.random.default_rng(0))
@@ -446,6 +450,33 @@ def test_what_has_learned_nothing_cannot_win():
     assert results.answer.key != "dropout=0.2"
 
 
+def test_class_frequencies_have_metrics_and_a_paired_difference_but_belong_to_no_family():
+    scores = scores_of()
+    frequencies = np.linspace(0.9, 1.0, SEEDS)
+    results = made(scores, base_rate=frequencies)
+    base, nll = results.base_rates, MetricName("test", "before", "nll")
+    mean, low, _ = map(float, mean_interval(frequencies))
+    assert (base.mean(nll), base.metrics[nll].low) == pytest.approx((mean, low))
+    difference = paired_difference(frequencies, scores["test/nll"][0])
+    compared = base.comparison(nll)
+    assert (compared.difference, compared.low, compared.high) == pytest.approx(tuple(map(float, difference[:3])))
+    assert (compared.verdict, compared.p_holm) == ("worse", compared.p)
+    assert results.points == made(scores).points
+    assert results.protocol.family == 3
+
+
+def test_class_frequencies_are_the_last_row_of_every_table():
+    results = made(base_rate=0.9)
+    difference = results.base_rates.comparison(MetricName("test", "before", "nll")).difference
+    for table in (page_table(results), calibration_table(results)):
+        assert table.rows[-1][0] == Cell("class frequencies", "soft")
+        assert len(table.rows[-1]) == len(table.columns)
+    line = next(line for line in render(results).splitlines() if line.startswith("class frequencies"))
+    assert ".900" in line
+    assert short(difference, sign=True) in line
+    assert "| class frequencies | .900 |" in readme_table(results)
+
+
 def test_the_learning_rate_is_told_where_it_is_at_an_end_of_those_tried():
     trials = [RateTrial(learning_rate=rate, values=(loss,)) for rate, loss in ((0.1, 0.5), (0.01, 0.3), (0.001, 0.4))]
     inside = Tuning(objective="refinement", trials=tuple(trials))
@@ -499,6 +530,7 @@ def test_lines_are_ordered_by_validation_within_variants(results):
         "dropout 0.8",
         "dropout 0 =",
         "decay 0.1",
+        "class frequencies",
     ]
 
 
@@ -566,10 +598,11 @@ def test_a_a_false_alarms_are_nominal():
         directions=dict.fromkeys(nll, "lower"),
         dataset=DATASET,
         protocol=PROTOCOL,
-        base_rates={},
+        base_rates=BaseRateScores({}),
     )
-    compared = compare_points(study, reference=0, generator=np.random.default_rng(0))
-    sides = [side for each in compared[1:] for side in each.against_reference.values()]
+    compared = compare_points(study, roles=roles_of(study, 0), generator=np.random.default_rng(0))
+    assert compared[0] == {}
+    sides = [side for comparisons in compared[1:] for side in comparisons.values()]
     assert np.mean([side.p < 0.05 for side in sides]) == pytest.approx(0.05, abs=0.015)
     assert np.mean([side.verdict != "no evidence" for side in sides]) < 0.07
 

@@ -14,8 +14,8 @@ from pipeline.config.decay_timescale import decay_timescale
 from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure
 from pipeline.evaluation.members import directions
 from pipeline.metrics.names import MetricName
-from pipeline.results.comparison import ScoredPoint, ScoredPoints
 from pipeline.results.paired_columns import Protocol
+from pipeline.results.scored_points import BaseRateScores, ScoredPoint, ScoredPoints
 from pipeline.results.search import Optimism, TrialCounts
 from pipeline.results.study import DatasetSummary
 from pipeline.search.trials import Trial
@@ -229,6 +229,7 @@ METRICS = [
     *("test/accuracy", "test/debiased", "test_calibrated/debiased", "test/ece_floor", "test_calibrated/ece_floor"),
     *map(measure, OBJECTIVES),
 ]
+BASE_METRICS = ("validation/nll", "test/nll", "test_calibrated/nll")
 SEEDS = 7
 PROTOCOL = Protocol(confidence=0.95, resamples=300, gamma=0.75, least_effect=0.005)
 DATASET = DatasetSummary(
@@ -266,7 +267,7 @@ def table_of(winners=WINNERS, search=SEARCH, *, trials=TRIALS, seed=0, broken=No
         directions=directions(METRICS),
         dataset=DATASET.model_copy(update={"overlapping": overlapping}),
         protocol=PROTOCOL,
-        base_rates=dict.fromkeys(("validation", "test"), np.full(SEEDS, 9.0)),
+        base_rates=BaseRateScores(dict.fromkeys(BASE_METRICS, np.full((1, SEEDS), 9.0))),
     )
     by_arm = {arm: [each for each in trials if each.arm == arm] for arm in search.arms}
     return search_results(entrants, winners=winners, trials=by_arm, search=search), scores, entrants.names

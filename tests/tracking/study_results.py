@@ -103,7 +103,7 @@ def study_of(
         dataset=DATASET,
         protocol=PROTOCOL,
         reference=Reference(index=0, key=points[0].key, variant=points[0].variant),
-        base_rates=BaseRates(validation=1.0, test=1.0),
+        base_rates=BaseRates(metrics=dict.fromkeys(metrics, summary(np.ones(scores.shape[1]))), against_reference={}),
         points=points,
         ranking={},
         verdict_changes=(),

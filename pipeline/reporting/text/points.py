@@ -1,4 +1,4 @@
-"""Points as rows of a table: their metrics as trained and after calibration, and how they compare."""
+"""Points as rows of a table, class frequencies below them: metrics in both stages, and how they compare."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.reporting.table import Cell, Column, Table, verdict_style
 from pipeline.reporting.text.numbers import short, short_interval
 from pipeline.results.readable_names import DAGGER
-from pipeline.results.study import Comparison, Finding, PointResult
+from pipeline.results.study import BaseRates, Comparison, Finding, Measured, PointResult
 
 STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after calibration"}
 SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 """Of the keys of columns."""
 AUC = MetricName("test", "before", "auc")
 """Of class 1, where there are two classes."""
+CLASS_FREQUENCIES = "class frequencies"
+"""The name of the base rates' row."""
 _NAME = 22
 _TITLES = {
     "nll": "NLL",
@@ -33,17 +35,25 @@ def test_nll(stage: Stage) -> MetricName:
     return MetricName("test", stage, "nll")
 
 
-def mean_text(point: PointResult, metric: MetricName, *, digits: int = 3, sign: bool = False) -> str:
+def mean_text(point: Measured, metric: MetricName, *, digits: int = 3, sign: bool = False) -> str:
     """A metric's mean as text."""
     return short(point.mean(metric), digits=digits, sign=sign)
 
 
-def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[PointResult], str], head: str) -> Table:
-    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, `_calibrated` after it.
+def points_table(
+    title: str,
+    points: Iterable[PointResult],
+    base_rates: BaseRates,
+    *,
+    name: Callable[[PointResult], str],
+    head: str,
+) -> Table:
+    """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, which end in `SUFFIX`.
 
     Args:
         title: what the table is, for those who cannot see it.
         points: a row each.
+        base_rates: the last row.
         name: what a point is called.
         head: of the column of names.
     """
@@ -56,7 +66,13 @@ def points_table(title: str, points: Iterable[PointResult], *, name: Callable[[P
         for stage in STAGES
         for key, text in _TITLES.items()
     ]
-    return Table(title, tuple(columns), tuple(tuple(_row(point, name(point))) for point in points))
+    rows = [*(tuple(_row(point, name(point))) for point in points), soft(_row(base_rates, CLASS_FREQUENCIES))]
+    return Table(title, tuple(columns), tuple(rows))
+
+
+def soft(row: Iterable[Cell]) -> tuple[Cell, ...]:
+    """A row that stands back behind the others."""
+    return tuple(cell._replace(style="soft") for cell in row)
 
 
 def verdict_cell(finding: Finding, *, fails_holm: bool = False) -> Cell:
@@ -64,7 +80,7 @@ def verdict_cell(finding: Finding, *, fails_holm: bool = False) -> Cell:
     return Cell(finding + DAGGER * fails_holm, verdict_style(finding))
 
 
-def _row(point: PointResult, name: str) -> list[Cell]:
+def _row(point: Measured, name: str) -> list[Cell]:
     accuracy = mean_text(point, MetricName("test", "before", "accuracy"))
     row = [Cell(name), Cell(f"{accuracy}/{mean_text(point, AUC)}" if AUC in point.metrics else accuracy)]
     for stage in STAGES:
@@ -72,7 +88,7 @@ def _row(point: PointResult, name: str) -> list[Cell]:
     return row
 
 
-def _metrics(point: PointResult, stage: Stage) -> list[Cell]:
+def _metrics(point: Measured, stage: Stage) -> list[Cell]:
     nll = test_nll(stage)
     ece, floor = (mean_text(point, point.decisive(nll._replace(metric=metric))) for metric in ("ece", "ece_floor"))
     debiased = mean_text(point, point.decisive(nll._replace(metric="debiased")), digits=4, sign=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import fill
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from pipeline.metrics.names import STAGES, MetricName
 from pipeline.reporting.table import WIDTH, Cell, Column, Table, cells, markdown, terminal
 from pipeline.reporting.text.answer import sentence
 from pipeline.reporting.text.numbers import OBJECTIVES, interval, short
-from pipeline.reporting.text.points import SUFFIX, points_table, test_nll, verdict_cell
+from pipeline.reporting.text.points import CLASS_FREQUENCIES, SUFFIX, points_table, soft, test_nll, verdict_cell
 from pipeline.reporting.text.study import correction, multiplicity
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.search import ArmResult, SearchResults
@@ -165,7 +166,13 @@ def contenders_table(search: SearchResults) -> Table:
 
 def _contenders(search: SearchResults, points: Sequence[PointResult]) -> Table:
     title = f"The winners on fresh seeds, {search.results.dataset.name}"
-    return points_table(title, points, name=lambda point: readable_arms(point.name), head="arm, or winners stacked")
+    return points_table(
+        title,
+        points,
+        search.results.base_rates,
+        name=lambda point: readable_arms(point.name),
+        head="arm, or winners stacked",
+    )
 
 
 def pairs_table(search: SearchResults) -> Table:
@@ -232,15 +239,18 @@ def footnotes(search: SearchResults) -> list[str]:
 
 def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
     """The table, its footnotes and the answer for a terminal."""
-    made = arms_table(search).only("arm", "strengths", "trials", "value").beside(_winners(search))
+    made = _arms_and_winners(search, "arm", "strengths", "trials", "value")
     noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(search)))
     answer = "\n".join(fill(text, width) for text in conclusion(search))
     head = f"{search.results.dataset.name}: the best that each arm can do"
     return f"{head}\n{terminal(noted, width=width, color=color)}{answer}\n"
 
 
-def _winners(search: SearchResults) -> Table:
-    return _contenders(search, tuned(search)).only(*_SHORT)
+def _arms_and_winners(search: SearchResults, *columns: str) -> Table:
+    """Columns of the arms, and beside them what their winners and class frequencies score on fresh seeds."""
+    arms = arms_table(search).only(*columns)
+    last = soft(cells(CLASS_FREQUENCIES, *[""] * (len(columns) - 1)))
+    return replace(arms, rows=(*arms.rows, last)).beside(_contenders(search, tuned(search)).only(*_SHORT))
 
 
 def readme_tables(searches: Sequence[SearchResults]) -> str:
@@ -250,6 +260,6 @@ def readme_tables(searches: Sequence[SearchResults]) -> str:
 
 def _readme_table(search: SearchResults) -> str:
     name, protocol = search.results.dataset.name, search.results.protocol
-    made = arms_table(search).only("arm", "strengths").beside(_winners(search))
+    made = _arms_and_winners(search, "arm", "strengths")
     n = f"n = {protocol.seeds} paired seeds, {protocol.confidence:.0%} intervals; {budget(search)}"
     return "\n\n".join([f"**{name}** ({n})", markdown(made), " ".join(conclusion(search))])

@@ -7,10 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.metrics.names import STAGES, MetricName
 from pipeline.reporting.table import WIDTH, Cell, Column, Table, cells, markdown, terminal
 from pipeline.reporting.text.numbers import short
-from pipeline.reporting.text.points import AUC, STAGE_NAMES, SUFFIX, mean_text, points_table, test_nll, verdict_cell
+from pipeline.reporting.text.points import (
+    AUC,
+    CLASS_FREQUENCIES,
+    STAGE_NAMES,
+    SUFFIX,
+    mean_text,
+    points_table,
+    soft,
+    test_nll,
+    verdict_cell,
+)
 from pipeline.results.readable_names import DAGGER, readable
 from pipeline.results.study import (
     SIGNIFICANT,
+    Measured,
     PointResult,
     ProtocolSummary,
     RankChangeSide,
@@ -41,6 +52,7 @@ _CALIBRATION = {
     "debiased": "debiased²",
     "smece": "smooth CE",
     "classwise": "classwise",
+    "debiased_classwise": "debiased² classwise",
     "bias": "confidence − accuracy",
 }
 _CALIBRATION |= {"brier": "Brier"}
@@ -82,7 +94,8 @@ def readme_table(results: StudyResults) -> str:
 
 
 def _points(results: StudyResults, points: Sequence[PointResult]) -> Table:
-    return points_table(f"All points, {results.dataset.name}", points, name=_name, head="point")
+    title = f"All points, {results.dataset.name}"
+    return points_table(title, points, results.base_rates, name=_name, head="point")
 
 
 def _name(point: PointResult) -> str:
@@ -90,24 +103,28 @@ def _name(point: PointResult) -> str:
 
 
 def calibration_table(results: StudyResults) -> Table:
-    """More measures of calibration: a row a point, duplicates of the reference left out."""
+    """More measures of calibration: a row a point, duplicates of the reference left out, and class frequencies last."""
     columns = [Column("name", "point", kind="text")]
     measures = _CALIBRATION | (_BINARY if AUC in results.reference_point.metrics else {})
     columns += [Column(metric + SUFFIX[stage], stage, group) for metric, group in measures.items() for stage in STAGES]
-    rows = [_calibration(point, measures) for point in ordered(results) if not point.duplicate]
+    rows = [_calibration(point, readable(point.key), measures) for point in ordered(results) if not point.duplicate]
+    rows.append(soft(_calibration(results.base_rates, CLASS_FREQUENCIES, measures)))
     caption = "More measures of calibration, before and after calibration; means over seeds on test"
     return Table(f"More measures of calibration, {results.dataset.name}", tuple(columns), tuple(rows), caption)
 
 
-def _calibration(point: PointResult, measures: Iterable[str]) -> tuple[Cell, ...]:
-    names = [point.decisive(MetricName("test", stage, metric)) for metric in measures for stage in STAGES]
+def _calibration(point: Measured, name: str, measures: Iterable[str]) -> tuple[Cell, ...]:
+    metrics = [point.decisive(MetricName("test", stage, measure)) for measure in measures for stage in STAGES]
     texts = (
         mean_text(
-            point, name, digits=4 if name.metric.startswith("debiased") else 3, sign=name.metric.startswith(_SIGNED)
+            point,
+            metric,
+            digits=4 if metric.metric.startswith("debiased") else 3,
+            sign=metric.metric.startswith(_SIGNED),
         )
-        for name in names
+        for metric in metrics
     )
-    return cells(readable(point.key), *texts)
+    return cells(name, *texts)
 
 
 def changes_table(results: StudyResults) -> Table:
@@ -190,7 +207,7 @@ def _class_one(results: StudyResults) -> list[str]:
 
 def _base_rates(results: StudyResults) -> str:
     nothing = ", ".join(readable(point.key) for point in results.points if not point.learned)
-    text = f"The class frequencies of the training rows alone have a test NLL of {short(results.base_rates.test)}"
+    text = f"{CLASS_FREQUENCIES.capitalize()}: those of the training rows, as the probabilities of every row"
     return f"{text}; ∅ has learned nothing that predicts validation rows better: {nothing or 'none'}."
 
 
