@@ -18,13 +18,12 @@ from joblib import Parallel, delayed
 
 from benchmarks.simulation import options
 from pipeline.config.params import load_params
-from pipeline.core.paths import PARAMS, score_file, tuning_file
+from pipeline.core.paths import PARAMS
 from pipeline.metrics.names import MetricName
 from pipeline.results.comparison import BASE_LOSS, LOSS_LEFT, study_results
-from pipeline.results.record import read_record
 from pipeline.results.scored_points import BaseRateScores, ScoredPoints
-from pipeline.results.tuning import RateTrial, Tuning, VariantTuning
-from pipeline.stages.scores import ScoreFile, scored_points
+from pipeline.results.tuning import RateTrial, Tuning
+from pipeline.stages.evaluate import study_scores
 
 LOSS = "test_calibrated/nll"
 GAINS = (0.0, 0.02, 0.05)  # nats
@@ -33,11 +32,7 @@ FAR = 0.1  # points that lose more are left out: nobody would take them for equa
 
 def committed(dataset: str) -> ScoredPoints:
     """The scores of a data set's study, without the A/A check and points that are hopeless or copies."""
-    params = load_params(PARAMS)
-    places = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
-    tables = {name: read_record(VariantTuning, tuning_file(dataset, name)).points for name in params.variants}
-    files = [ScoreFile(score_file(dataset, *place), *place, tables[place[0]][place[1]]) for place in places]
-    scored = scored_points(dataset, files, least_effect=params.study.least_effect)
+    scored = study_scores(dataset, load_params(PARAMS))
     gains = (scored.scores[LOSS] - scored.scores[LOSS][0]).mean(1)
     spread = np.abs(scored.scores[LOSS] - scored.scores[LOSS][0]).max(1)
     own = [not point.parameters.replicate for point in scored.points]

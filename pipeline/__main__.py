@@ -12,7 +12,8 @@ from pipeline.core.determinism import pin
 from pipeline.core.errors import InputError
 from pipeline.core.progress import print_anything
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
+CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
 BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
@@ -44,7 +45,7 @@ What is run stands in params.yaml, the textbook's claims in the files of textboo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage and return the exit code: 2 for what the user can put right, 130 after Ctrl-C."""
+    """Run one stage and return the exit code: 2 for what the user can put right, `INTERRUPTED`, or `CLOSED_PIPE`."""
     pin()
     print_anything()
     parser = _parser()
@@ -54,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     try:
-        if line := _run(command, options):
-            print(line, flush=True)
+        line = _run(command, options)
+        return _print(line) if line else 0
     except InputError as error:
         return _fail(str(error))
     except OSError as error:
@@ -63,6 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: finished files are kept, and the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
+
+
+def _print(text: str) -> int:
+    """Print a text and return the exit code: a reader who has seen enough, like `head`, may close the pipe."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
+        return CLOSED_PIPE
     return 0
 
 

@@ -25,7 +25,11 @@ class Study(Strict):
     """What is run."""
 
     datasets: Names = Field(min_length=1, description="Names under `datasets` that the study trains on.")
-    seeds: int = Field(ge=2, le=10_000, description="Paired seeds of every point.")
+    seeds: int = Field(
+        ge=2,
+        le=10_000,
+        description="Paired seeds of every point: fewer than 6 decide nothing, 29 reveal a P(better) of 0.75.",
+    )
     least_effect: float = Field(
         ge=0,
         allow_inf_nan=False,

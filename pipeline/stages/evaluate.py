@@ -15,6 +15,7 @@ from pipeline.metrics.names import MetricName
 from pipeline.training.member import HISTORY
 
 if TYPE_CHECKING:
+    from pipeline.results.scored_points import ScoredPoints
     from pipeline.results.study import PointResult, StudyResults
 
 PLOTTED = (
@@ -28,35 +29,50 @@ DIAGRAM_DIGITS = 4
 def evaluate(dataset: str, *, jobs: int) -> str:
     """Score every member, compare every point with the unregularized one, and write the finished tables."""
     from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
+    from pipeline.results.comparison import study_results  # noqa: PLC0415
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    labels = [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
-    write_scores({score_file(dataset, *label): member_file(dataset, *label) for label in labels}, dataset, jobs=jobs)
+    places = _places(params)
+    files = {score_file(dataset, *place): member_file(dataset, *place) for place in places}
+    write_scores(files, dataset, jobs=jobs)
     try:
-        results = _study_results(dataset, labels, params)
+        results = study_results(
+            study_scores(dataset, params),
+            reference=places.index(("none", params.variants["none"].labels[0])),
+            generator=generator(0, Purpose.BOOTSTRAP),
+        )
     except NothingToChooseError as error:
         raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
-    keep_only(Path("scores") / dataset, [score_file(dataset, *label) for label in labels])
+    keep_only(Path("scores") / dataset, files)
     write_record(result_file(dataset, "results.json"), results)
     _write_series(results)
     return f"results/{dataset}: {len(results.points)} points of {params.study.seeds} members scored and compared"
 
 
-def _study_results(dataset: str, labels: list[tuple[str, str]], params: Params) -> StudyResults:
-    """The finished table of the points with these variants and labels."""
-    from pipeline.results.comparison import study_results  # noqa: PLC0415
+def study_scores(dataset: str, params: Params) -> ScoredPoints:
+    """The scores of all points of a data set's study, in the order of params.yaml, with how each was tuned.
+
+    Raises:
+        InputError: a file of scores or of a variant's tuning is missing or damaged.
+    """
     from pipeline.results.record import read_record  # noqa: PLC0415
     from pipeline.results.tuning import VariantTuning  # noqa: PLC0415
     from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
 
     tables = {name: read_record(VariantTuning, tuning_file(dataset, name)).points for name in params.variants}
-    files = [ScoreFile(score_file(dataset, *place), *place, tables[place[0]][place[1]]) for place in labels]
-    scored = scored_points(dataset, files, least_effect=params.study.least_effect)
-    reference = labels.index(("none", params.variants["none"].labels[0]))
-    return study_results(scored, reference=reference, generator=generator(0, Purpose.BOOTSTRAP))
+    files = [
+        ScoreFile(score_file(dataset, variant, label), variant, label, tables[variant][label])
+        for variant, label in _places(params)
+    ]
+    return scored_points(dataset, files, least_effect=params.study.least_effect)
+
+
+def _places(params: Params) -> list[tuple[str, str]]:
+    """The variant and label of every point."""
+    return [(variant.name, label) for variant in params.variants.values() for label in variant.labels]
 
 
 def _write_series(results: StudyResults) -> None:

@@ -1,4 +1,4 @@
-"""The command `generate`: draw or read a data set and divide it for every seed."""
+"""The command `generate`: draw or read a data set and divide it for every seed; and a word on too few seeds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pipeline.data.storage import to_arrays
 
 
 def generate(dataset: str) -> str:
-    """Draw or read a data set and divide it for every seed."""
+    """Draw or read a data set and divide it for every seed; warn of too few seeds, before anything is trained."""
+    from pipeline.reporting.text.seeds import too_few_seeds  # noqa: PLC0415
+
     params = load_params(PARAMS)
     source = look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     made = source.load(dataset, seeds=params.tuning_seeds.stop)
     write_arrays(data_file(dataset), *to_arrays(made))
     parts = ", ".join(f"{getattr(made.splits, split).shape[1]:,} {split}" for split in SPLITS)
-    return f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"
+    line = f"{data_file(dataset)}: {len(made.pool.labels):,} rows, {len(made.pool.classes)} classes; each seed {parts}"
+    return "\n".join(filter(None, [line, too_few_seeds(params.study.seeds)]))

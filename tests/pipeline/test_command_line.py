@@ -1,10 +1,15 @@
 """Help, explanations, and the committed study."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from project import (
     ROOT,
+    environment,
     stage,
 )
 
@@ -32,6 +37,29 @@ class TestCommandLine:
             "least",
         ):
             assert f"\n  {key}" in explained
+
+    def test_a_reader_who_closes_the_pipe_ends_it_in_silence(self) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            done = explain_into(writing)
+        finally:
+            os.close(writing)
+        assert (done.returncode, done.stderr) == (141, "")
+
+    def test_a_full_disk_is_told_of(self) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = explain_into(full.fileno())
+        assert done.returncode == 2
+        assert done.stderr == "error: output: No space left on device; nothing was overwritten\n"
+
+
+def explain_into(output: int) -> subprocess.CompletedProcess:
+    """Run a command that prints much, into an open file."""
+    command = (sys.executable, "-m", "pipeline", "params")
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("dataset", ["mixture", "digits"])
