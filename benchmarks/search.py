@@ -31,8 +31,9 @@ import torch  # noqa: E402
 from joblib import parallel_config  # noqa: E402
 
 from benchmarks import search_contenders as usual  # noqa: E402
+from pipeline.config.dimensions import Range, strengths  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
-from pipeline.config.search_space import Dimension, Pruner, Sampler, Search, strengths  # noqa: E402
+from pipeline.config.search_space import Pruner, Sampler, Search  # noqa: E402
 from pipeline.search import optimize  # noqa: E402
 from pipeline.search.storage import opened  # noqa: E402
 from pipeline.training.fit import fit_in_rungs  # noqa: E402
@@ -41,10 +42,10 @@ from pipeline.training.member import Member  # noqa: E402
 ARM = "all_three"
 STACK = "stack"
 SPACE = {
-    "learning_rate": Dimension(low=3e-4, high=3e-2, log=True),
-    "dropout": Dimension(low=0.0, high=0.6, off=0.2),
-    "weight_decay": Dimension(low=1e-4, high=1.0, log=True, off=0.2),
-    "label_smoothing": Dimension(low=5e-3, high=0.2, log=True, off=0.2),
+    "learning_rate": Range(low=3e-4, high=3e-2, log=True),
+    "dropout": Range(low=0.0, high=0.6, off=0.2),
+    "weight_decay": Range(low=1e-4, high=1.0, log=True, off=0.2),
+    "label_smoothing": Range(low=5e-3, high=0.2, log=True, off=0.2),
 }
 JOBS = 2
 FRESH = 20  # seeds on which the points found are compared
@@ -56,7 +57,7 @@ def what(trials: int, seeds: int, *, pruner: str, seed: int) -> Search:
     return Search(
         trials=trials, batch=10, seeds=seeds, objectives=("nll",),
         sampler=Sampler(kind="tpe", startup=10, seed=seed), pruner=Pruner(kind=pruner, first=30, factor=2),
-        space=SPACE, arms={"none": (), ARM: tuple(name for name in SPACE if name != "learning_rate")},
+        space=SPACE, arms={"none": (), ARM: tuple(name for name in SPACE if name != "learning_rate")}, stacked=0,
     )  # fmt: skip
 
 

@@ -347,7 +347,7 @@ ARMS = {"none": [], "dropout": ["dropout"], "all": ["dropout", "averaging", "mix
 
 def search_of(*, sampler="tpe", pruner="halving", startup=2, seed=0, **changes):
     """A small search over networks that take a few milliseconds each."""
-    section = {"trials": 6, "batch": 2, "seeds": 2, "objectives": ["nll"], "space": SPACE, "arms": ARMS}
+    section = {"trials": 6, "batch": 2, "seeds": 2, "objectives": ["nll"], "space": SPACE, "arms": ARMS, "stacked": 4}
     parts = {"sampler": {"kind": sampler, "startup": startup, "seed": seed}, "pruner": {"kind": pruner, "first": 1}}
     return Search.model_validate({**section, **parts, **changes})
 

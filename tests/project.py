@@ -36,10 +36,14 @@ STUDY = {
             "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
             "dropout": {"low": 0.0, "high": 0.6, "off": 0.2},
             "weight_decay": {"low": 0.001, "high": 1.0, "log": True, "off": 0.2},
+            "early_stopping": {"choices": ["none", "nll"]},
         },
+        "portfolio": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "early_stopping": "nll"}],
         "arms": {
             "none": [], "dropout": ["dropout"], "decay": ["weight_decay"], "both": ["dropout", "weight_decay"],
+            "stopping": ["early_stopping"],
         },
+        "stacked": 2,
     },
     "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005},
 }  # fmt: skip

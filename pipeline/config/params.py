@@ -6,16 +6,18 @@ value. A variant expands to points, and a point is one complete row of hyperpara
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from pipeline.config.dimensions import Choices, Dimension, Range
 from pipeline.config.fields import Name, Names, Strict
-from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train, Variant, expand
+from pipeline.config.points import Network, Point, Regularizers, Train, Variant, expand
 from pipeline.config.reading import check_names, explained, printable, read_yaml, validate
-from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler, Search
+from pipeline.config.search_space import LEARNING_RATE, Pruner, Sampler, Search
+from pipeline.config.settings import Setting, word
 from pipeline.core.errors import InputError
 from pipeline.core.paths import NO_DATASET
 from pipeline.data.sources import SOURCES, DatasetParams
@@ -115,17 +117,28 @@ def _check_study(params: Params, path: Path) -> None:
 
 
 def _check_search(params: Params, path: Path) -> None:
-    """Every strength must be one of `Regularizers`, and the ends of all ranges together a point."""
-    search = params.search
-    for name in search.space:
-        if name not in (LEARNING_RATE, *STRENGTHS):
-            raise InputError(
-                f"{path}: search.space: must name strengths ({', '.join(STRENGTHS)}), got {printable(name)}"
-            )
+    """Every strength must be one of `Regularizers`, all extremes together a point, and a first choice what is off."""
+    known = (LEARNING_RATE, *Regularizers.model_fields)
+    space = params.search.space
+    for name in space:
+        if name not in known:
+            raise InputError(f"{path}: search.space: must name strengths ({', '.join(known)}), got {printable(name)}")
     base = params.base.model_dump()
-    for end in ("low", "high"):
-        ends = {name: getattr(dimension, end) for name, dimension in search.space.items()}
-        validate(Point, {**base, **ends}, path, "search.space")
+    for row in _extremes(space):
+        validate(Point, {**base, **row}, path, "search.space")
+    for name, off in Regularizers():
+        if name in space and space[name].unset != off:
+            got = f"{word(off)}, got {word(space[name].unset)}"
+            raise InputError(f"{path}: search.space.{name}: the first choice must be what is off, {got}")
+
+
+def _extremes(space: Mapping[str, Dimension]) -> list[dict[str, Setting]]:
+    """The first extremes of all dimensions, the second ones, and so on; one that has no more stays at its last."""
+    most = max(len(dimension.extremes) for dimension in space.values())
+    return [
+        {name: dimension.extremes[min(place, len(dimension.extremes) - 1)] for name, dimension in space.items()}
+        for place in range(most)
+    ]
 
 
 def _check_reference(variants: dict[str, Variant], path: Path) -> None:
@@ -147,7 +160,13 @@ def explain_params() -> str:
     elsewhere = {
         key: section for section, model in (("network", Network), ("train", Train)) for key in model.model_fields
     }
-    search: dict[str, type[Strict]] = {"": Search, ".space.NAME": Dimension, ".sampler": Sampler, ".pruner": Pruner}
+    search: dict[str, type[Strict]] = {
+        "": Search,
+        ".space.NAME, a number": Range,
+        ".space.NAME, no number": Choices,
+        ".sampler": Sampler,
+        ".pruner": Pruner,
+    }
     return "\n\n".join(
         [
             *(explained(f"datasets.NAME, kind: {kind}", source, omit={"kind"}) for kind, source in SOURCES.items()),

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.fields import LearningRate, LearningRates, Name, Probability, Strength, Strict, Widths
 from pipeline.config.reading import printable, validate
+from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.strict_model import OmitDefault
 
@@ -203,16 +204,8 @@ def sweep(field: str, value: object, where: str) -> list[object]:
 def _label(variant: str, chosen: Mapping[str, object], point: Point) -> str:
     """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing."""
     values = {field: getattr(point, field) for field in chosen if field != "replicate"}
-    text = ",".join(f"{field}={_word(value)}" for field, value in values.items()) or variant
+    text = ",".join(f"{field}={word(value)}" for field, value in values.items()) or variant
     return f"{text},replicate={point.replicate}" if point.replicate else text
-
-
-def _word(value: object) -> str:
-    if isinstance(value, tuple):
-        return "x".join(str(item) for item in value)
-    return (
-        str(value).lower() if isinstance(value, bool) else f"{value:.15g}" if isinstance(value, float) else str(value)
-    )
 
 
 def _check_unique(labels: list[str], where: str) -> None:

@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from pipeline.config.fields import NAMING, is_name
 from pipeline.core.errors import InputError
 
+_KINDS = {("datasets",): 2, ("search", "space"): 3}  # where pydantic puts the kind, between a name and its keys
+
 Model = TypeVar("Model", bound=BaseModel)
 Named = TypeVar("Named")
 
@@ -80,8 +82,9 @@ def _explain(error: ValidationError, where: str) -> str:
     loc = [printable(part) for part in first["loc"]]
     if loc[-1:] == ["[key]"] and first["type"] == "value_error":
         del loc[-2:]  # a name: its section is the place, and it is what was received
-    elif loc[:1] == ["datasets"]:
-        del loc[2:3]  # the kind, which pydantic puts between a data set's name and its key
+    for section, depth in _KINDS.items():
+        if tuple(loc[: len(section)]) == section:
+            del loc[depth : depth + 1]
     place = ".".join([where, *loc] if where else loc)
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if first["type"] == "union_tag_invalid":

@@ -1,4 +1,4 @@
-"""Search space and budget: ranges of strengths, arms that compete, their trials, sampler and pruner."""
+"""Search space and budget: dimensions of strengths, arms that compete, their trials, sampler and pruner."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.fields import Name, Names, Probability, Strict, as_tuple
+from pipeline.config.dimensions import Dimension
+from pipeline.config.fields import Name, Names, Strict, as_tuple
+from pipeline.config.settings import Setting
 
-DIGITS = 4  # significant ones of a strength: more than a result can tell, and fewer than rounding could flip
-MOST_OFF = 0.5  # a larger share of the range would leave little of it, and on a logarithm end below any number
 LEARNING_RATE = "learning_rate"
 TUNED: Final = "tuned"
 """The kind of a contender that is an arm's winner."""
@@ -18,72 +18,6 @@ STACKED: Final = "stacked"
 """The kind of a contender that combines winners."""
 Objective = Literal["nll", "nll_calibrated", "calibration", "refinement"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-
-
-class Dimension(Strict):
-    """The range of one strength; a share of what is sampled lies beyond its weak end and means exactly 0: off."""
-
-    low: float = Field(ge=0, allow_inf_nan=False, description="Smallest value that is on.")
-    high: float = Field(gt=0, allow_inf_nan=False, description="Largest.")
-    log: bool = Field(default=False, description="Sample its logarithm evenly.")
-    off: Probability = Field(default=0.0, description="Share of the sampled range that means off, exactly 0.")
-    weak: Literal["low", "high"] = Field(default="low", description="The end beyond which it is off.")
-
-    @model_validator(mode="after")
-    def _ends_must_agree(self) -> Dimension:
-        if self.low >= self.high:
-            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
-        if self.log and self.low == 0:
-            raise ValueError("low must be above 0 where log is true, got 0; `off` is the share that is exactly 0")
-        if self.off > MOST_OFF:
-            raise ValueError(f"off must be at most {MOST_OFF}, got {self.off:g}")
-        return self
-
-    @property
-    def sampled(self) -> tuple[float, float]:
-        """The ends of the range that coordinates are sampled from: beyond the weak end lies what means off.
-
-        A weak strength and none at all are so neighbours on one axis, which every sampler, plot and importance
-        measure can work with.
-
-        >>> Dimension(low=0.0, high=0.6, off=0.25).sampled
-        (-0.2, 0.6)
-        """
-        if not self.off:
-            return self.low, self.high
-        share = self.off / (1 - self.off)
-        near, far = (self.low, self.high) if self.weak == "low" else (self.high, self.low)
-        beyond = near * (near / far) ** share if self.log else near + (near - far) * share
-        low, high = sorted((float(f"{beyond:.12g}"), far))
-        return low, high
-
-    def strength(self, coordinate: float) -> float:
-        """The strength that a sampled coordinate stands for, to four significant digits; 0 beyond the weak end.
-
-        >>> weight_decay = Dimension(low=1e-3, high=1.0, log=True, off=0.25)
-        >>> weight_decay.strength(0.0123456), weight_decay.strength(5e-4)
-        (0.01235, 0.0)
-        """
-        if coordinate < self.low or coordinate > self.high:
-            return 0.0
-        return min(max(float(f"{coordinate:.{DIGITS}g}"), self.low), self.high)
-
-    def coordinate(self, strength: float) -> float:
-        """A sampled coordinate that stands for a strength; for 0 the end of what means off.
-
-        Raises:
-            ValueError: the strength is neither within the range nor 0 where a share means off.
-
-        >>> weight_decay = Dimension(low=1e-3, high=1.0, log=True, off=0.25)
-        >>> weight_decay.coordinate(0.01), weight_decay.coordinate(0.0)
-        (0.01, 0.0001)
-        """
-        if self.low <= strength <= self.high:
-            return strength
-        if strength or not self.off:
-            ends = f"{self.low:g} and {self.high:g}{', or be 0' * bool(self.off)}"
-            raise ValueError(f"must lie within {ends}, got {strength:g}")
-        return self.sampled[0] if self.weak == "low" else self.sampled[1]
 
 
 class Sampler(Strict):
@@ -138,8 +72,10 @@ class Search(Strict):
     )
     sampler: Sampler = Field(description="One of Optuna's samplers: proposes the next trials.")
     pruner: Pruner = Field(description="One of Optuna's pruners: ends trials early.")
-    space: dict[Name, Dimension] = Field(min_length=1, description="The range of every strength that is searched.")
-    portfolio: tuple[dict[str, float], ...] = Field(
+    space: dict[Name, Dimension] = Field(
+        min_length=1, description="The range, or the choices, of every strength that is searched."
+    )
+    portfolio: tuple[dict[str, Setting], ...] = Field(
         default=(),
         strict=False,
         description="Customary settings: an arm tries those first, on its budget, whose strengths it searches.",
@@ -147,12 +83,17 @@ class Search(Strict):
     arms: dict[Name, Names] = Field(
         min_length=1, description="The strengths that each arm searches, beside the learning rate that all do."
     )
+    stacked: int = Field(
+        ge=0,
+        description="The best single arms, by their value in the search, that are stacked on each other: every two, "
+        "and all of them.",
+    )
 
     @model_validator(mode="after")
     def _parts_must_agree(self) -> Search:
         if LEARNING_RATE not in self.space:
             raise ValueError("space must hold learning_rate: every arm searches it")
-        if self.space[LEARNING_RATE].off:
+        if self.space[LEARNING_RATE].has_off:
             raise ValueError("space.learning_rate.off must be 0: nothing is learned without steps")
         if self.arms.get("none") != ():
             raise ValueError("arms must hold none, with nothing but the learning rate: all others are compared with it")
@@ -171,6 +112,8 @@ class Search(Strict):
             raise ValueError(f"batch must be at least 2 with nsga2, whose generation it is, got {self.batch}")
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives must differ, got {list(self.objectives)}")
+        if self.stacked == 1:
+            raise ValueError("stacked must be 0, or 2 and more: one arm is no stack, got 1")
         if len(self.objectives) > 1 and self.pruner.kind != "none":
             raise ValueError(
                 f"pruner.kind must be none with two objectives (Optuna prunes by one), got {self.pruner.kind}"
@@ -191,10 +134,10 @@ class Search(Strict):
                 raise ValueError(f"portfolio must give every row a learning_rate, got {row}")
         return self
 
-    def customary(self, arm: str) -> list[dict[str, float]]:
+    def customary(self, arm: str) -> list[dict[str, Setting]]:
         """The coordinates of what an arm tries first: rows of the portfolio, all its other strengths off."""
         dimensions = self.dimensions(arm)
-        off = {name: 0.0 for name, dimension in dimensions.items() if dimension.off}
+        off = {name: dimension.unset for name, dimension in dimensions.items() if dimension.has_off}
         rows = [off | row for row in self.portfolio if row.keys() <= dimensions.keys()]
         return [{name: dimensions[name].coordinate(strength) for name, strength in row.items()} for row in rows]
 
@@ -211,11 +154,6 @@ def measure(objective: str) -> str:
     """
     base, _, scaled = objective.partition("_")
     return f"validation_{scaled}/{base}" if scaled else f"validation/{base}"
-
-
-def strengths(dimensions: Mapping[str, Dimension], coordinates: Mapping[str, float]) -> dict[str, float]:
-    """The strengths that a trial's sampled coordinates stand for."""
-    return {name: dimension.strength(coordinates[name]) for name, dimension in dimensions.items()}
 
 
 def singles(arms: Mapping[str, tuple[str, ...]]) -> list[str]:

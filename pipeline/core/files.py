@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,17 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Sequ
     write_bytes(path, text.getvalue().encode())
 
 
-def read_csv(path: Path, *, numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """Read what `write_csv` wrote; the columns of `numbers` as floats, None where a field is empty."""
+def read_csv(path: Path, *, cells: Mapping[str, Callable[[str], object]]) -> list[dict[str, Any]]:
+    """Read what `write_csv` wrote: the columns of `cells` by what reads a field, None where it is empty.
+
+    Raises:
+        InputError: the file is missing, lacks a column, or a field cannot be read.
+    """
     import csv  # noqa: PLC0415
 
     with _readable(path, KeyError, TypeError, ValueError), path.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
-        return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
+        return [row | {name: read(row[name]) if row[name] else None for name, read in cells.items()} for row in rows]
 
 
 def encode_arrays(arrays: Arrays, about: object) -> bytes:

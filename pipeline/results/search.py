@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.config.decay_timescale import DecayTimescale
 from pipeline.config.search_space import Search
+from pipeline.config.settings import Setting
 from pipeline.metrics.names import MetricName
 from pipeline.results.record import Record
 from pipeline.results.study import Comparison, StudyResults
@@ -31,12 +32,17 @@ class Optimism(Record):
 
 
 class ArmResult(Record):
-    """What an arm's search found: the winning trial, its value and strengths, and how optimistic that value was."""
+    """What an arm's search found: the winning trial, its value and strengths, and how optimistic that value was.
+
+    Attributes:
+        network_epochs: What the search has cost: networks times epochs, of pruned trials those until they ended.
+    """
 
     trial: int
     value: float
-    strengths: dict[str, float]
+    strengths: dict[str, Setting]
     trials: TrialCounts
+    network_epochs: int
     optimism: Optimism
     decay: DecayTimescale | None
     importances: dict[str, float] | None

@@ -92,7 +92,7 @@ def read_history(path: Path) -> tuple[HistoryRow, ...]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    rows = read_csv(path, numbers=("epoch", *_Ends._fields))
+    rows = read_csv(path, cells=dict.fromkeys(("epoch", *_Ends._fields), float))
     return tuple(
         HistoryRow(**{**row, "epoch": int(row["epoch"]), "metric": MetricName.parse(row["metric"])}) for row in rows
     )

@@ -14,16 +14,19 @@ from functools import cached_property
 
 import numpy as np
 import optuna
+from jaxtyping import Float
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from pipeline.config.dimensions import strengths
 from pipeline.config.points import Point
-from pipeline.config.search_space import Pruner, Search, strengths
+from pipeline.config.search_space import Objective, Pruner, Search
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.standardization import SeedData
 from pipeline.search.objectives import Labels, Logits, by_seed
 from pipeline.search.trials import distributions
+from pipeline.search.validation_rows import ALL, halved, judged
 from pipeline.training.fit import Tick, fit_in_rungs
 from pipeline.training.member import Member
 
@@ -48,9 +51,18 @@ class Task:
         return self.base.model_copy(update=strengths(self.search.dimensions(arm), trial.params))
 
     @cached_property
+    def halves(self) -> Mapping[int, SeedData]:
+        """The data with half of the validation rows for early stopping, and all of them to judge by."""
+        return {seed: halved(data) for seed, data in self.data.items()}
+
+    @cached_property
     def labels(self) -> Labels:
         """Validation labels (seed, row)."""
         return np.stack([self.data[seed].labels["validation"] for seed in sorted(self.data)])
+
+    def values(self, objective: Objective, point: Point, logits: Logits) -> Float[np.ndarray, " seeds"]:
+        """An objective of a point's networks, given the logits of all validation rows, on the rows that judge it."""
+        return by_seed(objective, *judged(point, logits, self.labels))
 
 
 def next_batch(
@@ -66,25 +78,34 @@ def next_batch(
         for arm, study in studies.items()
         for _ in range(task.search.batch)
     ]
-    groups = [[Member(task.point(arm, trial), seed) for seed in sorted(task.data)] for arm, trial in asked]
+    points = [task.point(arm, trial) for arm, trial in asked]
+    groups = [[Member(point, seed) for seed in sorted(task.data)] for point in points]
 
     def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
         objective = task.search.objectives[0]
-        values = {n: float(by_seed(objective, logits, task.labels).mean()) for n, logits in sorted(reached.items())}
-        for number, value in values.items():
-            if math.isfinite(value):
-                asked[number][1].report(value, epoch)
-        ends = {number: _end(asked[number][1], value) for number, value in values.items()}
-        for number, state in ends.items():
-            if state is not None:
-                studies[asked[number][0]].tell(asked[number][1], state=state)
-        return [number for number, state in ends.items() if state is None]
+        means = {n: float(task.values(objective, points[n], logits).mean()) for n, logits in sorted(reached.items())}
+        return _survivors(studies, asked, means, epoch)
 
-    reached = fit_in_rungs(groups, task.data, rungs=task.rungs, survivors=survivors, jobs=jobs, tick=tick)
+    reached = fit_in_rungs(groups, task.halves, rungs=task.rungs, survivors=survivors, split=ALL, jobs=jobs, tick=tick)
     for number, logits in sorted(reached.items()):
         arm, trial = asked[number]
-        _finish(studies[arm], trial, logits, task)
+        _finish(studies[arm], trial, [task.values(each, points[number], logits) for each in task.search.objectives])
     return {arm: study.get_trials()[len(finished[arm]) :] for arm, study in studies.items()}
+
+
+def _survivors(
+    studies: Mapping[str, optuna.Study], asked: Sequence[tuple[str, Trial]], means: Mapping[int, float], epoch: int
+) -> list[int]:
+    """Report the means of trials at a rung, and end those that do not go on; the numbers of the others."""
+    for number, value in means.items():
+        if math.isfinite(value):
+            asked[number][1].report(value, epoch)
+    ends = {number: _end(asked[number][1], value) for number, value in means.items()}
+    for number, state in ends.items():
+        if state is not None:
+            arm, trial = asked[number]
+            studies[arm].tell(trial, state=state)
+    return [number for number, state in ends.items() if state is None]
 
 
 def _end(trial: Trial, value: float) -> TrialState | None:
@@ -94,9 +115,8 @@ def _end(trial: Trial, value: float) -> TrialState | None:
     return TrialState.PRUNED if trial.should_prune() else None
 
 
-def _finish(study: optuna.Study, trial: Trial, logits: Logits, task: Task) -> None:
+def _finish(study: optuna.Study, trial: Trial, values: Sequence[Float[np.ndarray, " seeds"]]) -> None:
     """Finish a trial that reached its last epoch with the means over seeds; it failed where a seed diverged."""
-    values = [by_seed(objective, logits, task.labels) for objective in task.search.objectives]
     means = [float(of_objective.mean()) for of_objective in values]
     if not all(map(math.isfinite, means)):
         study.tell(trial, state=TrialState.FAIL)

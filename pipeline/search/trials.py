@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from pipeline.config.search_space import Dimension, Search, strengths
+from pipeline.config.dimensions import Choices, Dimension, strengths
+from pipeline.config.search_space import Search
+from pipeline.config.settings import Setting
 from pipeline.core.files import read_csv, write_csv
 
 State = Literal["complete", "pruned", "failed"]
-Cell = str | int | float | None
+Cell = Setting | None
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -38,7 +40,7 @@ class Trial:
         values: The objectives by name, means over seeds; empty unless it was completed.
         seed_values: The first objective of each seed; empty unless it was completed.
         rungs: By epoch, what the pruner saw: the first objective; None where it was not reached or is not finite.
-        strengths: Every strength of the search space; 0 where it is off.
+        strengths: Every strength of the search space; 0, false or none where it is off.
         coordinates: The coordinates that were sampled, by strength; those of the arm only.
     """
 
@@ -48,8 +50,8 @@ class Trial:
     values: Mapping[str, float]
     seed_values: tuple[float, ...]
     rungs: Mapping[int, float | None]
-    strengths: Mapping[str, float]
-    coordinates: Mapping[str, float]
+    strengths: Mapping[str, Setting]
+    coordinates: Mapping[str, Setting]
 
     @property
     def is_complete(self) -> bool:
@@ -59,7 +61,13 @@ class Trial:
 
 def distributions(dimensions: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
     """Optuna's distributions of an arm's coordinates."""
-    return {name: FloatDistribution(*dimension.sampled, log=dimension.log) for name, dimension in dimensions.items()}
+    return {name: _distribution(dimension) for name, dimension in dimensions.items()}
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution(dimension.choices)
+    return FloatDistribution(*dimension.sampled, log=dimension.log)
 
 
 def trial_of(arm: str, trial: FrozenTrial, search: Search, rungs: Sequence[int]) -> Trial:
@@ -73,7 +81,7 @@ def trial_of(arm: str, trial: FrozenTrial, search: Search, rungs: Sequence[int])
         values=dict(zip(search.objectives, values, strict=True)) if values else {},
         seed_values=tuple(trial.user_attrs.get("seeds", ())),
         rungs={epoch: _finite(trial.intermediate_values.get(epoch)) for epoch in rungs},
-        strengths={name: chosen.get(name, 0.0) for name in search.space},
+        strengths={name: chosen.get(name, dimension.unset) for name, dimension in search.space.items()},
         coordinates={name: trial.params[name] for name in search.dimensions(arm)},
     )
 
@@ -85,9 +93,14 @@ def columns(search: Search, rungs: Sequence[int]) -> list[str]:
     return ["arm", "trial", "state", *values, *search.space, *(f"{_SAMPLED}{name}" for name in search.space)]
 
 
-def numbers(names: Iterable[str]) -> list[str]:
-    """Those of the columns that hold numbers."""
-    return [name for name in names if name not in ("arm", "state")]
+def readers(search: Search, rungs: Sequence[int]) -> dict[str, Callable[[str], Setting]]:
+    """What reads a cell of the table, by column; the arm and the state are text."""
+    texts = ("arm", "trial", "state")
+    cells: dict[str, Callable[[str], Setting]] = {"trial": int}
+    cells |= {name: float for name in columns(search, rungs) if name not in texts}
+    for name, dimension in search.space.items():
+        cells |= {name: dimension.read, f"{_SAMPLED}{name}": dimension.read}
+    return cells
 
 
 def to_row(trial: Trial, search: Search) -> dict[str, Cell]:
@@ -110,7 +123,7 @@ def from_row(row: Mapping[str, Any], search: Search) -> Trial:
     seed_values = [row[f"{_SEED}{n}"] for n in range(search.seeds)]
     return Trial(
         arm=row["arm"],
-        number=int(row["trial"]),
+        number=row["trial"],
         state=row["state"],
         values={name: row[name] for name in search.objectives if row[name] is not None},
         seed_values=tuple(value for value in seed_values if value is not None),
@@ -131,7 +144,7 @@ def read_trials(path: Path, search: Search, *, rungs: Sequence[int]) -> tuple[Tr
     Raises:
         InputError: the file is missing or damaged.
     """
-    return tuple(from_row(row, search) for row in read_csv(path, numbers=numbers(columns(search, rungs))))
+    return tuple(from_row(row, search) for row in read_csv(path, cells=readers(search, rungs)))
 
 
 def winner(trials: Iterable[Trial], objective: str) -> Trial | None:
@@ -150,6 +163,24 @@ def front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Trial]:
 
     best = [trial for trial in completed if not any(is_beaten(trial, other) for other in completed)]
     return sorted(best, key=lambda trial: (trial.values[objectives[0]], trial.number))
+
+
+def network_epochs(trials: Iterable[Trial], *, epochs: int, seeds: int) -> int:
+    """What trials have cost: networks times the epochs that each was trained for.
+
+    Args:
+        trials: of any arms; one that ended early counts up to the rung at which it did.
+        epochs: of a trial that is completed.
+        seeds: networks of a trial.
+    """
+    return seeds * sum(_epochs(trial, epochs) for trial in trials)
+
+
+def _epochs(trial: Trial, epochs: int) -> int:
+    """How long a trial was trained: a pruned one to its last finite value, a failed one to where the next would be."""
+    ends = [*trial.rungs, epochs]
+    passed = sum(value is not None for value in trial.rungs.values())
+    return ends[max(passed - 1, 0)] if trial.state == "pruned" else ends[passed]
 
 
 def importances(arm: str, trials: Iterable[Trial], search: Search) -> dict[str, float] | None:

@@ -5,7 +5,6 @@ From trials to the points that are trained anew, and from their scores to the fi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from pipeline.config.decay_timescale import DecayTimescale, decay_timescale
 from pipeline.config.points import Point
 from pipeline.config.search_space import STACKED, TUNED, Search, measure, singles
+from pipeline.config.settings import Setting
 from pipeline.core.rng import Purpose, generator
 from pipeline.results.comparison import compare_points, roles_of, study_results
 from pipeline.results.paired_columns import Comparisons
@@ -29,7 +29,7 @@ from pipeline.results.search import (
     SearchResults,
     TrialCounts,
 )
-from pipeline.search.trials import Trial, front, importances
+from pipeline.search.trials import Trial, front, importances, network_epochs
 
 REFERENCE = "none"
 COMPARED = (
@@ -39,7 +39,7 @@ COMPARED = (
 
 
 def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dict[tuple[ContenderKind, str], Point]:
-    """What is trained anew, by kind and name: every arm's winner, and winners of single arms stacked on each other.
+    """What is trained anew, by kind and name: every arm's winner, and the best of single arms stacked on each other.
 
     A stack has the strengths of each of its arms and, to begin with, the learning rate of the one with the best value:
     what one would try who has tuned every regularizer alone. The first is the reference.
@@ -47,7 +47,7 @@ def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dic
     points: dict[tuple[ContenderKind, str], Point] = {
         (TUNED, arm): _point(base, trial.strengths, search.arms[arm]) for arm, trial in winners.items()
     }
-    alone = [arm for arm in singles(search.arms) if arm in winners]
+    alone = _stackable(winners, search)
     groups = [*combinations(alone, 2), *([tuple(alone)] if len(alone) > 2 else [])]
     for group in groups:
         best_first = sorted(group, key=lambda arm: winners[arm].values[search.objectives[0]])
@@ -56,7 +56,14 @@ def contenders(winners: Mapping[str, Trial], search: Search, base: Point) -> dic
     return points
 
 
-def _point(base: Point, strengths: Mapping[str, float], names: Sequence[str]) -> Point:
+def _stackable(winners: Mapping[str, Trial], search: Search) -> list[str]:
+    """The single arms with the best values, in their order among the arms."""
+    alone = [arm for arm in singles(search.arms) if arm in winners]
+    best = sorted(alone, key=lambda arm: winners[arm].values[search.objectives[0]])[: search.stacked]
+    return [arm for arm in alone if arm in best]
+
+
+def _point(base: Point, strengths: Mapping[str, Setting], names: Sequence[str]) -> Point:
     return base.model_copy(update={name: strengths[name] for name in ("learning_rate", *names)})
 
 
@@ -91,6 +98,7 @@ def search_results(
                 trials[arm],
                 fresh=fresh[arm],
                 decay=decay_timescale(points[arm], scored.dataset.train),
+                epochs=points[arm].epochs,
                 search=search,
             )
             for arm, trial in winners.items()
@@ -129,6 +137,7 @@ def _arm_result(
     *,
     fresh: Float[np.ndarray, " seeds"],
     decay: DecayTimescale | None,
+    epochs: int,
     search: Search,
 ) -> ArmResult:
     states, objectives = [trial.state for trial in trials], search.objectives
@@ -139,6 +148,7 @@ def _arm_result(
         trials=TrialCounts(
             complete=states.count("complete"), pruned=states.count("pruned"), failed=states.count("failed")
         ),
+        network_epochs=network_epochs(trials, epochs=epochs, seeds=search.seeds),
         optimism=optimism(best.seed_values, fresh),
         decay=decay,
         importances=importances(best.arm, trials, search),
@@ -148,16 +158,9 @@ def _arm_result(
 
 
 def _edges(trial: Trial, search: Search) -> tuple[str, ...]:
-    """The strengths that lie within a twentieth of the sampled range of an end that is not "off"."""
-    edges = []
-    for name, dimension in search.dimensions(trial.arm).items():
-        low, high = (math.log(end) if dimension.log else end for end in dimension.sampled)
-        coordinate = trial.coordinates[name]
-        share = ((math.log(coordinate) if dimension.log else coordinate) - low) / (high - low)
-        near_off = dimension.off and (share < 0.5) == (dimension.weak == "low")
-        if trial.strengths[name] and not near_off and not 0.05 <= share <= 0.95:
-            edges.append(name)
-    return tuple(edges)
+    """The strengths that lie near an end of their range that is not "off"."""
+    dimensions = search.dimensions(trial.arm)
+    return tuple(name for name, each in dimensions.items() if each.is_near_end(trial.coordinates[name]))
 
 
 def optimism(searched: Sequence[float], fresh: Float[np.ndarray, " seeds"], *, confidence: float = 0.95) -> Optimism:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.params import Params, load_params
 from pipeline.config.points import Point
 from pipeline.config.reading import look_up
+from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_json
 from pipeline.core.fingerprint import fingerprint
@@ -58,9 +59,12 @@ def search(
 def _task(dataset: str, params: Params) -> Task:
     """What all arms share: the unregularized point, and the data of the tuning seeds."""
     from pipeline.search.optimize import Task  # noqa: PLC0415
+    from pipeline.search.validation_rows import check_rows  # noqa: PLC0415
 
     pooled = load_data(dataset)
-    return Task(params.search, params.base, {seed: seed_data(pooled, seed) for seed in params.tuning_seeds})
+    task = Task(params.search, params.base, {seed: seed_data(pooled, seed) for seed in params.tuning_seeds})
+    check_rows(task.labels, dataset)
+    return task
 
 
 def _names(dataset: str, params: Params) -> dict[str, str]:
@@ -155,7 +159,7 @@ def _overview(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
         if best is None:
             lines.append(f"  {arm}: no trial of {len(trials)} was completed")
             continue
-        chosen = ", ".join(f"{name}={best.strengths[name]:g}" for name in params.search.dimensions(arm))
+        chosen = ", ".join(f"{name}={word(best.strengths[name])}" for name in params.search.dimensions(arm))
         lines.append(f"  {arm:<16} {best.values[objective]:.4f}  {chosen} (trial {best.number} of {len(trials)})")
     return "\n".join(
         [*lines, "Nothing was written; `dvc repro` searches as params.yaml says and goes on from these trials."]

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from pipeline.config.params import Params
 from pipeline.config.points import Point
-from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import obtain
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
-from pipeline.data.standardization import SeedData, seed_data
+from pipeline.data.standardization import seed_data
 from pipeline.results.record import finite
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
 
-if TYPE_CHECKING:
-    from pipeline.search.objectives import Logits
-
-HELD_OUT = "held_out"  # the other half of the validation rows
-FEWEST_ROWS = 4  # on validation: two for early stopping and two that are held out, for two folds
 TOGETHER = 20  # candidates that are trained and remembered together
 
 Place = TypeVar("Place", bound=Hashable)
@@ -46,7 +37,7 @@ def tune(
             objective,
             point.model_dump(mode="json"),
             seeds,
-            code=["training.fit", "search.objectives"],
+            code=["training.fit", "search.objectives", "search.validation_rows"],
             files=[data_file(dataset)],
         )
         for of_point in candidates.values()
@@ -68,28 +59,6 @@ def chosen(candidates: Sequence[Point], tuning: Tuning) -> Point:
     return next(point for point in candidates if point.learning_rate == tuning.best.learning_rate)
 
 
-def halved(data: SeedData) -> SeedData:
-    """Data whose validation rows are every second one: early stopping sees these alone, the others are held out."""
-    validation = data.features["validation"]
-    return SeedData(
-        features={"train": data.features["train"], "validation": validation[::2], HELD_OUT: validation[1::2]},
-        labels={**data.labels, "validation": data.labels["validation"][::2]},
-        classes=data.classes,
-    )
-
-
-def interleaved(even: Logits, odd: Logits) -> Logits:
-    """Logits (seed, row, class) of all validation rows, in their order, from those of both halves."""
-    rows = np.empty((len(even), even.shape[1] + odd.shape[1], even.shape[2]), even.dtype)
-    rows[:, ::2], rows[:, 1::2] = even, odd
-    return rows
-
-
-def unused_rows(point: Point, rows: int) -> NDArray[np.int64]:
-    """The validation rows that say how good a point is: those that did not choose its weights."""
-    return np.arange(rows) if point.early_stopping == "none" else np.arange(1, rows, 2)
-
-
 def _plain(point: Point) -> Point:
     return point.model_copy(update={"replicate": 0})
 
@@ -97,25 +66,21 @@ def _plain(point: Point) -> Point:
 def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int, backend: str) -> Iterator[bytes]:
     """The trials of candidates, a few at a time, so that an interruption loses no more."""
     from pipeline.search.objectives import by_seed  # noqa: PLC0415
+    from pipeline.search.validation_rows import ALL, check_rows, halved, judged  # noqa: PLC0415
     from pipeline.training.fit import fit  # noqa: PLC0415  (torch takes a second to import)
     from pipeline.training.member import Member  # noqa: PLC0415
 
     pooled, seeds = load_data(dataset), params.tuning_seeds
     data = {seed: halved(seed_data(pooled, seed)) for seed in seeds}
     labels = pooled.pool.labels[pooled.splits.validation[seeds]]
-    if labels.shape[1] < FEWEST_ROWS:
-        raise InputError(
-            f"{dataset}: validation must have {FEWEST_ROWS} rows or more to choose by, got {labels.shape[1]}"
-        )
+    check_rows(labels, dataset)
     total = sum(point.epochs for point in points) * len(seeds)
     with workers(backend), progress(f"{len(points)} learning rates to try", total, "epochs") as tick:
         for start in range(0, len(points), TOGETHER):
             few = points[start : start + TOGETHER]
             groups = [[Member(point, seed) for seed in seeds] for point in few]
-            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=("validation", HELD_OUT))
+            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=(ALL,))
             for point, members in zip(few, fitted, strict=True):
-                rows = unused_rows(point, labels.shape[1])
-                logits = interleaved(members.logits["validation"], members.logits[HELD_OUT])[:, rows]
-                values = by_seed(params.search.objectives[0], logits, labels[:, rows])
+                values = by_seed(params.search.objectives[0], *judged(point, members.logits[ALL], labels))
                 trial = RateTrial(learning_rate=point.learning_rate, values=tuple(map(finite, values.tolist())))
                 yield trial.model_dump_json().encode()

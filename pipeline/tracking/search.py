@@ -142,7 +142,7 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
                 "All metrics are in `tables/metrics.csv`.",
             ]
         ),
-        params={name: float(getattr(point.parameters, name)) for name in search.search.space},
+        params={name: getattr(point.parameters, name) for name in search.search.space},
         tags={"arm": point.name, "level": "winner"} if tuned else {"level": STACKED},
     )
     return builder.point_run(draft, results, point, arrays)
@@ -207,7 +207,7 @@ def _answer_record(search: SearchResults, *, trials: bytes | Path, figures: Mapp
 
 
 def _arms_table(search: SearchResults) -> bytes:
-    """One line an arm: its best trial, how optimistic its value was, and how all trials ended."""
+    """One line an arm: its best trial, how optimistic its value was, how all trials ended, and their cost."""
     return builder.as_csv(
         {
             "arm": name,
@@ -218,6 +218,7 @@ def _arms_table(search: SearchResults) -> bytes:
             "optimism_high": arm.optimism.high,
             **{strength: arm.strengths.get(strength) for strength in search.search.space},
             **arm.trials.model_dump(),
+            "network_epochs": arm.network_epochs,
             "at_edge": " ".join(arm.edges),
         }
         for name, arm in search.arms.items()

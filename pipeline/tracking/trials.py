@@ -51,20 +51,17 @@ def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> RunRe
             f"`{search.sampler.kind}` sampler (seed {search.sampler.seed}) in batches of {search.batch}, are to make "
             f"{goals} small, a mean over {search.seeds} seeds after {epochs} epochs. {pruning}"
             f"Look at the trials of all arms in [charts](charts:{TRIALS}) or in [a table](table:{TRIALS}).\n\n"
-            f"{_ranges(search, arm)}"
+            f"{_dimensions(search, arm)}"
         ),
         tags={"dataset": dataset, "arm": arm, "level": "arm"},
     )
 
 
-def _ranges(search: Search, arm: str) -> str:
+def _dimensions(search: Search, arm: str) -> str:
     """What an arm searches, as a table in Markdown."""
-    lines = [
-        f"| `{name}` | {dimension.low:g} | {dimension.high:g} | {'logarithmic' if dimension.log else 'even'} "
-        f"| {f'{dimension.off:.0%}' if dimension.off else 'never'} |"
-        for name, dimension in search.dimensions(arm).items()
-    ]
-    return "\n".join(["| strength | from | to | sampled | off |", "|---|---|---|---|---|", *lines])
+    rows = [{"strength": f"`{name}`", **dimension.words} for name, dimension in search.dimensions(arm).items()]
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _trial_record(dataset: str, search: Search, trial: Trial, *, epochs: int) -> RunRecord:
@@ -75,7 +72,7 @@ def _trial_record(dataset: str, search: Search, trial: Trial, *, epochs: int) ->
         name=f"{arm} trial {number}",
         parent=f"{dataset}/{arm}",
         description=_outcome(search, trial),
-        params={name: float(trial.strengths[name]) for name in search.space},
+        params={name: trial.strengths[name] for name in search.space},
         tags={"dataset": dataset, "arm": arm, "level": "trial", "state": trial.state},
         metrics=list(_metrics(search, trial, epochs=epochs)),
         status=_STATUS[trial.state],

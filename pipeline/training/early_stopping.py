@@ -25,12 +25,23 @@ class EarlyStopping:
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
         rules = np.array([point.early_stopping for point in points])
         self.plain, self.calibrated = rules == "nll", rules == "nll_calibrated"
-        self.on = bool((self.plain | self.calibrated).any())
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
         self.best = np.full(len(points), inf)
         self.epochs = np.zeros(len(points), np.int64)
         self.flat, self.kept = flat, flat.clone()
         self.waited = np.zeros(len(points), np.int64)
+
+    @property
+    def ruled(self) -> NDArray[np.bool_]:
+        """The members (member,) that stop early."""
+        ruled: NDArray[np.bool_] = self.plain | self.calibrated
+        return ruled
+
+    @property
+    def used(self) -> Tensor:
+        """The weights (member, parameter) that each would be used with by now: kept by its rule, else the last."""
+        ruled = self.ruled
+        return torch.where(torch.from_numpy(ruled)[:, None], self.kept, self.flat) if ruled.any() else self.flat
 
     def keep(self, members: Sequence[int], flat: Tensor) -> None:
         """Keep only these members, by their numbers; their weights are now these."""
@@ -52,8 +63,7 @@ class EarlyStopping:
         if fits.size:
             calibrated = calibrate(values[fits], fit_calibrator(values[fits], labels[fits]))
             score[fits] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[fits]))
-        ruled = self.plain | self.calibrated
-        better = ~ruled | ((score < self.best) & (self.waited < self.patience))
+        better = ~self.ruled | ((score < self.best) & (self.waited < self.patience))
         self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
         self.best = np.where(better, score, self.best)
         self.epochs = np.where(better, epoch, self.epochs)

@@ -19,6 +19,7 @@ from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
 from pipeline.config.points import Point
+from pipeline.config.settings import is_on
 from pipeline.core.determinism import heed_cbwr, require_pinned
 from pipeline.data.standardization import SeedData
 from pipeline.training.member import Fitted, Member, history_epochs
@@ -26,11 +27,13 @@ from pipeline.training.stack import Stack
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 RUNG_CHUNK = 50  # of stacks that shrink: measured, an eighth faster than 16 where two threads share an interpreter
-COSTLY = ("mixup", "cutmix", "cutout", "noise", "input_dropout", "r_drop")  # done for a whole stack if one wants it
+COSTLY = ("early_stopping", "mixup", "cutmix", "cutout", "noise", "input_dropout", "r_drop")
+"""Done for a whole stack if one member wants it."""
 Tick = Callable[[int], None]
 Groups = Sequence[Sequence[Member]]
 MemberIndex = tuple[int, int]  # the group of a member, and its number there
-Survivors = Callable[[int, Mapping[int, NDArray[np.float32]]], Collection[int]]
+Logits = NDArray[np.float32]
+Survivors = Callable[[int, Mapping[int, Logits]], Collection[int]]
 
 
 def fit(
@@ -140,7 +143,7 @@ def _shape(member: Member) -> tuple[object, ...]:
 
 def _costly(member: Member) -> tuple[bool, ...]:
     """Which costly operations a member needs: a stack does them for all, so members that need the same are adjacent."""
-    return tuple(getattr(member.point, name) > 0 for name in COSTLY)
+    return tuple(is_on(getattr(member.point, name)) for name in COSTLY)
 
 
 def _chunks(members: Sequence[Member], size: int, jobs: int) -> Iterator[list[int]]:
@@ -162,10 +165,11 @@ def fit_in_rungs(
     *,
     rungs: Sequence[int],
     survivors: Survivors,
+    split: str = "validation",
     jobs: int = 1,
     chunk: int = RUNG_CHUNK,
     tick: Tick | None = None,
-) -> dict[int, NDArray[np.float32]]:
+) -> dict[int, Logits]:
     """Fit groups of members together, and stop at rungs those that are not worth more epochs.
 
     What is stopped does not change a bit of the others. All groups train for as many epochs.
@@ -174,21 +178,22 @@ def fit_in_rungs(
         groups: what to fit: the seeds of one trial, say.
         data: seed -> its data.
         rungs: epochs, ascending, at which groups may be stopped.
-        survivors: receives the epoch and, by group, the validation logits (member, row, class) of those that are still
-            there; gives back the groups that go on.
+        survivors: receives the epoch and, by group, the logits (member, row, class) of those that are still there, of
+            the weights that they would be used with; gives back the groups that go on.
+        split: of which there shall be logits.
         jobs: as in `fit`.
         chunk: as in `fit`.
         tick: receives how many member-epochs are done, or no longer needed.
 
     Returns:
-        The validation logits of the groups that were never stopped, by group.
+        The logits of the groups that were never stopped, by group.
     """
     (epochs,) = {member.point.epochs for group in groups for member in group}
     indices = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
     chunks = _chunks([groups[group][number] for group, number in indices], chunk, jobs)
     parts = [_Part([indices[row] for row in rows]) for rows in chunks]
     for until in [*rungs, epochs]:
-        parts = _train_all(parts, groups, data, until=until, jobs=jobs, tick=tick)
+        parts = _train_all(parts, groups, data, until=until, split=split, jobs=jobs, tick=tick)
         reached = _regrouped(parts)
         if until < epochs:
             staying = set(survivors(until, reached))
@@ -200,12 +205,12 @@ def fit_in_rungs(
 
 @dataclass(frozen=True)
 class _Part:
-    """A stack on its way: its members' indices, the epochs done, and validation logits (member, row, class)."""
+    """A stack on its way: its members' indices, the epochs done, and logits (member, row, class)."""
 
     indices: Sequence[MemberIndex]
     stack: Stack | None = None
     epoch: int = 0
-    logits: Sequence[NDArray[np.float32]] | NDArray[np.float32] = ()
+    logits: Sequence[Logits] | Logits = ()
 
     def only(self, groups: Collection[int]) -> _Part | None:
         """The part with the members of these groups alone; None where there are none."""
@@ -222,20 +227,23 @@ def _train_all(
     data: Mapping[int, SeedData],
     *,
     until: int,
+    split: str,
     jobs: int,
     tick: Tick | None,
 ) -> list[_Part]:
     """Train every part to an epoch, spread over workers."""
     threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
     ticking = tick if threads else None
-    calls = (delayed(_train_on)(part, groups, data, until=until, tick=ticking) for part in parts)
+    calls = (delayed(_train_on)(part, groups, data, until=until, split=split, tick=ticking) for part in parts)
     trained: list[_Part] = Parallel(n_jobs=jobs)(calls)
     if tick is not None and not threads:
         tick(sum(len(before.indices) * (until - before.epoch) for before in parts))
     return trained
 
 
-def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, tick: Tick | None) -> _Part:
+def _train_on(
+    part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, split: str, tick: Tick | None
+) -> _Part:
     """Train a part to an epoch: the work of one worker."""
     require_pinned()
     heed_cbwr()
@@ -247,13 +255,13 @@ def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, unti
             stack.run_epoch(epoch)
             if tick is not None:
                 tick(len(members))
-        return replace(part, stack=stack, epoch=until, logits=stack.validation())
+        return replace(part, stack=stack, epoch=until, logits=stack.logits([split])[split])
 
 
-def _regrouped(parts: Sequence[_Part]) -> dict[int, NDArray[np.float32]]:
-    """Validation logits (member, row, class) by group."""
+def _regrouped(parts: Sequence[_Part]) -> dict[int, Logits]:
+    """Logits (member, row, class) by group."""
     logits = {index: part.logits[row] for part in parts for row, index in enumerate(part.indices)}
-    groups: dict[int, list[NDArray[np.float32]]] = {}
+    groups: dict[int, list[Logits]] = {}
     for group, number in sorted(logits):
         groups.setdefault(group, []).append(logits[group, number])
     return {group: np.stack(rows) for group, rows in groups.items()}

@@ -155,7 +155,7 @@ class Stack:
             self._step(torch.from_numpy(order[:, start : start + self.batch]), epoch * self.steps + index)
         if epoch + 1 in self.history_epochs:
             self._record(epoch + 1)
-        if self.early_stopping.on or epoch + 1 == self.epochs:
+        if self.early_stopping.ruled.any() or epoch + 1 == self.epochs:
             labels = self.streams.by_member(self.labels["validation"]).numpy()
             self.early_stopping.update(epoch + 1, self._logits(self.average, "validation"), labels)
 
@@ -232,16 +232,16 @@ class Stack:
             record[f"{split}/accuracy"] = (logits.argmax(-1) == labels).numpy().mean(-1)
         self.records.append(record)
 
-    def validation(self) -> NDArray[np.float32]:
-        """Logits (member, row, class) of the validation rows, of the weights as they are by now."""
-        logits: NDArray[np.float32] = self._logits(self.average, "validation")[: self.size].float().numpy()
-        return logits
+    def logits(self, splits: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Logits (member, row, class) of splits, of the weights that each member would be used with by now."""
+        used = self.early_stopping.used
+        return {split: self._logits(used, split)[: self.size].float().numpy() for split in splits}
 
     def finish(self, *, weights: bool = False, splits: Sequence[str] | None = None) -> Fitted:
         """The logits of the weights each member is used with, its history, its chosen epoch and, if wanted, weights."""
         size, kept = self.size, self.early_stopping.kept
         return Fitted(
-            logits={split: self._logits(kept, split)[:size].float().numpy() for split in splits or self.features},
+            logits=self.logits(splits or list(self.features)),
             history={
                 name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },

@@ -7,9 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from pipeline.config.dimensions import Choices, Range
 from pipeline.config.params import Study, load_params
 from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train
-from pipeline.config.search_space import LEARNING_RATE, Dimension, Pruner, Sampler
+from pipeline.config.search_space import LEARNING_RATE, Pruner, Sampler
 from pipeline.core.errors import InputError
 from pipeline.data.sources import SOURCES
 
@@ -76,7 +77,7 @@ class TestTheRealFile:
     [
         *(Network, Train, Regularizers, Point, Study),
         *SOURCES.values(),
-        *(Dimension, Sampler, Pruner),
+        *(Range, Choices, Sampler, Pruner),
     ],
 )
 def test_every_field_is_described(model):
@@ -88,7 +89,9 @@ def test_every_field_is_described(model):
 def test_every_strength_can_be_searched():
     searched = {name for name, off in Regularizers() if type(off) is float}
     assert searched == set(STRENGTHS)
-    assert set(load_params(SOURCE).search.space) <= {LEARNING_RATE, *searched}
+    space = load_params(SOURCE).search.space
+    assert {name for name, each in space.items() if isinstance(each, Range)} <= {LEARNING_RATE, *searched}
+    assert {name for name, each in space.items() if isinstance(each, Choices)} == {"batch_norm", "early_stopping"}
 
 
 def test_no_regularizer_is_on_by_default():
@@ -174,8 +177,12 @@ def test_no_regularizer_is_on_by_default():
         (("search", "pruner", "first"), 0, "search.pruner.first", "0"),
         (("search", "pruner", "factor"), 1, "search.pruner.factor", "1"),
         (("search", "space"), {}, "search.space", ""),
-        (("search", "space", "patience"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "patience"),
-        (("search", "space", "early_stopping"), {"low": 0.0, "high": 1.0}, "search.space", "early_stopping"),
+        (("search", "space", "patience"), {"low": 0.0, "high": 1.0}, "search.space.patience: should be", "0.0"),
+        (("search", "space", "hidden"), {"choices": ["a", "b"]}, "search.space: must name strengths", "hidden"),
+        (("search", "space", "batch_norm", "choices"), [False, 1], "search.space.batch_norm.choices.1: must", "got 1"),
+        (("search", "space", "batch_norm", "low"), 0.0, "search.space.batch_norm.low: unknown key", "0.0"),
+        (("search", "portfolio", 0, "batch_norm"), "yes", "search: portfolio.batch_norm must be one of", "got yes"),
+        (("search", "stacked"), 1, "search: stacked must be 0, or 2 and more", "got 1"),
         (("search", "space", "droput"), {"low": 0.0, "high": 1.0}, "search.space: must name strengths", "droput"),
         (("search", "space", "a\nb"), {"low": 0.0, "high": 1.0}, "search.space: names are 1 to 60 letters", "a\\nb"),
         (("search", "space", "learning_rate", "off"), 0.1, "search: space.learning_rate.off must be 0", ""),
@@ -191,7 +198,7 @@ def test_no_regularizer_is_on_by_default():
         (("search", "arms"), {}, "search.arms", ""),
         (("search", "arms", "none"), ["dropout"], "search: arms must hold none", ""),
         (("search", "arms", "dropout"), "dropout", "search.arms.dropout", "'dropout'"),
-        (("search", "arms", "dropout"), ["l2"], "search: arms.dropout must name strengths of space", "'l2'"),
+        (("search", "arms", "dropout"), ["r_drop"], "search: arms.dropout must name strengths of space", "'r_drop'"),
         (("search", "arms", "dropout"), ["learning_rate"], "search: arms.dropout", "'learning_rate'"),
         (("search", "arms", "dropout"), ["dropout"] * 2, "search: arms.dropout must name each", "'dropout', 'dropout'"),
     ],
@@ -201,6 +208,42 @@ def test_a_mistake_is_one_line_with_key_and_value(path, place, value, key, recei
     message = refusal(write(path, changed(place, value)))
     assert key in message
     assert received in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "early_stopping",
+            {"low": 0.0, "high": 1.0},
+            ".early_stopping: should be 'none', 'nll' or 'nll_calibrated', got",
+        ),
+        (
+            "early_stopping",
+            {"choices": ["none", "ece"]},
+            ".early_stopping: should be 'none', 'nll' or 'nll_calibrated', ",
+        ),
+        ("early_stopping", {"choices": ["none", "ece"]}, "got 'ece'"),
+        (
+            "early_stopping",
+            {"choices": ["nll", "none"]},
+            ".early_stopping: the first choice must be what is off, none, ",
+        ),
+        ("early_stopping", {"choices": ["nll", "none"]}, "got nll"),
+        ("batch_norm", {"choices": [True, False]}, ": the first choice must be what is off, false, got true"),
+        ("batch_norm", {"choices": [False, "yes"]}, ".batch_norm: should be a valid boolean, got 'yes'"),
+        ("batch_norm", {"choices": [False]}, ".batch_norm.choices: Tuple should have at least 2 items"),
+        ("batch_norm", {"low": 0.0, "high": 1.0}, ".batch_norm: should be a valid boolean, got 0.0"),
+        ("dropout", {"choices": [False, True]}, ".dropout: should be a valid number, got False"),
+        ("shared_dropout", {"choices": [False, True]}, ": shared_dropout needs architecture conv or gru, got mlp"),
+    ],
+)
+def test_choices_must_be_what_a_point_can_have(path, name, value, message):
+    content = changed(("search", "space", name), value)
+    del content["search"]["portfolio"]
+    refused = refusal(write(path, content))
+    assert refused.startswith("search.space")
+    assert message in refused
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from pipeline.core.files import file_digest, read_arrays
 from pipeline.search.storage import opened
 
 TABLES = ("trials.csv", "best.json", "search.json")
-TRIALS, ARMS = 5, 4
+TRIALS, ARMS = 5, 5
 STORED = 6 * ARMS  # batches are whole
 
 
@@ -37,7 +37,7 @@ def found_by_search(folder: Path) -> dict[str, str]:
     """What `search@wine` has found: its tables and the scores of its contenders, by their digests."""
     tables = [folder / "results/wine" / name for name in TABLES]
     files = [*tables, *(folder / "champions/wine").rglob("*.safetensors")]
-    assert len(files) == 3 + ARMS + 1  # one stack: two arms can be combined
+    assert len(files) == 3 + ARMS + 1  # one stack: of the two best single arms
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
@@ -89,14 +89,12 @@ def searchable(searched: Path, tmp_path: Path) -> Path:
 class TestSearch:
     def test_says_what_it_found(self, searched: Path) -> None:
         table = json.loads((searched / "results/wine/search.json").read_text())
-        assert list(table["search"]["arms"]) == ["both", "decay", "dropout", "none"]  # keys are sorted
-        assert [row["key"] for row in table["results"]["points"]] == [
-            "none",
-            "dropout",
-            "decay",
-            "both",
-            "dropout+decay",
-        ]
+        assert list(table["search"]["arms"]) == ["both", "decay", "dropout", "none", "stopping"]  # keys are sorted
+        value = {arm: table["arms"][arm]["value"] for arm in ("dropout", "decay", "stopping")}
+        best = sorted(value, key=lambda arm: value[arm])[:2]
+        *arms, stack = [row["key"] for row in table["results"]["points"]]
+        assert arms == list(STUDY["search"]["arms"])
+        assert stack == "+".join(arm for arm in arms if arm in best)
         trials = list(csv.DictReader((searched / "results/wine/trials.csv").read_text().splitlines()))
         assert [row["arm"] for row in trials] == [arm for arm in STUDY["search"]["arms"] for _ in range(TRIALS)]
         best = json.loads((searched / "results/wine/best.json").read_text())
@@ -104,6 +102,10 @@ class TestSearch:
             complete = [float(one["nll"]) for one in trials if one["arm"] == arm and one["state"] == "complete"]
             assert row["nll"] == min(complete)
             assert table["arms"][arm]["value"] == pytest.approx(row["nll"], rel=1e-5)
+            pruned = sum(one["state"] == "pruned" for one in trials if one["arm"] == arm)
+            assert table["arms"][arm]["network_epochs"] == 2 * (4 * (TRIALS - pruned) + 2 * pruned)
+            (again,) = [one for one in table["results"]["points"] if one["key"] == arm]
+            assert again["tuning"]["trials"][0]["values"] == pytest.approx([row["seed/0"], row["seed/1"]], rel=1e-5)
 
     def test_a_winner_is_trained_as_a_variant_with_its_strengths_is(self, again: Path) -> None:
         """Written under `variants`, the point that a search found gives the scores that it was chosen for."""
@@ -218,7 +220,7 @@ class TestSearch:
     def test_what_makes_no_sense_is_one_line(self, searchable: Path) -> None:
         refuses(
             searchable,
-            "--arm: must be one of none, dropout, decay, both, got 'nosuch'",
+            "--arm: must be one of none, dropout, decay, both, stopping, got 'nosuch'",
             "search",
             "wine",
             "--arm",
@@ -234,7 +236,12 @@ class TestSearch:
 
     def test_an_arm_without_a_completed_trial_is_told(self, searchable: Path) -> None:
         space = {**STUDY["search"]["space"], "learning_rate": {"low": 1e28, "high": 1e30, "log": True}}
-        wild = {**STUDY["search"], "arms": {"none": []}, "space": {"learning_rate": space["learning_rate"]}}
+        wild = {
+            **STUDY["search"],
+            "arms": {"none": []},
+            "portfolio": [],
+            "space": {"learning_rate": space["learning_rate"]},
+        }
         write_params(searchable, {**STUDY, "train": {**STUDY["train"], "optimizer": "sgd"}, "search": wild})
         refuses(searchable, "arm none must complete a trial", "search", "wine")
         assert not (searchable / "results").exists()

@@ -126,6 +126,21 @@ def test_what_is_not_finite_is_said() -> None:
     assert texts.count("not finite") == 3
 
 
+def test_the_map_has_the_arms_that_are_stacked_or_else_all_parts(search: SearchResults) -> None:
+    """A tuned combination is compared with the best of all its parts, and has a row of its own."""
+    two = ("dropout", "label_smoothing")
+    kept = [each for each in search.interactions if each.kind == "tuned" or each.name == "+".join(two)]
+    for interactions, names in (
+        (kept, two),
+        (kept[:1], ("dropout", "weight_decay", "label_smoothing", "augmentation")),
+    ):
+        with canvas.styled():
+            figure = search_figures.interactions(changed(search, interactions=tuple(interactions))).figure
+        shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+        assert [label.replace("\n", " ") for label in shown] == [readable_arms(name) for name in names]
+        assert len(figure.axes[0].patches) == len(names) + len(interactions)
+
+
 def test_the_map_has_every_combination_once_with_its_number_and_mark(search: SearchResults) -> None:
     with canvas.styled():
         figure = search_figures.interactions(search).figure
@@ -134,7 +149,7 @@ def test_the_map_has_every_combination_once_with_its_number_and_mark(search: Sea
         metric = MetricName("test", stage, "nll")
         texts = [text.get_text() for text in axes.texts]
         entries = [entry.metrics[metric] for entry in search.interactions]
-        singles = {part for entry in search.interactions for part in entry.parts}
+        singles = {part for entry in search.interactions if entry.kind == "stacked" for part in entry.parts}
         entries += [points[name].against_reference[metric] for name in singles]
         assert len(axes.patches) == len(entries) == len(texts) / 2
         for entry in entries:

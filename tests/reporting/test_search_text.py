@@ -150,6 +150,29 @@ def test_strengths_that_are_off_stand_last() -> None:
     assert text.strengths(changed(arm, strengths=strengths)) == "learning rate 0.003, cutout 0.31; off: mixup, noise"
 
 
+@pytest.mark.parametrize(
+    ("normed", "stopping", "words"),
+    [
+        (True, "nll_calibrated", "learning rate 0.003, batch norm, early stopping by scaled NLL"),
+        (False, "nll", "learning rate 0.003, early stopping by NLL; off: batch norm"),
+        (False, "none", "learning rate 0.003; off: batch norm, early stopping"),
+    ],
+)
+def test_switches_and_words_are_strengths_too(normed: bool, stopping: str, words: str) -> None:
+    strengths = {"learning_rate": 0.003, "batch_norm": normed, "early_stopping": stopping}
+    arm = changed(BOTH["digits"].arms["none"], strengths=strengths)
+    assert text.strengths(arm) == words
+    assert any(note.startswith("all off") for note in text.notes(arm)) == (stopping == "none")
+
+
+def test_every_arm_says_what_it_has_cost(search: SearchResults) -> None:
+    arms = {name: changed(arm, network_epochs=6750) for name, arm in search.arms.items()}
+    table = text.arms_table(changed(search, arms=arms))
+    assert {row[0] for row in rows_of(table.only("arm", "cost")).values()} == {"6.8"}
+    assert "Cost: networks × epochs" in (table.caption or "")
+    assert "Cost: networks × epochs" in " ".join(text.footnotes(search))
+
+
 def test_the_printed_table_has_every_arm_within_its_width(search: SearchResults) -> None:
     printed = text.render(search)
     assert max(map(len, printed.splitlines())) <= 120

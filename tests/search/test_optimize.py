@@ -17,6 +17,8 @@ from oracles import (
     members_of,
     search_of,
     task_of,
+    toy_data,
+    train_one,
 )
 from scipy.special import log_softmax as log_softmax_of
 
@@ -24,10 +26,11 @@ from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
-from pipeline.search.objectives import OBJECTIVES
+from pipeline.data.standardization import SeedData
+from pipeline.search.objectives import OBJECTIVES, by_seed
 from pipeline.search.optimize import next_batch, run
 from pipeline.search.trials import STATES
-from pipeline.training.fit import fit_stack
+from pipeline.training.fit import fit, fit_stack
 from pipeline.training.member import Fitted
 
 BOTH = ["nll", "calibration"]
@@ -205,6 +208,94 @@ class TestAValue:
         assert point.model_copy(update=dict.fromkeys(("dropout", "averaging", "mixup"), 0.0)) == task.base.model_copy(
             update={"learning_rate": point.learning_rate}
         )
+
+
+STOPPING = {
+    "space": {**SPACE, "early_stopping": {"choices": ["none", "nll", "nll_calibrated"]}},
+    "arms": {"none": [], "stopping": ["early_stopping"], "all": ["early_stopping", "dropout", "averaging", "mixup"]},
+    "portfolio": [{"learning_rate": 0.05, "early_stopping": rule} for rule in ("none", "nll", "nll_calibrated")],
+}
+
+
+def by_the_book(point, whole, seed):
+    """Logits of every second validation row, beginning with the second: of the epoch that the other rows choose."""
+    features, labels = whole.features["validation"], whole.labels["validation"]
+    halves = SeedData(
+        {"train": whole.features["train"], "validation": features[::2], "unused": features[1::2]},
+        {"train": whole.labels["train"], "validation": labels[::2], "unused": labels[1::2]},
+        whole.classes,
+    )
+    evaluations, kept = train_one(point, halves, seed)
+    return evaluations[kept]["unused"][0], halves.labels["unused"], kept
+
+
+class TestEarlyStopping:
+    """It is judged on validation rows that it has not seen, and nothing else changes because of that."""
+
+    def task(self, pruner="none", **changes):
+        return task_of(search_of(pruner=pruner, sampler="random", batch=3, **STOPPING, **changes), learning_rate=0.05)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_value_is_that_of_an_obvious_loop(self, name):
+        task = self.task(objectives=[name])
+        kept = []
+        for trial in searched(task, 3, arms=["stopping"])["stopping"][1:]:
+            point, values = task.point("stopping", trial), []
+            assert point.early_stopping != "none"
+            for seed, data in task.data.items():
+                logits, labels, epoch = by_the_book(point, data, seed)
+                values.append(objectives_of(logits, labels)[name])
+                kept.append(epoch)
+            assert trial.user_attrs["seeds"] == pytest.approx(values, rel=1e-3, abs=1e-5)
+        assert min(kept) < task.base.epochs
+
+    def test_at_a_rung_a_value_is_that_of_a_shorter_training(self):
+        task = self.task("median")
+        for trial in searched(task, 3, arms=["stopping"])["stopping"][1:]:
+            assert list(trial.intermediate_values) == [1, 2]
+            for epoch, value in trial.intermediate_values.items():
+                shorter = task.point("stopping", trial).model_copy(update={"epochs": epoch})
+                found = [by_the_book(shorter, data, seed) for seed, data in task.data.items()]
+                expected = np.mean([objectives_of(logits, labels)["nll"] for logits, labels, _ in found])
+                assert value == pytest.approx(expected, rel=1e-3)
+
+    @pytest.mark.parametrize("width", [9, 128])
+    def test_trials_without_it_have_the_bits_that_all_validation_rows_give(self, width):
+        """Beside trials with it, at a width and at numbers of rows for which kernels differ."""
+        rows = {"train": 65, "validation": 257, "test": 5}
+        data = {seed: toy_data(seed, rows=rows) for seed in (4, 5)}
+        task = replace(self.task("median", objectives=["refinement"]), data=data)
+        task = replace(task, base=task.base.model_copy(update={"hidden": (width, width)}))
+        labels = np.stack([each.labels["validation"] for each in data.values()])
+        plain = 0
+        for arm, trials in searched(task, 6, arms=list(STOPPING["arms"])).items():
+            for trial in trials:
+                point = task.point(arm, trial)
+                if point.early_stopping != "none":
+                    continue
+                plain += 1
+                for epoch, value in (*trial.intermediate_values.items(), (point.epochs, trial.value)):
+                    (fitted,) = fit([members_of([point.model_copy(update={"epochs": epoch})], (4, 5))], data)
+                    expected = by_seed("refinement", fitted.logits["validation"], labels)
+                    assert value == float(expected.mean())
+                assert trial.user_attrs["seeds"] == expected.tolist()
+        assert plain >= 6 + 2
+
+    def test_what_a_batch_finds_does_not_depend_on_jobs(self):
+        task = self.task("halving")
+        arms = list(STOPPING["arms"])
+        with joblib.parallel_config(backend="threading"):
+            many = searched(task, 6, arms=arms, jobs=2)
+        assert contents_of(many) == contents_of(searched(task, 6, arms=arms))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("sampler", "told"), [*QUICK, *OTHERS, *GAUSSIAN], ids=str)
+    def test_every_sampler_and_pruner_can_choose(self, sampler, told):
+        task = made_task(sampler, told, **STOPPING)
+        arms = list(STOPPING["arms"])
+        whole = searched(task, 8, arms=arms)
+        assert contents_of(searched(task, 8, arms=arms)) == contents_of(whole)
+        assert {trial.params["early_stopping"] for trial in whole["all"]} <= {"none", "nll", "nll_calibrated"}
 
 
 class TestLettingGo:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from pipeline.config.search_space import Search
+from pipeline.core.errors import InputError
 from pipeline.core.paths import trials_file
 from pipeline.search.trials import (
     Trial,
@@ -15,8 +16,9 @@ from pipeline.search.trials import (
     distributions,
     front,
     importances,
-    numbers,
+    network_epochs,
     read_trials,
+    readers,
     study_of,
     to_row,
     trial_of,
@@ -36,12 +38,21 @@ SEARCH = Search.model_validate(
             "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
             "dropout": {"low": 0.0, "high": 0.6, "off": 0.2},
             "noise": {"low": 0.0, "high": 1.0},
+            "batch_norm": {"choices": [False, True]},
+            "early_stopping": {"choices": ["none", "nll", "nll_calibrated"]},
         },
-        "arms": {"none": [], "dropout": ["dropout"], "both": ["dropout", "noise"]},
+        "arms": {
+            "none": [],
+            "dropout": ["dropout"],
+            "both": ["dropout", "noise"],
+            "chosen": ["batch_norm", "early_stopping"],
+        },
+        "stacked": 4,
     }
 )
 ONE = SEARCH.model_copy(update={"objectives": ("nll",)})
 RUNGS = [1, 2]
+UNSAMPLED = ("sampled/batch_norm", "sampled/early_stopping")
 
 
 def made(arm, params, state=TrialState.COMPLETE, **more):
@@ -75,29 +86,30 @@ TRIALS = {
 class TestRows:
     def test_known_rows(self):
         rows = [row_of("dropout", numbered(t, n)) for n, t in enumerate(TRIALS.values())]
+        off, unsampled = {"batch_norm": False, "early_stopping": "none"}, dict.fromkeys(UNSAMPLED)
         nothing = {"nll": None, "calibration": None, "seed/0": None, "seed/1": None, "seed/2": None}
         assert rows == [
             {
                 "arm": "dropout", "trial": 0, "state": "complete", "nll": 0.5, "calibration": 0.1,
                 "seed/0": 0.4, "seed/1": 0.5, "seed/2": 0.6, "rung/1": 0.9, "rung/2": 0.7,
-                "learning_rate": 0.01235, "dropout": 0.0, "noise": 0.0,
-                "sampled/learning_rate": 0.0123456, "sampled/dropout": -0.1, "sampled/noise": None,
+                "learning_rate": 0.01235, "dropout": 0.0, "noise": 0.0, **off,
+                "sampled/learning_rate": 0.0123456, "sampled/dropout": -0.1, "sampled/noise": None, **unsampled,
             },
             {
                 "arm": "dropout", "trial": 1, "state": "pruned", **nothing, "rung/1": None, "rung/2": None,
-                "learning_rate": 0.02, "dropout": 0.3142, "noise": 0.0,
-                "sampled/learning_rate": 0.02, "sampled/dropout": 0.31416, "sampled/noise": None,
+                "learning_rate": 0.02, "dropout": 0.3142, "noise": 0.0, **off,
+                "sampled/learning_rate": 0.02, "sampled/dropout": 0.31416, "sampled/noise": None, **unsampled,
             },
             {
                 "arm": "dropout", "trial": 2, "state": "failed", **nothing, "rung/1": None, "rung/2": None,
-                "learning_rate": 0.1, "dropout": 0.6, "noise": 0.0,
-                "sampled/learning_rate": 0.1, "sampled/dropout": 0.6, "sampled/noise": None,
+                "learning_rate": 0.1, "dropout": 0.6, "noise": 0.0, **off,
+                "sampled/learning_rate": 0.1, "sampled/dropout": 0.6, "sampled/noise": None, **unsampled,
             },
         ]  # fmt: skip
 
     def test_rows_have_the_columns_in_their_order(self):
         for arm in SEARCH.arms:
-            params = dict.fromkeys(SEARCH.dimensions(arm), 0.05)
+            params = {name: each.extremes[0] for name, each in SEARCH.dimensions(arm).items()}
             assert list(row_of(arm, made(arm, params, values=[1, 2]))) == columns(SEARCH, RUNGS)
 
     def test_a_table_is_read_as_it_was_written(self, tmp_path, monkeypatch):
@@ -107,7 +119,31 @@ class TestRows:
         write_trials(trials_file("task"), trials, SEARCH, rungs=RUNGS)
         assert read_trials(trials_file("task"), SEARCH, rungs=RUNGS) == trials
         assert trials_file("task").read_text().splitlines()[0] == ",".join(names)
-        assert set(names) - set(numbers(names)) == {"arm", "state"}
+        assert set(names) - readers(SEARCH, RUNGS).keys() == {"arm", "state"}
+        assert readers(SEARCH, RUNGS).keys() <= set(names)
+
+    @pytest.mark.parametrize("stopping", ["none", "nll", "nll_calibrated"])
+    @pytest.mark.parametrize("normed", [False, True])
+    def test_choices_are_read_and_given_to_optuna_as_they_were(self, tmp_path, monkeypatch, normed, stopping):
+        monkeypatch.chdir(tmp_path)
+        params = {"learning_rate": 0.02, "batch_norm": normed, "early_stopping": stopping}
+        trial = trial_of("chosen", made("chosen", params, values=[0.5, 0.1]), SEARCH, RUNGS)
+        assert trial.strengths == {**params, "dropout": 0.0, "noise": 0.0}
+        write_trials(trials_file("task"), [trial], SEARCH, rungs=RUNGS)
+        (read,) = read_trials(trials_file("task"), SEARCH, rungs=RUNGS)
+        assert read == trial
+        assert type(read.strengths["batch_norm"]) is type(read.coordinates["batch_norm"]) is bool
+        (again,) = study_of("chosen", [read], SEARCH).get_trials()
+        assert again.params == params
+        assert again.distributions == distributions(SEARCH.dimensions("chosen"))
+
+    def test_a_choice_that_there_is_not_is_damage(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        trial = trial_of("none", made("none", {"learning_rate": 0.02}, values=[0.5, 0.1]), SEARCH, RUNGS)
+        write_trials(trials_file("task"), [trial], SEARCH, rungs=RUNGS)
+        trials_file("task").write_text(trials_file("task").read_text().replace("False", "perhaps"))
+        with pytest.raises(InputError, match=r"trials.csv: damaged \(must be one of False, True, got 'perhaps'\)"):
+            read_trials(trials_file("task"), SEARCH, rungs=RUNGS)
 
     def test_a_study_made_from_records_has_the_same_trials(self):
         trials = [trial_of("dropout", numbered(t, n), SEARCH, RUNGS) for n, t in enumerate(TRIALS.values())]
@@ -121,6 +157,31 @@ class TestRows:
 
     def test_a_study_of_no_trials(self):
         assert study_of("none", [], SEARCH).get_trials() == []
+
+
+def ended(state, rungs):
+    return Trial("none", 0, state, {}, (), dict(zip((15, 30), rungs, strict=True)), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("state", "rungs", "epochs"),
+    [
+        ("complete", (0.5, 0.4), 60),
+        ("pruned", (0.5, None), 15),
+        ("pruned", (0.5, 0.4), 30),
+        ("failed", (None, None), 15),
+        ("failed", (0.5, None), 30),
+        ("failed", (0.5, 0.4), 60),
+    ],
+)
+def test_a_trial_costs_the_epochs_until_it_ended(state, rungs, epochs):
+    assert network_epochs([ended(state, rungs)], epochs=60, seeds=5) == 5 * epochs
+
+
+def test_trials_cost_their_sum():
+    trials = [ended("complete", (0.5, 0.4)), ended("pruned", (0.5, None)), ended("failed", (0.5, None))]
+    assert network_epochs(trials, epochs=60, seeds=5) == 5 * (60 + 15 + 30)
+    assert network_epochs([], epochs=60, seeds=5) == 0
 
 
 VALUES = st.sampled_from([0.1, 0.2, 0.3, 0.4])
@@ -201,6 +262,18 @@ class TestImportances:
         pruned = [replace(row, state="pruned", values={}, seed_values=()) for row in self.rows(20, "dropout")]
         assert importances("both", [*pruned, *rows], ONE) == importances("both", rows, ONE)
         assert importances("both", rows, SEARCH) == importances("both", rows, ONE)
+
+    @pytest.mark.parametrize("matters", ["batch_norm", "early_stopping"])
+    def test_of_choices(self, matters):
+        draws = np.random.default_rng(6)
+        rows = []
+        for _ in range(60):
+            params = {"learning_rate": float(np.exp(draws.uniform(np.log(0.001), np.log(0.1))))}
+            params |= {"batch_norm": bool(draws.integers(2)), "early_stopping": ("none", "nll")[draws.integers(2)]}
+            value = float(params[matters] in (False, "none")) + draws.uniform(0, 0.1)
+            rows.append(trial_of("chosen", made("chosen", params, values=[value, 0.0]), SEARCH, RUNGS))
+        found = importances("chosen", rows, ONE)
+        assert max(found, key=found.get) == matters
 
     def test_there_are_none_of_one_strength_few_trials_or_equal_values(self):
         rows = self.rows(10)

@@ -11,7 +11,7 @@ from oracles import point, tuning
 from scipy.stats import t as student
 
 from pipeline.config.decay_timescale import decay_timescale
-from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure
+from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure, singles
 from pipeline.evaluation.members import directions
 from pipeline.metrics.names import MetricName
 from pipeline.results.paired_columns import Protocol
@@ -50,6 +50,7 @@ SEARCH = Search.model_validate(
             "mixing": ["mixup"],
             "all": ["dropout", "weight_decay", "mixup", "max_norm"],
         },
+        "stacked": 4,
     }
 )
 BASE = point(hidden=(5,), epochs=20, batch_size=64)
@@ -127,6 +128,41 @@ class TestCombinations:
         found = contenders(left, SEARCH, BASE)
         assert [name for kind, name in found if kind == STACKED] == stacks
         assert [name for kind, name in found if kind == TUNED] == list(left)
+
+    @pytest.mark.parametrize(
+        ("stacked", "stacks"),
+        [
+            (0, []),
+            (2, ["dropout+mixing"]),
+            (3, ["dropout+decay", "dropout+mixing", "decay+mixing", "dropout+decay+mixing"]),
+        ],
+    )
+    def test_only_the_best_single_arms_are_stacked_in_the_order_of_the_arms(self, stacked, stacks):
+        found = contenders(WINNERS, SEARCH.model_copy(update={"stacked": stacked}), BASE)
+        assert [name for kind, name in found if kind == STACKED] == stacks
+        assert [name for kind, name in found if kind == TUNED] == list(WINNERS)
+
+    def test_seven_single_arms_make_seven_stacks(self):
+        """The cocktail alone contains batch normalization and early stopping; what has won while off stacks too."""
+        names = [*(name for name in SPACE if name != "learning_rate"), "batch_norm", "early_stopping", "noise"]
+        space = SPACE | {
+            "noise": {"low": 0.0, "high": 1.0},
+            "batch_norm": {"choices": [False, True]},
+            "early_stopping": {"choices": ["none", "nll"]},
+        }
+        arms = {"none": [], "cocktail": names} | {name: [name] for name in names}
+        search = Search.model_validate({**SEARCH.model_dump(), "space": space, "arms": arms})
+        on = {"batch_norm": True, "early_stopping": "none"}
+        winners = {
+            arm: Trial(arm, 0, "complete", {"nll": place / 10}, (), {}, dict.fromkeys(space, 0.1) | on, {})
+            for place, arm in enumerate(dict.fromkeys(["none", "batch_norm", "early_stopping", *arms]))
+        }
+        found = contenders(winners, search, BASE)
+        assert len(singles(search.arms)) == 7
+        stacks = [name for kind, name in found if kind == STACKED]
+        assert len(stacks) == 4 * 3 // 2 + 1
+        both = found[STACKED, "batch_norm+early_stopping"]
+        assert (both.batch_norm, both.early_stopping) == (True, "none")
 
     def test_the_learning_rate_is_that_of_the_best_by_the_first_objective(self):
         search = SEARCH.model_copy(update={"objectives": ("calibration", "nll")})
@@ -354,6 +390,14 @@ class TestATable:
             },
         ]  # fmt: skip
 
+    def test_a_cocktail_is_compared_with_singles_that_were_not_stacked(self):
+        table, _, _ = table_of(search=SEARCH.model_copy(update={"stacked": 2}))
+        told = {entry.name: (entry.kind, entry.parts, entry.best_single) for entry in table.interactions}
+        assert told == {
+            "all": (TUNED, ("dropout", "decay", "mixing"), "dropout"),
+            "dropout+mixing": (STACKED, ("dropout", "mixing"), "dropout"),
+        }
+
     def test_an_arm_says_what_won_and_what_became_of_its_trials(self, made):
         table, scores, names = made
         found = table.arms["dropout"]
@@ -362,6 +406,7 @@ class TestATable:
         assert found.strengths == {"learning_rate": 0.004, "dropout": 0.3}
         assert found.trials == TrialCounts(complete=2, pruned=1, failed=0)
         assert table.arms["none"].trials == TrialCounts(complete=1, pruned=0, failed=1)
+        assert found.network_epochs == 3 * 3 * BASE.epochs  # trials without rungs, of three seeds
         assert found.front == ({"trial": 0, "nll": 0.5},)
         fresh = scores["validation/nll"][names.index("dropout")]
         assert found.optimism.model_dump() == pytest.approx(welch([0.49, 0.5, 0.51], fresh, 0.95))

@@ -10,9 +10,10 @@ from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.params import load_params
 from pipeline.core.paths import PARAMS
 from pipeline.data.standardization import seed_data
+from pipeline.search.validation_rows import ALL, halved, judged
 from pipeline.stages.generate import generate
 from pipeline.stages.stored_dataset import load_data
-from pipeline.stages.tuning import HELD_OUT, chosen, halved, interleaved, tune, unused_rows
+from pipeline.stages.tuning import chosen, tune
 from pipeline.training.fit import fit_stack
 from pipeline.training.member import Member
 
@@ -79,12 +80,15 @@ def test_early_stopping_is_judged_on_rows_that_it_has_not_seen(params):
     data = seed_data(pooled, seed)
     half = halved(data)
     point = dict(params.variants["early_stopping"].pairs)["early_stopping=nll"][1]
-    alone = fit_stack([Member(point, seed)], {seed: half})
-    held = data.labels["validation"][1::2]
-    value = refinement_loss(alone.logits[HELD_OUT], held[None])[0]
+    alone = fit_stack([Member(point, seed)], {seed: half}).logits[ALL]
+    labels = data.labels["validation"][None]
+    value = refinement_loss(alone[:, 1::2], labels[:, 1::2])[0]
     assert tuned(params, "early_stopping")["early_stopping=nll"].trials[1].values[0] == value
     assert np.array_equal(half.labels["validation"], data.labels["validation"][::2])
-    assert unused_rows(point, 5).tolist() == [1, 3]
-    both = interleaved(alone.logits["validation"], alone.logits[HELD_OUT])
-    assert both.shape[1] == len(data.labels["validation"])
-    assert np.array_equal(both[:, 1::2], alone.logits[HELD_OUT])
+    assert np.array_equal(half.features["validation"], data.features["validation"][::2])
+    assert [part.shape[1] for part in judged(point, alone, labels)] == [labels.shape[1] // 2] * 2
+    plain = point.model_copy(update={"early_stopping": "none"})
+    assert all(
+        part is whole or np.array_equal(part, whole)
+        for part, whole in zip(judged(plain, alone, labels), (alone, labels), strict=True)
+    )

@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
     "pruner": {"kind": "halving", "first": 15, "factor": 2},
     "space": SPACE,
     "arms": {"none": [], "dropout": ["dropout"], "both": ["dropout", "weight_decay"]},
+    "stacked": 4,
 }
 TRAIN: dict[str, Any] = {
     "epochs": EPOCHS,
@@ -103,6 +104,7 @@ def table() -> SearchResults:
         value=0.3,
         strengths={"learning_rate": 0.01},
         trials=TrialCounts(complete=1, pruned=1, failed=0),
+        network_epochs=180,
         optimism=Optimism(searched=0.3, mean=0.05, low=-0.01, high=0.11),
         decay=None,
         importances=None,
@@ -196,8 +198,22 @@ def test_an_arm_says_what_is_searched_and_nothing_that_changes_meanwhile():
     assert "30 trials" in text
     assert "`tpe` sampler (seed 3)" in text
     assert "`halving` ends trials at epochs 15, 30." in text
-    assert "| `dropout` | 0 | 0.6 | even | 20% |" in text
+    assert "| `dropout` | 0 to 0.6 | even | 20% |" in text
     assert "weight_decay" not in text
+
+
+def test_choices_are_params_and_a_line_of_their_arm():
+    choices = {"batch_norm": {"choices": [False, True]}, "early_stopping": {"choices": ["none", "nll"]}}
+    arms = {"none": [], "chosen": [*choices]}
+    search = Search.model_validate({**SETTINGS, "space": SPACE | choices, "arms": arms})
+    on = {"batch_norm": True, "early_stopping": "nll"}
+    trial = replace(MADE[0], arm="chosen", strengths={**MADE[0].strengths, **on})
+    records = made([trial], search)
+    assert records["mixture/chosen/trial-0"].params.items() >= on.items()
+    text = records["mixture/chosen"].description
+    assert "| `batch_norm` | false, true | by choice | false |" in text
+    assert "| `early_stopping` | none, nll | by choice | none |" in text
+    assert "| `learning_rate` | 0.0003 to 0.03 | logarithmic | never |" in text
 
 
 def test_trials_are_listed_in_the_order_of_time_whatever_the_arm():
@@ -256,6 +272,7 @@ def test_the_answer_is_last_and_holds_tables_and_the_search_figures():
     arms = list(csv.DictReader(io.StringIO(record.artifacts["tables/arms.csv"].decode())))
     assert [arm["arm"] for arm in arms] == ["none", "dropout", "both"]
     assert (arms[0]["validation/nll"], arms[0]["optimism_low"], arms[0]["pruned"]) == ("0.3", "-0.01", "1")
+    assert arms[0]["network_epochs"] == "180"
 
 
 def test_the_page_says_that_the_search_goes_on_and_then_what_it_found():

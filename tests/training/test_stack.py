@@ -251,16 +251,21 @@ class TestKeepingSome:
         fitted, _ = self.leave(members, data, [numbers])
         assert equal(fitted, Fitted.join([fit_stack([members[number]], data) for number in numbers]))
 
-    def test_validation_is_of_the_weights_as_they_are_by_now(self, data):
-        stopping = point(early_stopping="nll", patience=1, learning_rate=0.2)
-        members = members_of([stopping, point(averaging=0.9)], (0, 1))
+    def test_logits_are_of_the_weights_that_would_be_used_by_now(self, data):
+        """Those that early stopping has kept, or the last ones: in every epoch as after a training that ends there."""
+        stopping = [point(early_stopping=rule, patience=1, learning_rate=0.2) for rule in ("nll", "nll_calibrated")]
+        members = members_of([*stopping, point(averaging=0.9), point()], (0, 1))
         stack = Stack(members, data, torch.float32)
-        run_on(stack, range(stack.epochs))
-        for place, member in enumerate(members):
-            plain = member.point.model_copy(update={"early_stopping": "none", "patience": 0})
-            expected = fit_stack([replace(member, point=plain)], data).logits["validation"][0]
+        for epoch in range(stack.epochs):
+            run_on(stack, [epoch])
             with torch.inference_mode():
-                np.testing.assert_array_equal(stack.validation()[place], expected)
+                found = stack.logits(["validation", "test"])
+            for place, member in enumerate(members):
+                shorter = member.point.model_copy(update={"epochs": epoch + 1})
+                alone = fit_stack([replace(member, point=shorter)], data).logits
+                for split, logits in found.items():
+                    np.testing.assert_array_equal(logits[place], alone[split][0])
+        assert stack.early_stopping.epochs.min() < stack.epochs
 
     def test_a_pickled_stack_has_no_buffers_and_is_no_larger_than_its_state(self, members, data):
         stack = Stack(members["combined"], data, torch.float32)
@@ -274,11 +279,6 @@ class TestKeepingSome:
         assert twin.early_stopping.flat is twin.average
 
 
-def unstopped(one):
-    """A point whose weights are those of its last epoch, as `fit_in_rungs` gives them."""
-    return one.model_copy(update={"early_stopping": "none", "patience": 0})
-
-
 @pytest.fixture(scope="module")
 def ends(data):
     """Validation logits of both seeds of a point, each fitted alone; made when first asked for."""
@@ -286,7 +286,7 @@ def ends(data):
 
     def end(one, seeds=(0, 1)):
         if one not in made:
-            fitted = [fit_stack([Member(unstopped(one), seed)], data) for seed in seeds]
+            fitted = [fit_stack([Member(one, seed)], data) for seed in seeds]
             made[one] = np.stack([each.logits["validation"][0] for each in fitted])
         return made[one]
 
@@ -354,6 +354,7 @@ class TestRungs:
 
     def test_what_is_told_is_what_training_up_to_there_gives(self, data):
         points = [point(), point(dropout=0.5, mixup=0.4), point(averaging=0.9, cutmix=1.0), point(max_norm=0.5)]
+        points += [point(early_stopping=rule, learning_rate=0.2) for rule in ("nll", "nll_calibrated")]
         received = {}
 
         def survivors(epoch, reached):

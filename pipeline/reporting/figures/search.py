@@ -148,8 +148,9 @@ class _Cell(NamedTuple):
 
 
 def interactions(search: SearchResults) -> Drawing | None:
-    """Do regularizers add up? Single arms on the diagonal, stacked pairs below it, whole stacks underneath."""
-    parts = {part for entry in search.interactions for part in entry.parts}
+    """Do regularizers add up? Arms that are stacked on the diagonal, their pairs below it, whole stacks underneath."""
+    stacks = [entry for entry in search.interactions if entry.kind == "stacked"]
+    parts = {part for entry in stacks or search.interactions for part in entry.parts}
     names = [point.name for point in tuned(search) if point.name in parts]
     if not names:
         return None

@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 from pipeline.config.search_space import LEARNING_RATE, Objective, Pruner
+from pipeline.config.settings import Setting, is_on, word
 from pipeline.metrics.names import STAGES, MetricName
 from pipeline.reporting.table import WIDTH, Cell, Column, Table, cells, markdown, terminal
 from pipeline.reporting.text.answer import sentence
@@ -27,6 +28,7 @@ _THAN: dict[Verdict, str] = {
     "worse": "worse than",
     "no evidence": "not shown to be better than",
 }
+_COST = "Cost: networks × epochs of the arm’s trials, thousands; every arm has the same number of trials"
 _KEYS = ("nll", "gap", "ece", "debiased", "difference", "verdict")
 _PAGE = tuple(key + SUFFIX[stage] for stage in STAGES for key in _KEYS)
 _SHORT = ("nll", "nll_calibrated", "ece_calibrated", "difference_calibrated", "verdict_calibrated")
@@ -108,16 +110,21 @@ def tuned(search: SearchResults) -> list[PointResult]:
 def strengths(arm: ArmResult) -> str:
     """What a winner is made of, the learning rate first; strengths that it has switched off stand last."""
     order = [LEARNING_RATE, *(name for name in arm.strengths if name != LEARNING_RATE)]
-    on = ", ".join(f"{readable(name)} {arm.strengths[name]:.3g}" for name in order if arm.strengths[name])
-    off = ", ".join(readable(name) for name in order if not arm.strengths[name])
+    on = ", ".join(_setting(name, arm.strengths[name]) for name in order if is_on(arm.strengths[name]))
+    off = ", ".join(readable(name) for name in order if not is_on(arm.strengths[name]))
     return f"{on}; off: {off}" if off else on
+
+
+def _setting(name: str, value: Setting) -> str:
+    """`dropout 0.42`, `batch norm`, `early stopping by NLL`."""
+    return readable(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={word(value)}")
 
 
 def notes(arm: ArmResult) -> list[str]:
     """What a reader should know of a winner: strengths at the edge of their range, decay that does nothing."""
     texts = [f"{readable(name)} is near the end of its range: beyond may be better still" for name in arm.edges]
     regularizers = [value for name, value in arm.strengths.items() if name != LEARNING_RATE]
-    if regularizers and not any(regularizers):
+    if regularizers and not any(map(is_on, regularizers)):
         texts.append("all off: the unregularized network, at the learning rate that this arm found")
     if arm.decay is not None:
         epochs = f"{arm.decay.epochs:,.0f}" if arm.decay.epochs >= 100 else f"{arm.decay.epochs:.2g}"
@@ -133,14 +140,15 @@ def arms_table(search: SearchResults) -> Table:
         Column("arm", "arm", kind="text", least=15),
         Column("strengths", "its best", kind="text", least=26),
         Column("trials", "completed / pruned / failed", alone="trials"),
+        Column("cost", "cost"),
         Column("value", f"{objective} found", alone="search"),
         Column("optimism", "optimism"),
         Column("notes", "notes", kind="text"),
     )
     rows = tuple(tuple(_arm(point.name, search.arms[point.name])) for point in tuned(search))
     caption = (
-        f"{_sentence_case(budget(search))}. Optimism: how much worse the winner is on fresh seeds than the search took "
-        "it to be, with Welch’s interval"
+        f"{_sentence_case(budget(search))}. {_COST}. Optimism: how much worse the winner is on fresh seeds than the "
+        "search took it to be, with Welch’s interval"
     )
     return Table(f"The arms of the search, {search.results.dataset.name}", columns, rows, caption)
 
@@ -148,7 +156,8 @@ def arms_table(search: SearchResults) -> Table:
 def _arm(name: str, arm: ArmResult) -> Iterator[Cell]:
     trials, optimism = arm.trials, arm.optimism
     yield from cells(readable_arms(name), strengths(arm))
-    yield from cells(f"{trials.complete}/{trials.pruned}/{trials.failed}", short(arm.value))
+    counts = f"{trials.complete}/{trials.pruned}/{trials.failed}"
+    yield from cells(counts, f"{arm.network_epochs / 1000:.1f}", short(arm.value))
     is_optimistic = optimism.low is not None and optimism.low > 0
     yield Cell(interval(optimism.mean, optimism, sign=True), "bad" if is_optimistic else "")
     yield Cell("; ".join(notes(arm)))
@@ -230,7 +239,7 @@ def footnotes(search: SearchResults) -> list[str]:
     """What the columns are, what n is, and what was corrected."""
     protocol = search.results.protocol
     return [
-        f"{_sentence_case(budget(search))}. Trials: completed / pruned / failed.",
+        f"{_sentence_case(budget(search))}. Trials: completed / pruned / failed. {_COST}.",
         f"Test, after calibration (cal.), minus none: n = {protocol.seeds} paired seeds that the search has "
         f"not seen; [ ] {protocol.confidence:.0%} Student t intervals. None is the tuned, unregularized network.",
         *comparison_notes(search),
@@ -239,7 +248,7 @@ def footnotes(search: SearchResults) -> list[str]:
 
 def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
     """The table, its footnotes and the answer for a terminal."""
-    made = _arms_and_winners(search, "arm", "strengths", "trials", "value")
+    made = _arms_and_winners(search, "arm", "strengths", "trials", "cost", "value")
     noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(search)))
     answer = "\n".join(fill(text, width) for text in conclusion(search))
     head = f"{search.results.dataset.name}: the best that each arm can do"
