@@ -41,7 +41,9 @@ STUDY = {
             "none": [], "dropout": ["dropout"], "decay": ["weight_decay"], "both": ["dropout", "weight_decay"],
         },
     },
-    "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005},
+    "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005,
+        "ensembles": {"members": 2, "splits": 2},
+    },
 }  # fmt: skip
 
 
