@@ -45,7 +45,9 @@ STUDY = {
         },
         "stacked": 2,
     },
-    "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005},
+    "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005,
+        "ensembles": {"members": 2, "splits": 2},
+    },
 }  # fmt: skip
 
 

@@ -92,6 +92,7 @@ study:
   datasets: [mixture, wine]
   seeds: 3
   least_effect: 0.005
+  ensembles: {members: 2, splits: 2}
 """  # noqa: E501  (as the rows of params.yaml are)
 SMALL_TEXTBOOK = """\
 topics: [dropout]

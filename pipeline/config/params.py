@@ -23,6 +23,15 @@ from pipeline.core.paths import NO_DATASET
 from pipeline.data.sources import SOURCES, DatasetParams
 
 
+class Ensembles(Strict):
+    """Averages of networks that share a split, which the winners of the search are compared with."""
+
+    members: int = Field(ge=1, le=1000, description="Networks of an average; with 1 there are no averages.")
+    splits: int = Field(
+        ge=2, description="Splits that they are compared on, the first of the study's; fewer than 6 allow no verdict."
+    )
+
+
 class Study(Strict):
     """What is run."""
 
@@ -37,6 +46,7 @@ class Study(Strict):
         allow_inf_nan=False,
         description="Smallest gain in NLL, in nats, that is worth a recommendation: the interval must lie beyond it.",
     )
+    ensembles: Ensembles = Field(description="Averages of the search's winners.")
 
 
 class Params(Strict):
@@ -59,6 +69,16 @@ class Params(Strict):
     def tuning_seeds(self) -> range:
         """Seeds on which learning rates and strengths are chosen: after those of the study and of its A/A check."""
         return range(2 * self.study.seeds, 2 * self.study.seeds + self.search.seeds)
+
+    @property
+    def ensemble_seeds(self) -> dict[int, int]:
+        """Seeds of the further networks of ensembles, after all others, each with the split whose rows it has.
+
+        They are ordered by member, then by split. The first network of a split is the study's own, of the split's seed.
+        """
+        ensembles, first = self.study.ensembles, self.tuning_seeds.stop
+        further = (ensembles.members - 1) * ensembles.splits
+        return {first + place: place % ensembles.splits for place in range(further)}
 
 
 def load_params(path: Path) -> Params:
@@ -113,6 +133,9 @@ def _check_study(params: Params, path: Path) -> None:
             raise InputError(f"{path}: study.datasets: must name a key of datasets ({known}), got {name!r}")
     if len(set(params.study.datasets)) < len(params.study.datasets):
         raise InputError(f"{path}: study.datasets: names must differ, got {list(params.study.datasets)}")
+    splits, seeds = params.study.ensembles.splits, params.study.seeds
+    if splits > seeds:
+        raise InputError(f"{path}: study.ensembles.splits: must be study.seeds ({seeds}) or fewer, got {splits}")
     _check_reference(params.variants, path)
 
 
@@ -175,5 +198,6 @@ def explain_params() -> str:
             explained("variants.NAME", Point, elsewhere=elsewhere),
             *(explained(f"search{title}", model) for title, model in search.items()),
             explained("study", Study),
+            explained("study.ensembles", Ensembles),
         ]
     )

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
-from pipeline.reporting.text import audit, references, search, study, textbook
+from pipeline.reporting.text import audit, ensembles, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.summary import overview
@@ -79,6 +79,8 @@ class StudyPart:
     contenders: Table
     pairs: Table
     search_notes: tuple[str, ...]
+    averages: Table | None
+    averages_said: tuple[str, ...]
     search_figures: tuple[Figure, ...]
 
 
@@ -177,6 +179,8 @@ def _study_part(section: Section) -> StudyPart:
         contenders=search.contenders_table(section.search),
         pairs=search.pairs_table(section.search),
         search_notes=tuple(search.comparison_notes(section.search)),
+        averages=ensembles.table(section.search),
+        averages_said=tuple(ensembles.sentences(section.search)),
         search_figures=tuple(_figure(key, pictures[key], name) for key in SEARCH if key in pictures),
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pipeline.config.decay_timescale import DecayTimescale
 from pipeline.config.search_space import Search
 from pipeline.config.settings import Setting
+from pipeline.core.strict_model import OmitDefault
 from pipeline.metrics.names import MetricName
 from pipeline.results.record import Record
-from pipeline.results.study import Comparison, StudyResults
+from pipeline.results.study import Comparison, MetricSummary, StudyResults
 
 ContenderKind = Literal["tuned", "stacked"]
 
@@ -68,6 +69,37 @@ class InteractionResult(Record):
     metrics: dict[MetricName, Comparison]
 
 
+class EnsembleResult(Record):
+    """An arm's winner as one network and as the mean of several, on the same splits.
+
+    Attributes:
+        single: Metrics of one network.
+        ensemble: Metrics of the mean.
+        averaging: The mean minus one network of the same arm.
+        single_against_none: One network minus one of none; nothing for none itself, here and below.
+        single_against_ensemble: One network minus the mean of none.
+        ensemble_against_none: The mean minus one network of none.
+        ensemble_against_ensemble: The mean minus the mean of none.
+    """
+
+    arm: str
+    single: dict[MetricName, MetricSummary]
+    ensemble: dict[MetricName, MetricSummary]
+    averaging: dict[MetricName, Comparison]
+    single_against_none: dict[MetricName, Comparison]
+    single_against_ensemble: dict[MetricName, Comparison]
+    ensemble_against_none: dict[MetricName, Comparison]
+    ensemble_against_ensemble: dict[MetricName, Comparison]
+
+
+class EnsembleResults(Record):
+    """Means of `members` networks that share a split, compared on the first `splits` of the study's; none first."""
+
+    members: int
+    splits: int
+    arms: tuple[EnsembleResult, ...]
+
+
 class SearchResults(Record):
     """The finished table of a search, as reports/<dataset>/search.json holds it."""
 
@@ -76,3 +108,4 @@ class SearchResults(Record):
     arms: dict[str, ArmResult]
     pairs: tuple[PairResult, ...]
     interactions: tuple[InteractionResult, ...]
+    ensembles: Annotated[EnsembleResults | None, OmitDefault()] = None

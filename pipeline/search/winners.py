@@ -23,6 +23,7 @@ from pipeline.results.scored_points import ScoredPoints
 from pipeline.results.search import (
     ArmResult,
     ContenderKind,
+    EnsembleResults,
     InteractionResult,
     Optimism,
     PairResult,
@@ -68,7 +69,12 @@ def _point(base: Point, strengths: Mapping[str, Setting], names: Sequence[str]) 
 
 
 def search_results(
-    scored: ScoredPoints, *, winners: Mapping[str, Trial], trials: Mapping[str, Sequence[Trial]], search: Search
+    scored: ScoredPoints,
+    *,
+    winners: Mapping[str, Trial],
+    trials: Mapping[str, Sequence[Trial]],
+    search: Search,
+    ensembles: EnsembleResults | None = None,
 ) -> SearchResults:
     """The finished table of a search.
 
@@ -81,6 +87,7 @@ def search_results(
         winners: By arm, its best trial.
         trials: By arm, all trials.
         search: The search's settings.
+        ensembles: What averages of winners are worth, where there are some.
 
     Raises:
         NothingToChooseError: no contender has a finite validation NLL.
@@ -105,6 +112,7 @@ def search_results(
         },
         pairs=tuple(PairResult(a=a, b=b, metrics=against[b][a]) for b, a in combinations(winners, 2)),
         interactions=tuple(_interactions(against, scored.names, winners, search)),
+        ensembles=ensembles,
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from pipeline.results.search import ContenderKind
+    from pipeline.results.search import ContenderKind, SearchResults
     from pipeline.results.tuning import Tuning
     from pipeline.search.optimize import Task
     from pipeline.search.trials import Trial
@@ -168,11 +168,9 @@ def _overview(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
 
 def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Params, *, jobs: int) -> str:
     """Train the winners on fresh seeds, compare them, and write the table and the trials."""
-    from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.search.trials import to_row, winner, write_trials  # noqa: PLC0415
-    from pipeline.search.winners import contenders, search_results  # noqa: PLC0415
-    from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
+    from pipeline.search.winners import contenders  # noqa: PLC0415
 
     search, base = params.search, params.base
     best = {arm: winner(trials, search.objectives[0]) for arm, trials in by_arm.items()}
@@ -180,16 +178,8 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     if "none" not in winners:
         raise InputError(f"{dataset}: search: arm none must complete a trial, all of {len(by_arm['none'])} diverged")
     tuning, points = _tuned(dataset, contenders(winners, search, base), params, jobs=jobs)
-    files = {place: champion_file(dataset, *place) for place in points}
-    wanted = {files[place]: point for place, point in points.items()}
-    fitted = _train_and_score(dataset, wanted, params.study.seeds, jobs=jobs)
-    sources = [ScoreFile(file, name, name, tuning[kind, name], kind) for (kind, name), file in files.items()]
-    try:
-        scored = scored_points(dataset, sources, least_effect=params.study.least_effect)
-        results = search_results(scored, winners=winners, trials=by_arm, search=search)
-    except NothingToChooseError as error:
-        raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
-    write_record(result_file(dataset, "search.json"), results)
+    fitted = _train_and_score(dataset, points, params, jobs=jobs)
+    write_record(result_file(dataset, "search.json"), _results(dataset, tuning, winners, by_arm, params))
     trials = [trial for of_arm in by_arm.values() for trial in of_arm]
     write_trials(trials_file(dataset), trials, search, rungs=search.pruner.rungs(base.epochs))
     write_json(result_file(dataset, "best.json"), {arm: to_row(trial, search) for arm, trial in winners.items()})
@@ -197,6 +187,32 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
         f"{result_file(dataset, 'search.json')}: {len(trials)} trials of {len(by_arm)} arms, {len(points)} contenders "
         f"on {params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} recalled)"
     )
+
+
+def _results(
+    dataset: str,
+    tuning: Mapping[tuple[ContenderKind, str], Tuning],
+    winners: Mapping[str, Trial],
+    by_arm: Mapping[str, Sequence[Trial]],
+    params: Params,
+) -> SearchResults:
+    """The finished table, from the scores of contenders and of averages of winners."""
+    from pipeline.config.search_space import TUNED  # noqa: PLC0415
+    from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
+    from pipeline.search.winners import search_results  # noqa: PLC0415
+    from pipeline.stages.ensembles import compared_averages  # noqa: PLC0415
+    from pipeline.stages.scores import ScoreFile, scored_points  # noqa: PLC0415
+
+    sources = [
+        ScoreFile(champion_file(dataset, kind, name), name, name, of_point, kind)
+        for (kind, name), of_point in tuning.items()
+    ]
+    scored = scored_points(dataset, sources, least_effect=params.study.least_effect)
+    ensembles = compared_averages(dataset, {arm: tuning[TUNED, arm] for arm in winners}, params)
+    try:
+        return search_results(scored, winners=winners, trials=by_arm, search=params.search, ensembles=ensembles)
+    except NothingToChooseError as error:
+        raise InputError(f"{dataset}: search: nothing to choose from, every winner diverged: {error}") from None
 
 
 def _tuned(
@@ -215,21 +231,32 @@ def _tuned(
     return tuning, {place: chosen(candidates[place], tuning[place]) for place in points}
 
 
-def _train_and_score(dataset: str, files: Mapping[Path, Point], seeds: int, *, jobs: int) -> int:
-    """Train contenders on the study's own seeds and score them, where the memo does not have them."""
+def _train_and_score(
+    dataset: str, points: Mapping[tuple[ContenderKind, str], Point], params: Params, *, jobs: int
+) -> int:
+    """Train contenders and further networks of winners, and score them, where the memo does not have them.
+
+    Contenders are trained on the study's own seeds; how many of them were is given back.
+    """
+    from pipeline.config.search_space import TUNED  # noqa: PLC0415
+    from pipeline.stages.ensembles import write_averages  # noqa: PLC0415
     from pipeline.stages.members import write_members  # noqa: PLC0415
     from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
-    members = {path: MEMBERS / path for path in files}
+    sources = {place: MEMBERS / champion_file(dataset, *place) for place in points}
     fitted = write_members(
-        {members[path]: point for path, point in files.items()},
-        seeds,
+        {sources[place]: point for place, point in points.items()},
+        params.study.seeds,
         dataset,
         jobs=jobs,
         backend="threading",
         history=False,
     )
-    write_scores({path: members[path] for path in files}, dataset, jobs=jobs)
+    winners = {name: point for (kind, name), point in points.items() if kind == TUNED}
+    firsts = {name: sources[TUNED, name] for name in winners}
+    averages = write_averages(winners, firsts, dataset, params, jobs=jobs, backend="threading")
+    scores = {champion_file(dataset, *place): source for place, source in sources.items()} | averages
+    write_scores(scores, dataset, jobs=jobs)
     keep_only(MEMBERS / "champions" / dataset, [])
-    keep_only(Path("champions") / dataset, files)
+    keep_only(Path("champions") / dataset, scores)
     return fitted

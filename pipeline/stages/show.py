@@ -23,18 +23,18 @@ def show(dataset: str | None) -> str:
 def study_text(dataset: str) -> str:
     """A data set's table and answer, and those of its search where there is one; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
-    from pipeline.reporting.text import search, study  # noqa: PLC0415
+    from pipeline.reporting.text import ensembles, search, study  # noqa: PLC0415
     from pipeline.reporting.text.answer import params_row, sentence  # noqa: PLC0415
 
     results, searched, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
     parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(sentence(results), WIDTH)}\n"]
     answered = results
     if searched is not None:
-        parts.append(search.render(searched, color=color))
+        parts += [search.render(searched, color=color), ensembles.render(searched, color=color)]
         answered = searched.results
     if answered.answer.recommendation == "use":
         parts.append(f"As a variant in {PARAMS}: {params_row(answered)}\n")
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
 def shared_texts() -> list[str]:

@@ -83,7 +83,7 @@ def answer_run(
         name="answer",
         description=f"{answer.sentence}\n\n{description}",
         tags={"dataset": dataset.name, "level": "study", "recommendation": answer.recommendation},
-        metrics=[(f"chosen/{name}", _number(chosen.mean(name)), 0) for name in HEADLINE],
+        metrics=[(f"chosen/{name}", number(chosen.mean(name)), 0) for name in HEADLINE],
         artifacts={**artifacts, **tables},
         dataset=_dataset_info(dataset),
     )
@@ -92,17 +92,17 @@ def answer_run(
 def _metrics(point: PointResult, arrays: Arrays) -> Iterator[Metric]:
     """Means; intervals, comparison and each seed's value of the headline metrics."""
     for name, summary in point.metrics.items():
-        yield str(name), _number(summary.mean), 0
+        yield str(name), number(summary.mean), 0
     for name in HEADLINE:
         summary, compared = point.metrics[name], point.comparison(name)
-        yield f"interval/{name}/low", _number(summary.low), 0
-        yield f"interval/{name}/high", _number(summary.high), 0
+        yield f"interval/{name}/low", number(summary.low), 0
+        yield f"interval/{name}/high", number(summary.high), 0
         yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
         if compared:
-            yield f"against_none/{name}", _number(compared.difference), 0
-            yield f"against_none/{name}/low", _number(compared.low), 0
-            yield f"against_none/{name}/high", _number(compared.high), 0
-            yield f"p_better/{name}", _number(compared.p_better.estimate), 0
+            yield f"against_none/{name}", number(compared.difference), 0
+            yield f"against_none/{name}/low", number(compared.low), 0
+            yield f"against_none/{name}/high", number(compared.high), 0
+            yield f"p_better/{name}", number(compared.p_better.estimate), 0
 
 
 def _metrics_table(point: PointResult) -> bytes:
@@ -193,6 +193,6 @@ def change_text(difference: float | None, low: float | None, high: float | None)
     return f"{middle} [{', '.join(ends)}]"
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
     """NaN where there is no number, as MLflow shows it."""
     return np.nan if value is None else value

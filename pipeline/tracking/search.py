@@ -144,8 +144,20 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
         ),
         params={name: getattr(point.parameters, name) for name in search.search.space},
         tags={"arm": point.name, "level": "winner"} if tuned else {"level": STACKED},
+        metrics=list(_averages(search, point)) if tuned else [],
     )
     return builder.point_run(draft, results, point, arrays)
+
+
+def _averages(search: SearchResults, point: PointResult) -> Iterator[builder.Metric]:
+    """What the average of a winner's networks is worth, and minus one network of none and their average."""
+    for entry in search.ensembles.arms if search.ensembles else ():
+        for name, summary in entry.ensemble.items() if entry.arm == point.name else ():
+            yield f"ensemble/{name}", builder.number(summary.mean), 0
+            compared = {"none": entry.ensemble_against_none, "ensemble_of_none": entry.ensemble_against_ensemble}
+            for reference, metrics in compared.items():
+                if name in metrics:
+                    yield f"ensemble/against_{reference}/{name}", builder.number(metrics[name].difference), 0
 
 
 def _origin(search: SearchResults, point: PointResult) -> str:

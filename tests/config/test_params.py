@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from pipeline.config.dimensions import Choices, Range
-from pipeline.config.params import Study, load_params
+from pipeline.config.params import Ensembles, Study, load_params
 from pipeline.config.points import STRENGTHS, Network, Point, Regularizers, Train
 from pipeline.config.search_space import LEARNING_RATE, Pruner, Sampler
 from pipeline.core.errors import InputError
@@ -75,7 +75,7 @@ class TestTheRealFile:
 @pytest.mark.parametrize(
     "model",
     [
-        *(Network, Train, Regularizers, Point, Study),
+        *(Network, Train, Regularizers, Point, Study, Ensembles),
         *SOURCES.values(),
         *(Range, Choices, Sampler, Pruner),
     ],
@@ -144,6 +144,10 @@ def test_no_regularizer_is_on_by_default():
         (("study", "datasets"), "mixture", "study.datasets", "'mixture'"),
         (("study", "seeds"), 1, "study.seeds", "1"),
         (("study", "seeds"), "30", "study.seeds", "'30'"),
+        (("study", "ensembles"), None, "study.ensembles", "None"),
+        (("study", "ensembles", "members"), 0, "study.ensembles.members", "0"),
+        (("study", "ensembles", "splits"), 1, "study.ensembles.splits", "1"),
+        (("study", "ensembles", "splits"), 31, "study.ensembles.splits: must be study.seeds (30) or fewer", "31"),
         (("datasets", "mixture", "label_noise"), 1.0, "datasets.mixture.label_noise", "1.0"),
         (("datasets", "mixture", "classes"), 1, "datasets.mixture.classes", "1"),
         (("datasets", "digits", "train"), 0, "datasets.digits.train", "0"),
@@ -250,7 +254,7 @@ def test_choices_must_be_what_a_point_can_have(path, name, value, message):
     "place",
     [
         *(("train",), ("study",), ("network",), ("variants",), ("datasets",), ("variants", "none")),
-        *(("train", "epochs"), ("study", "seeds"), ("network", "hidden")),
+        *(("train", "epochs"), ("study", "seeds"), ("study", "ensembles"), ("network", "hidden")),
         *(("datasets", "mixture", "classes"), ("datasets", "digits", "name")),
         *(
             ("search",),
@@ -329,6 +333,17 @@ def test_an_arm_without_a_base_is_missing(path):
     content = deepcopy(REAL)
     del content["search"]["arms"]["none"]
     assert "search: arms must hold none" in refusal(write(path, content))
+
+
+def test_further_networks_have_seeds_that_nothing_else_has(path):
+    content = changed(("study", "seeds"), 10)
+    content["study"]["ensembles"] = {"members": 3, "splits": 4}
+    params = load_params(write(path, content))
+    seeds = params.ensemble_seeds
+    assert min(seeds) == params.tuning_seeds.stop
+    assert list(seeds.values()) == [0, 1, 2, 3] * 2
+    content["study"]["ensembles"]["members"] = 1
+    assert load_params(write(path, content)).ensemble_seeds == {}
 
 
 def test_two_objectives_are_searched_without_a_pruner(path):

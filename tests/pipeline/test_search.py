@@ -37,7 +37,7 @@ def found_by_search(folder: Path) -> dict[str, str]:
     """What `search@wine` has found: its tables and the scores of its contenders, by their digests."""
     tables = [folder / "results/wine" / name for name in TABLES]
     files = [*tables, *(folder / "champions/wine").rglob("*.safetensors")]
-    assert len(files) == 3 + ARMS + 1  # one stack: of the two best single arms
+    assert len(files) == 3 + ARMS + 1 + 2 * ARMS  # one stack, of the two best single arms; one network and an average
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
@@ -95,6 +95,9 @@ class TestSearch:
         *arms, stack = [row["key"] for row in table["results"]["points"]]
         assert arms == list(STUDY["search"]["arms"])
         assert stack == "+".join(arm for arm in arms if arm in best)
+        averages = table["ensembles"]
+        assert (averages["members"], averages["splits"]) == (2, 2)
+        assert [row["arm"] for row in averages["arms"]] == arms
         trials = list(csv.DictReader((searched / "results/wine/trials.csv").read_text().splitlines()))
         assert [row["arm"] for row in trials] == [arm for arm in STUDY["search"]["arms"] for _ in range(TRIALS)]
         best = json.loads((searched / "results/wine/best.json").read_text())

@@ -16,12 +16,13 @@ import pytest
 from claim_tables import AUDIT, CLAIMS, table
 from markupsafe import escape
 from PIL import Image
+from search_tables import averaged
 
 from pipeline.config.decay_timescale import DecayTimescale
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.page import study_page, textbook_page
 from pipeline.reporting.sections import Picture, Section
-from pipeline.reporting.text import textbook
+from pipeline.reporting.text import ensembles, textbook
 from pipeline.reporting.text.answer import card, params_row
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.numbers import interval, short
@@ -193,7 +194,7 @@ class TestSearch:
         text, search = part(made(), f"search-{name}"), SEARCHES[name]
         for point in search.results.points:
             rows = text.count(f'<tr><th scope="row">{readable_arms(point.name)}</th>')
-            assert rows == (3 if point.kind == "tuned" else 1)
+            assert rows == (3 + (search.ensembles is not None) if point.kind == "tuned" else 1)
         for arm in search.arms.values():
             assert interval(arm.optimism.mean, arm.optimism, sign=True) in text
             assert f"<td>{arm.trials.complete}/{arm.trials.pruned}/{arm.trials.failed}</td>" in text
@@ -232,6 +233,20 @@ class TestSearch:
         assert "On digits the search’s seeds are not those" in limits
         assert "On mixture the search’s seeds" not in limits
         assert "not with the runners-up" not in text
+
+    def test_averages_have_a_table_and_are_said_where_there_are_some(self) -> None:
+        plain_search = changed(SEARCHES["digits"], ensembles=None)
+        assert "bagging" not in made("digits", searches={"digits": plain_search})
+        search = averaged(plain_search)
+        page = made("digits", searches={"digits": search})
+        text = part(page, "search-digits")
+        assert text.count("average networks?</h3>") == 1
+        for said in ensembles.sentences(search):
+            assert str(escape(said)) in part(page, "best")
+            assert str(escape(said)) in text
+        rows = text[text.index("average networks?") :]
+        assert rows.count('<tr><th scope="row">') == len(search.arms)
+        assert "members of an ensemble share a split" in rows
 
     def test_its_pictures_follow_its_tables(self) -> None:
         text = part(made(), "search-digits")

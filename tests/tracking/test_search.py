@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from search_tables import averaged
 from tracking.study_results import study_of
 
 from pipeline.config.points import Point
@@ -247,6 +248,23 @@ def test_a_winner_says_where_it_comes_from_and_what_it_is_worth():
     names = {name for name, _, _ in record.metrics}
     assert {*map(str, HEADLINE), "interval/test/nll/low", "against_none/test/nll"} <= names
     assert set(record.artifacts) == {"results.json", "tables/metrics.csv"}
+
+
+def test_a_winner_has_what_the_average_of_its_networks_is_worth():
+    results = averaged(table())
+    arrays = [{f"score/{name}": np.ones(SEEDS) for name in HEADLINE}] * len(results.results.points)
+    records = {record.key: record for record in records_of(results, arrays, trials=b"", figures={})}
+    (none, dropout, _) = results.ensembles.arms
+    found = {name: value for name, value, _ in records["mixture/dropout/winner"].metrics}
+    for name in HEADLINE:
+        assert found[f"ensemble/{name}"] == dropout.ensemble[name].mean
+        assert found[f"ensemble/against_none/{name}"] == dropout.ensemble_against_none[name].difference
+        assert found[f"ensemble/against_ensemble_of_none/{name}"] == dropout.ensemble_against_ensemble[name].difference
+    of_none = {name for name, _, _ in records["mixture/none/winner"].metrics}
+    assert none.ensemble_against_ensemble == {}
+    assert "ensemble/test/nll" in of_none
+    assert not any(name.startswith("ensemble/against_ensemble") for name in of_none)
+    assert not any(name.startswith("ensemble/") for name, _, _ in records["mixture+stacked/none+dropout"].metrics)
 
 
 def test_a_stack_is_compared_with_the_best_of_its_parts():

@@ -7,6 +7,7 @@ from typing import Protocol
 from pipeline.config.search_space import Objective
 
 MISSING = "-"
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 OBJECTIVES: dict[Objective, str] = {
     "nll": "NLL",
     "nll_calibrated": "NLL after calibration",
@@ -79,6 +80,15 @@ def typeset(value: float, form: str) -> str:
     '−1.2'
     """
     return format(value, form).translate({ord("-"): "−"})
+
+
+def spelled(count: int) -> str:
+    """A count in words, in digits from 11 on.
+
+    >>> spelled(5), spelled(12)
+    ('five', '12')
+    """
+    return _WORDS[count] if count < len(_WORDS) else str(count)
 
 
 def _signed(value: float, size: str, *, sign: bool) -> str:

@@ -20,6 +20,8 @@ STUDY = tuple(
             "evaluation, JMLR 11.",
             "Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6.",
             "Kadra et al. 2021, Well-tuned simple nets excel on tabular datasets, NeurIPS.",
+            "Lakshminarayanan, Pritzel & Blundell 2017, Simple and scalable predictive uncertainty estimation using "
+            "deep ensembles, NeurIPS.",
             "Wang & Aitchison 2024, How to set AdamW’s weight decay as you scale model and dataset size.",
         ]
     )
