@@ -325,15 +325,30 @@ def train_one(chosen, data, seed, dtype=torch.float64):
             old = min(chosen.averaging, step / (step + 1))
             averaged = {name: old * averaged[name] + (1 - old) * value for name, value in snapshot(net).items()}
         evaluations.append(evaluate(net, averaged, data, dtype))
+    return evaluations, kept_epoch(chosen, evaluations, data.labels["validation"])
+
+
+def kept_epoch(chosen, evaluations, labels, rows=slice(None)):
+    """The epoch that a point keeps of a network whose evaluations these are, where these validation rows choose it."""
     if chosen.early_stopping == "none":
-        return evaluations, chosen.epochs
-    scores = [
-        e["validation"][1]
-        if chosen.early_stopping == "nll"
-        else calibrated_nll(e["validation"][0], data.labels["validation"])
-        for e in evaluations[1:]
-    ]
-    return evaluations, stopping_epoch(scores, chosen.patience)
+        return chosen.epochs
+    score = calibrated_nll if chosen.early_stopping == "nll_calibrated" else plain_nll
+    scores = [score(e["validation"][0][rows], labels[rows]) for e in evaluations[1:]]
+    return stopping_epoch(scores, chosen.patience)
+
+
+def held_out_logits(chosen, evaluations, labels):
+    """Logits of the validation rows: of every second row, of the epoch that the other rows choose."""
+    logits = np.empty_like(evaluations[0]["validation"][0])
+    for start in (0, 1):
+        epoch = kept_epoch(chosen, evaluations, labels, slice(1 - start, None, 2))
+        logits[start::2] = evaluations[epoch]["validation"][0][start::2]
+    return logits
+
+
+def plain_nll(logits, labels):
+    """Cross-entropy of logits (row, class) in float64."""
+    return cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels)).item()
 
 
 SPACE = {

@@ -20,13 +20,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.config.dimensions import strengths
 from pipeline.config.points import Point
-from pipeline.config.search_space import Objective, Pruner, Search
+from pipeline.config.search_space import Pruner, Search
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.standardization import SeedData
 from pipeline.search.objectives import Labels, Logits, by_seed
 from pipeline.search.trials import distributions
-from pipeline.search.validation_rows import ALL, halved, judged
 from pipeline.training.fit import Tick, fit_in_rungs
 from pipeline.training.member import Member
 
@@ -51,18 +50,9 @@ class Task:
         return self.base.model_copy(update=strengths(self.search.dimensions(arm), trial.params))
 
     @cached_property
-    def halves(self) -> Mapping[int, SeedData]:
-        """The data with half of the validation rows for early stopping, and all of them to judge by."""
-        return {seed: halved(data) for seed, data in self.data.items()}
-
-    @cached_property
     def labels(self) -> Labels:
         """Validation labels (seed, row)."""
         return np.stack([self.data[seed].labels["validation"] for seed in sorted(self.data)])
-
-    def values(self, objective: Objective, point: Point, logits: Logits) -> Float[np.ndarray, " seeds"]:
-        """An objective of a point's networks, given the logits of all validation rows, on the rows that judge it."""
-        return by_seed(objective, *judged(point, logits, self.labels))
 
 
 def next_batch(
@@ -83,13 +73,13 @@ def next_batch(
 
     def survivors(epoch: int, reached: Mapping[int, Logits]) -> list[int]:
         objective = task.search.objectives[0]
-        means = {n: float(task.values(objective, points[n], logits).mean()) for n, logits in sorted(reached.items())}
+        means = {n: float(by_seed(objective, logits, task.labels).mean()) for n, logits in sorted(reached.items())}
         return _survivors(studies, asked, means, epoch)
 
-    reached = fit_in_rungs(groups, task.halves, rungs=task.rungs, survivors=survivors, split=ALL, jobs=jobs, tick=tick)
+    reached = fit_in_rungs(groups, task.data, rungs=task.rungs, survivors=survivors, jobs=jobs, tick=tick)
     for number, logits in sorted(reached.items()):
         arm, trial = asked[number]
-        _finish(studies[arm], trial, [task.values(each, points[number], logits) for each in task.search.objectives])
+        _finish(studies[arm], trial, [by_seed(each, logits, task.labels) for each in task.search.objectives])
     return {arm: study.get_trials()[len(finished[arm]) :] for arm, study in studies.items()}
 
 

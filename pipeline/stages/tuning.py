@@ -37,7 +37,7 @@ def tune(
             objective,
             point.model_dump(mode="json"),
             seeds,
-            code=["training.fit", "search.objectives", "search.validation_rows"],
+            code=["training.fit", "search.objectives"],
             files=[data_file(dataset)],
         )
         for of_point in candidates.values()
@@ -66,21 +66,19 @@ def _plain(point: Point) -> Point:
 def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int, backend: str) -> Iterator[bytes]:
     """The trials of candidates, a few at a time, so that an interruption loses no more."""
     from pipeline.search.objectives import by_seed  # noqa: PLC0415
-    from pipeline.search.validation_rows import ALL, check_rows, halved, judged  # noqa: PLC0415
     from pipeline.training.fit import fit  # noqa: PLC0415  (torch takes a second to import)
     from pipeline.training.member import Member  # noqa: PLC0415
 
     pooled, seeds = load_data(dataset), params.tuning_seeds
-    data = {seed: halved(seed_data(pooled, seed)) for seed in seeds}
+    data = {seed: seed_data(pooled, seed) for seed in seeds}
     labels = pooled.pool.labels[pooled.splits.validation[seeds]]
-    check_rows(labels, dataset)
     total = sum(point.epochs for point in points) * len(seeds)
     with workers(backend), progress(f"{len(points)} learning rates to try", total, "epochs") as tick:
         for start in range(0, len(points), TOGETHER):
             few = points[start : start + TOGETHER]
             groups = [[Member(point, seed) for seed in seeds] for point in few]
-            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=(ALL,))
+            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=("validation",))
             for point, members in zip(few, fitted, strict=True):
-                values = by_seed(params.search.objectives[0], *judged(point, members.logits[ALL], labels))
+                values = by_seed(params.search.objectives[0], members.logits["validation"], labels)
                 trial = RateTrial(learning_rate=point.learning_rate, values=tuple(map(finite, values.tolist())))
                 yield trial.model_dump_json().encode()

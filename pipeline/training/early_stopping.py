@@ -13,23 +13,31 @@ from torch import Tensor
 from pipeline.calibration.calibrator import calibrate, fit_calibrator
 from pipeline.config.points import Point
 
+EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
+SEEN = (slice(None), ODD, EVEN)
+"""The validation rows that choose an epoch: all of them for use; half of them to predict the other half, `HELD_OUT`."""
+HELD_OUT = (EVEN, ODD)
+
 
 class EarlyStopping:
-    """The weights that each member keeps so far, `kept` (member, parameter), and of which epoch, `epochs` (member,).
+    """The weights that each member keeps so far, `kept` (3, member, parameter), and of which epochs (3, member).
 
     A member without early stopping keeps the last ones. One with `nll` keeps those with the best validation NLL; one
     with `nll_calibrated` the best after calibration ("refine, then calibrate"; Berta et al. 2025). Training goes on for
     the others in the stack; a member that has run out of patience keeps no later weights.
+
+    The first are chosen by all validation rows, for use. Rows that have chosen the weights that predict them look too
+    good, so the second are chosen by odd rows and predict even ones, the third the other way around.
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
         rules = np.array([point.early_stopping for point in points])
         self.plain, self.calibrated = rules == "nll", rules == "nll_calibrated"
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
-        self.best = np.full(len(points), inf)
-        self.epochs = np.zeros(len(points), np.int64)
-        self.flat, self.kept = flat, flat.clone()
-        self.waited = np.zeros(len(points), np.int64)
+        shape = len(SEEN), len(points)
+        self.best = np.full(shape, inf)
+        self.epochs, self.waited = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.flat, self.kept = flat, flat.repeat(len(SEEN), 1, 1)
 
     @property
     def ruled(self) -> NDArray[np.bool_]:
@@ -39,15 +47,14 @@ class EarlyStopping:
 
     @property
     def used(self) -> Tensor:
-        """The weights (member, parameter) that each would be used with by now: kept by its rule, else the last."""
-        ruled = self.ruled
-        return torch.where(torch.from_numpy(ruled)[:, None], self.kept, self.flat) if ruled.any() else self.flat
+        """The weights (3, member, parameter) that would be used by now: kept by a rule, else the last."""
+        return torch.where(torch.from_numpy(self.ruled)[:, None], self.kept, self.flat)
 
     def keep(self, members: Sequence[int], flat: Tensor) -> None:
         """Keep only these members, by their numbers; their weights are now these."""
         for name in ("plain", "calibrated", "patience", "best", "epochs", "waited"):
-            setattr(self, name, getattr(self, name)[members])
-        self.flat, self.kept = flat, self.kept[torch.tensor(members)]
+            setattr(self, name, getattr(self, name)[..., members])
+        self.flat, self.kept = flat, self.kept[:, torch.tensor(members)]
 
     def update(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
         """Keep the current weights of the members that have no rule, or that are better than ever and not done.
@@ -57,18 +64,24 @@ class EarlyStopping:
             logits: of the validation rows (member, row, class), in eval mode.
             labels: of these rows (member, row).
         """
-        score = negative_log_likelihood(logits, torch.from_numpy(labels))
+        scores = np.stack([self._scores(logits[:, rows], labels[:, rows]) for rows in SEEN])
+        better = ~self.ruled | ((scores < self.best) & (self.waited < self.patience))
+        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
+        self.best = np.where(better, scores, self.best)
+        self.epochs = np.where(better, epoch, self.epochs)
+        for kept, rows in zip(self.kept, better, strict=True):
+            members = torch.from_numpy(np.flatnonzero(rows))
+            kept[members] = self.flat[members]
+
+    def _scores(self, logits: Tensor, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What each member (member,) is judged by: its NLL, as trained or after calibration."""
+        scores = negative_log_likelihood(logits, torch.from_numpy(labels))
         values = logits.numpy()
         fits = np.flatnonzero(self.calibrated & np.isfinite(values).all((1, 2)))  # a diverged member has no calibrator
         if fits.size:
             calibrated = calibrate(values[fits], fit_calibrator(values[fits], labels[fits]))
-            score[fits] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[fits]))
-        better = ~self.ruled | ((score < self.best) & (self.waited < self.patience))
-        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
-        self.best = np.where(better, score, self.best)
-        self.epochs = np.where(better, epoch, self.epochs)
-        rows = torch.from_numpy(np.flatnonzero(better))
-        self.kept[rows] = self.flat[rows]
+            scores[fits] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[fits]))
+        return scores
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> NDArray[np.float64]:

@@ -165,7 +165,6 @@ def fit_in_rungs(
     *,
     rungs: Sequence[int],
     survivors: Survivors,
-    split: str = "validation",
     jobs: int = 1,
     chunk: int = RUNG_CHUNK,
     tick: Tick | None = None,
@@ -178,22 +177,21 @@ def fit_in_rungs(
         groups: what to fit: the seeds of one trial, say.
         data: seed -> its data.
         rungs: epochs, ascending, at which groups may be stopped.
-        survivors: receives the epoch and, by group, the logits (member, row, class) of those that are still there, of
-            the weights that they would be used with; gives back the groups that go on.
-        split: of which there shall be logits.
+        survivors: receives the epoch and, by group, the validation logits (member, row, class) of those that are still
+            there, of the weights that they would be used with; gives back the groups that go on.
         jobs: as in `fit`.
         chunk: as in `fit`.
         tick: receives how many member-epochs are done, or no longer needed.
 
     Returns:
-        The logits of the groups that were never stopped, by group.
+        The validation logits of the groups that were never stopped, by group.
     """
     (epochs,) = {member.point.epochs for group in groups for member in group}
     indices = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
     chunks = _chunks([groups[group][number] for group, number in indices], chunk, jobs)
     parts = [_Part([indices[row] for row in rows]) for rows in chunks]
     for until in [*rungs, epochs]:
-        parts = _train_all(parts, groups, data, until=until, split=split, jobs=jobs, tick=tick)
+        parts = _train_all(parts, groups, data, until=until, jobs=jobs, tick=tick)
         reached = _regrouped(parts)
         if until < epochs:
             staying = set(survivors(until, reached))
@@ -227,23 +225,20 @@ def _train_all(
     data: Mapping[int, SeedData],
     *,
     until: int,
-    split: str,
     jobs: int,
     tick: Tick | None,
 ) -> list[_Part]:
     """Train every part to an epoch, spread over workers."""
     threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
     ticking = tick if threads else None
-    calls = (delayed(_train_on)(part, groups, data, until=until, split=split, tick=ticking) for part in parts)
+    calls = (delayed(_train_on)(part, groups, data, until=until, tick=ticking) for part in parts)
     trained: list[_Part] = Parallel(n_jobs=jobs)(calls)
     if tick is not None and not threads:
         tick(sum(len(before.indices) * (until - before.epoch) for before in parts))
     return trained
 
 
-def _train_on(
-    part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, split: str, tick: Tick | None
-) -> _Part:
+def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, tick: Tick | None) -> _Part:
     """Train a part to an epoch: the work of one worker."""
     require_pinned()
     heed_cbwr()
@@ -255,7 +250,7 @@ def _train_on(
             stack.run_epoch(epoch)
             if tick is not None:
                 tick(len(members))
-        return replace(part, stack=stack, epoch=until, logits=stack.logits([split])[split])
+        return replace(part, stack=stack, epoch=until, logits=stack.logits(["validation"])["validation"])
 
 
 def _regrouped(parts: Sequence[_Part]) -> dict[int, Logits]:

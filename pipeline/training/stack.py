@@ -20,7 +20,7 @@ from pipeline.models.network import Workspace
 from pipeline.training import regularizers
 from pipeline.training.batches import Batches
 from pipeline.training.dropout_masks import DropoutMasks
-from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
+from pipeline.training.early_stopping import HELD_OUT, EarlyStopping, negative_log_likelihood
 from pipeline.training.losses import loss_gradient
 from pipeline.training.member import HISTORY, Fitted, Member, history_epochs
 from pipeline.training.optimizers import Adam, Optimizer, Sgd
@@ -233,19 +233,27 @@ class Stack:
         self.records.append(record)
 
     def logits(self, splits: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Logits (member, row, class) of splits, of the weights that each member would be used with by now."""
-        used = self.early_stopping.used
-        return {split: self._logits(used, split)[: self.size].float().numpy() for split in splits}
+        """Logits (member, row, class) of splits, of the weights that each member would be used with by now.
+
+        Validation rows are predicted by weights that they have not chosen.
+        """
+        used, *others = self.early_stopping.used
+        logits = {split: self._logits(used, split)[: self.size].float().numpy() for split in splits}
+        if "validation" in splits and self.early_stopping.ruled.any():
+            for weights, rows in zip(others, HELD_OUT, strict=True):
+                predicted = self._logits(weights, "validation")[: self.size, rows]
+                logits["validation"][:, rows] = predicted.float().numpy()
+        return logits
 
     def finish(self, *, weights: bool = False, splits: Sequence[str] | None = None) -> Fitted:
         """The logits of the weights each member is used with, its history, its chosen epoch and, if wanted, weights."""
-        size, kept = self.size, self.early_stopping.kept
+        size, kept = self.size, self.early_stopping.kept[0]
         return Fitted(
             logits=self.logits(splits or list(self.features)),
             history={
                 name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },
-            epochs=self.early_stopping.epochs[:size],
+            epochs=self.early_stopping.epochs[0, :size],
             weights=kept[:size, : kept.shape[1] if weights else 0].float().numpy(),
         )
 

@@ -14,6 +14,7 @@ from oracles import (
     SPACE,
     calibrated_nll,
     contents_of,
+    held_out_logits,
     members_of,
     search_of,
     task_of,
@@ -26,7 +27,6 @@ from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.standardization import SeedData
 from pipeline.search.objectives import OBJECTIVES, by_seed
 from pipeline.search.optimize import next_batch, run
 from pipeline.search.trials import STATES
@@ -217,16 +217,11 @@ STOPPING = {
 }
 
 
-def by_the_book(point, whole, seed):
-    """Logits of every second validation row, beginning with the second: of the epoch that the other rows choose."""
-    features, labels = whole.features["validation"], whole.labels["validation"]
-    halves = SeedData(
-        {"train": whole.features["train"], "validation": features[::2], "unused": features[1::2]},
-        {"train": whole.labels["train"], "validation": labels[::2], "unused": labels[1::2]},
-        whole.classes,
-    )
-    evaluations, kept = train_one(point, halves, seed)
-    return evaluations[kept]["unused"][0], halves.labels["unused"], kept
+def by_the_book(point, data, seed):
+    """Logits of the validation rows, of epochs that other rows have chosen; their labels; and the epoch of all."""
+    evaluations, kept = train_one(point, data, seed)
+    labels = data.labels["validation"]
+    return held_out_logits(point, evaluations, labels), labels, kept
 
 
 class TestEarlyStopping:
