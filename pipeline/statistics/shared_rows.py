@@ -3,6 +3,7 @@
 Seeds that resplit one pool share training, validation and test rows; seeds that draw their own share a test set.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -108,6 +109,13 @@ def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Flo
     >>> shared_covariance(np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]]))
     array(1.)
     """
+    among_groups, interaction = _mean_squares(groups)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.maximum(among_groups - interaction, 0.0) / math.prod(groups.shape[-2:]))
+
+
+def _mean_squares(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MS_groups and MS_interaction, (*columns,) each."""
     seeds, count = groups.shape[-2:]
     if seeds < 1 or count < 2:
         raise ValueError(f"groups must have a seed and two groups or more, got shape {groups.shape}")
@@ -116,8 +124,7 @@ def shared_covariance(groups: Float[np.ndarray, "*columns seeds groups"]) -> Flo
         by_group, rest = centred(np.swapaxes(rest, -1, -2))  # group effects out
         among_groups = seeds * np.sum(np.square(by_group), axis=-1) / (count - 1)
         squares = np.sum(np.sum(np.square(rest), axis=-1), axis=-1)
-        interaction = squares / np.float64((seeds - 1) * (count - 1))
-        return np.asarray(np.maximum(among_groups - interaction, 0.0) / (seeds * count))
+        return np.asarray(among_groups), np.asarray(squares / np.float64((seeds - 1) * (count - 1)))
 
 
 def measured_widening(
@@ -129,8 +136,11 @@ def measured_widening(
     """Of seeds that share rows: bounded for those they fit on, measured for those they test on; (*columns,) each.
 
     The inflation is rho / (1 - rho) + `shared_covariance(groups)` / s^2, the second only where s^2 > 0; NaN where that
-    is not finite. The variance of the mean then has two parts, s^2 (1/S + rho / (1 - rho)) known with S - 1 degrees of
-    freedom and the shared one with G - 1 for G groups: together they have Satterthwaite's.
+    is not finite. The variance of the mean is then a sum of three mean squares: s^2 (1/S + rho / (1 - rho)) with S - 1
+    degrees of freedom, MS_groups / (S G) with G - 1 for G groups, and -MS_interaction / (S G) with (S - 1)(G - 1);
+    together they have Satterthwaite's, and no fewer than the fewest of the three: of means over rows s^2 / S is
+    MS_interaction / (S G) or more, so that the sum is not below MS_groups / (S G), but other scores may have less.
+    Where the difference of the last two is not above 0, S - 1 are left.
     `rho` is the share n / N of the pool that a seed fits on, 0 where it draws rows of its own: subsets of n of N rows
     share n^2 / N on average, and the covariance of any symmetric statistic of two subsets is convex in what they share,
     so at most n / N of its variance (equal for sums over rows).
@@ -145,10 +155,14 @@ def measured_widening(
     """
     if not np.all((np.asarray(rho) >= 0) & (np.asarray(rho) < 1)):
         raise ValueError(f"rho must be 0 or more and below 1, got {rho}")
-    spread, covariance = variance(centred(values)[1]), shared_covariance(groups)
-    (seeds, count), bound = groups.shape[-2:], inflation_of(np.asarray(rho))
+    spread, (seeds, count) = variance(centred(values)[1]), groups.shape[-2:]
+    bound = inflation_of(np.asarray(rho))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        among_groups, interaction = (square / (seeds * count) for square in _mean_squares(groups))
+        covariance = np.maximum(among_groups - interaction, 0.0)
         shared = np.where(spread == 0, 0.0 * covariance, covariance / spread)
-        own = 1 / seeds + bound
-        freedom = (own + shared) ** 2 / (own**2 / np.float64(seeds - 1) + shared**2 / (count - 1))
+        parts = (1 / seeds + bound, among_groups / spread, interaction / spread)
+        freedoms = (seeds - 1, count - 1, (seeds - 1) * (count - 1))
+        doubt = sum(part**2 / np.float64(known) for part, known in zip(parts, freedoms, strict=True))
+        freedom = np.maximum((parts[0] + shared) ** 2 / doubt, min(freedoms))
         return Widening(np.asarray(bound + shared), np.where(shared > 0, freedom, np.nan))

@@ -268,6 +268,31 @@ def test_degrees_of_freedom_are_those_of_the_part_that_matters():
     assert shared_rows.measured_widening(values * 1e6, groups, rho=0.25).freedom == pytest.approx(5)
 
 
+def test_degrees_of_freedom_are_those_of_all_mean_squares():
+    """Mean squares 9 among groups and 4 of the interaction, over 2 seeds times 2 groups."""
+    groups, values = np.array([[1.0, 2.0], [3.0, 8.0]]), np.array([1.5, 5.5])
+    own, among, interaction = values.var(ddof=1) / 2, 9 / 4, 4 / 4
+    expected = (own + among - interaction) ** 2 / (own**2 + among**2 + interaction**2)
+    got = shared_rows.measured_widening(values, groups, rho=0.0).freedom
+    assert got == pytest.approx(expected)
+    # seeds that hardly differ: scores that are no means over rows
+    assert shared_rows.measured_widening(values / 1e6, groups, rho=0.0).freedom == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sd", [0.0, 0.3, 1.0])
+def test_p_values_hold_in_the_tail(sd):
+    """Of crossed normal effects that are known, where groups do nothing, about as much as seeds, and almost all."""
+    generator = rng(5)
+    table = generator.normal(0, 0.3, (20_000, 30, 1)) + sd * generator.normal(size=(20_000, 1, 10))
+    table += generator.normal(size=table.shape)
+    values = table.mean(axis=-1)
+    widening = shared_rows.measured_widening(values, table, rho=0.0)
+    p = intervals.paired_difference(values, np.zeros_like(values), widening=widening).p
+    assert 0.035 < np.mean(p < 0.05) < 0.055
+    assert 0.0005 < np.mean(p < 0.002) < 0.0032
+
+
 def test_few_degrees_of_freedom_widen_an_interval():
     values = rng().normal(size=8)
     ends = intervals.mean_interval(values, widening=Widening(0.5, 3.0))
