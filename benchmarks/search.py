@@ -35,6 +35,7 @@ from pipeline.config.dimensions import Range, strengths  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
 from pipeline.config.search_space import Pruner, Sampler, Search  # noqa: E402
 from pipeline.search import optimize  # noqa: E402
+from pipeline.search.objectives import by_seed  # noqa: E402
 from pipeline.search.storage import opened  # noqa: E402
 from pipeline.training.fit import fit_in_rungs  # noqa: E402
 from pipeline.training.member import Member  # noqa: E402
@@ -122,7 +123,7 @@ def worth(points: list[Point], data: Mapping[int, Any]) -> list[float]:
     with parallel_config(backend="threading"):
         logits = fit_in_rungs(groups, data, rungs=(), survivors=lambda *_: (), jobs=JOBS)
     labels = np.stack([data[seed].labels["validation"] for seed in data])
-    return [float(optimize.OBJECTIVES["nll"](logits[number], labels).mean()) for number in range(len(points))]
+    return [float(by_seed("nll", logits[number], labels).mean()) for number in range(len(points))]
 
 
 def contenders(workers: Executor) -> dict[str, tuple[str, Callable[..., Outcome]]]:
