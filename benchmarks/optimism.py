@@ -2,7 +2,7 @@
 
 Whole studies are simulated with the product's own code: a pool of rows is drawn and split anew for each seed, tuning
 seeds choose a point and its learning rate by refinement on their validation rows, and the study's own seeds judge it by
-test NLL after temperature scaling against no regularization. Rows that no network has seen, scored against their known
+test NLL after calibration against no regularization. Rows that no network has seen, scored against their known
 class probabilities, say what the very same networks are worth; optimism is what the judgement is below that.
 
 Points are chosen by four rules: by the test rows that also judge (the wrong way), by all validation rows, and rotated,
@@ -28,7 +28,7 @@ from numpy.typing import NDArray  # noqa: E402
 
 from benchmarks.coverage import MIXTURE, NOISY  # noqa: E402
 from benchmarks.simulation import options  # noqa: E402
-from pipeline.calibration.temperature import Temperature, fit_temperature, scale_logits  # noqa: E402
+from pipeline.calibration.calibrator import Calibrator, calibrate, fit_calibrator  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
 from pipeline.data.dataset import Dataset, Pool  # noqa: E402
 from pipeline.data.splits import split_resampled  # noqa: E402
@@ -92,7 +92,7 @@ class Outcome:
     """What studies found, by the number of parts where rows are divided: (..., part, candidate), means over seeds."""
 
     chosen_by: dict[int, Floats]  # refinement on validation rows outside the part; of one part, on all
-    judged_by: dict[int, Floats]  # test NLL after temperature scaling, rows inside the part
+    judged_by: dict[int, Floats]  # test NLL after calibration, rows inside the part
     truth: Floats  # (..., candidate): that of fresh rows
 
 
@@ -150,9 +150,9 @@ def logits_of(data: dict[int, SeedData], first: int, splits: Sequence[str]) -> d
     return {split: np.stack([each.logits[split] for each in fitted]) for split in splits}
 
 
-def calibrated(logits: NDArray[np.float32], temperature: Temperature) -> Floats:
-    """Log probabilities after temperature scaling."""
-    return Predictions.from_logits(scale_logits(logits, temperature)).log_probs
+def calibrated(logits: NDArray[np.float32], calibrator: Calibrator) -> Floats:
+    """Log probabilities after calibration."""
+    return Predictions.from_logits(calibrate(logits, calibrator)).log_probs
 
 
 def study(setting: Setting, pool: Pool, fresh: Pool, number: int) -> Outcome:
@@ -169,10 +169,10 @@ def study(setting: Setting, pool: Pool, fresh: Pool, number: int) -> Outcome:
         {seed: with_fresh(dataset, seed, fresh) for seed in STUDY}, first, ["validation", "test", "fresh"]
     )
     labels = np.broadcast_to(pool.labels[splits.validation[STUDY]], logits["validation"].shape[:3])
-    temperature = fit_temperature(logits["validation"], labels)
+    calibrator = fit_calibrator(logits["validation"], labels)
     answers = pool.labels[splits.test[STUDY]][None, :, :, None]
-    losses = -np.take_along_axis(calibrated(logits["test"], temperature), answers, axis=-1)[..., 0]
-    expected = -(calibrated(logits["fresh"], temperature) * np.asarray(fresh.posterior)).sum(-1)
+    losses = -np.take_along_axis(calibrated(logits["test"], calibrator), answers, axis=-1)[..., 0]
+    expected = -(calibrated(logits["fresh"], calibrator) * np.asarray(fresh.posterior)).sum(-1)
     return Outcome(
         {count: refinements(tuning, pool, splits.validation[TUNING], part) for count, part in parts.items()},
         {count: part_means(losses, part[splits.test[STUDY]], count) for count, part in parts.items()},
