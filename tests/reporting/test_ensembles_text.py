@@ -85,8 +85,8 @@ def test_the_sentences_are_computed_from_the_table(search: SearchResults, verdic
         search = with_comparison(search, arm, field, AFTER, **values)
     first, second = text.sentences(search)
     assert first == (
-        "Five networks of none, averaged, gain 0.0312 [−0.0156, 0.0625] of test NLL over one, after temperature "
-        "scaling, on six splits."
+        "Five networks of none, averaged, gain 0.0312 [−0.0156, 0.0625] of test NLL over one, after calibration, "
+        "on six splits."
     )
     assert second == (
         f"One network of {readable_arms(best)}, the best other arm on the search’s seeds, gains 0.5000 "

@@ -62,7 +62,7 @@ def test_every_objective_can_be_spoken_of() -> None:
     [("better", "better than"), ("worse", "worse than"), ("no evidence", "not shown to be better than")],
 )
 def test_the_best_arm_is_compared_with_the_best_single_one(search: SearchResults, verdict: str, words: str) -> None:
-    order = ("cocktail", "augmentation", "none", "dropout", "weight_decay", "label_smoothing")
+    order = dict.fromkeys(["cocktail", "augmentation", *search.arms])
     search = with_objectives(search, {name: 0.1 * (place + 1) for place, name in enumerate(order)})
     pairs = tuple(
         changed(pair, metrics={**pair.metrics, AFTER: changed(pair.metrics[AFTER], verdict=verdict)})
@@ -153,7 +153,7 @@ def test_strengths_that_are_off_stand_last() -> None:
 @pytest.mark.parametrize(
     ("normed", "stopping", "words"),
     [
-        (True, "nll_calibrated", "learning rate 0.003, batch norm, early stopping by scaled NLL"),
+        (True, "nll_calibrated", "learning rate 0.003, batch norm, early stopping by calibrated NLL"),
         (False, "nll", "learning rate 0.003, early stopping by NLL; off: batch norm"),
         (False, "none", "learning rate 0.003; off: batch norm, early stopping"),
     ],

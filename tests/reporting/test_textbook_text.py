@@ -34,7 +34,7 @@ FOUND = {
     ),
     "dropout.can": (
         "Each data set taken alone: supported on mixture, refuted on digits. What decides: dropout is worse: "
-        "+0.300 [+0.250, +0.350] on mixture (test accuracy after TS, dropout 0.5 minus none)."
+        "+0.300 [+0.250, +0.350] on mixture (test accuracy after calibration, dropout 0.5 minus none)."
     ),
     "decay.denied": (
         "Each data set taken alone: refuted on mixture. What decides: the sentence denies that dropout is better: "
@@ -184,13 +184,13 @@ class TestTable:
     ("metric", "name", "unit"),
     [
         ("test/nll", "test NLL", "NLL (nats)"),
-        ("gap_calibrated/nll@200", "gap of NLL after TS at epoch 200", "NLL (nats)"),
+        ("gap_calibrated/nll@200", "gap of NLL after calibration at epoch 200", "NLL (nats)"),
         ("variance/brier", "variance of Brier score", "Brier score"),
         ("weights/norm", "weights’ norm", "weights’ norm"),
         ("validation/input_gradient", "validation gradient by the inputs", "gradient by the inputs"),
         ("test/excess_brier_grouping", "test excess Brier: grouping", "excess Brier score"),
         ("theory/smoothing_error", "ε(E[max p] − 1/K)", "calibration error"),
-        ("test~0.5_calibrated/accuracy", "test accuracy after TS with input noise 0.5", "accuracy"),
+        ("test~0.5_calibrated/accuracy", "test accuracy after calibration with input noise 0.5", "accuracy"),
     ],
 )
 def test_metrics_have_names_and_units(metric: str, name: str, unit: str) -> None:
