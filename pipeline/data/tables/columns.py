@@ -74,7 +74,7 @@ def understand_column(
         understood = _numbers(present, NumberStyle())
     else:
         understood = _texts(cells, present, options, separator=separator, decimal=decimal)
-    return _completed(understood, options)
+    return _completed(understood, cells, options)
 
 
 def number_texts(cells: Cells, options: TableOptions) -> NumberTexts:
@@ -222,10 +222,13 @@ def _kind_of_texts(cells: Cells) -> Kind:
     return "identifier" if len(texts) > _NEARLY_ALL * (~cells.absent).sum() else "category"
 
 
-def _completed(understood: Understanding, options: TableOptions) -> Understanding:
+def _completed(understood: Understanding, all_cells: Cells, options: TableOptions) -> Understanding:
     """With what holds for any kind: blanks, missing values, identifiers, constants."""
     cells, column, noticed = understood.cells, understood.column, list(understood.findings)
     remarks = [f"blanks around {listed(list(cells.stripped))} left out"] if cells.stripped else []
+    words = [text for text in all_cells.texts if text in (*options.na_values, *NA_NUMBERS)]
+    if cells.absent.sum() > all_cells.absent.sum():
+        remarks.append(f"{listed(words)} read as missing")
     if cells.absent.any():
         noticed += [findings.missing(cells)] if options.missing == "error" else []
         column = None if column is None else column.model_copy(update={"indicator": True})

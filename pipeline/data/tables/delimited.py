@@ -70,7 +70,8 @@ def _remarks(separator: str, encoding: str) -> Iterator[str]:
     if separator != ",":
         yield f"fields separated by {SEPARATORS.get(separator, repr(separator))}"
     if encoding not in ("utf-8", "utf-8-sig"):
-        yield f"encoding {encoding}"
+        guessed = ", the likeliest: `encoding` names another" if encoding.startswith("cp") else ""
+        yield f"encoding {encoding}{guessed}"
 
 
 def _stated_separator(text: str) -> tuple[str | None, str]:

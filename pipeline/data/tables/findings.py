@@ -14,8 +14,11 @@ MOST_CATEGORIES = 50
 """The most that a column may have unless the rare ones are pooled."""
 
 _LIKE_MISSING = ("?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "missing", "unknown", "#n/a", "<na>")
+_ERRORS = 0.02  # the largest share of rows that typing errors have
 _EFFECTS = {
     "missing": "allows it",
+    "rare: drop": "leaves its rows out",
+    "rare: pool": "pools it with other rare ones",
     "ignore": "leaves it out",
     "na_values": "makes it missing",
     "categorical": "keeps its texts as categories",
@@ -23,7 +26,6 @@ _EFFECTS = {
     "dates": "says which",
     "decimal": "says which",
     "thousands": "says which",
-    "rare": "leaves its rows out",
 }
 
 
@@ -46,9 +48,22 @@ def finding(
         value=value,
         number=number,
         message=message,
-        hint=", ".join(f"`{in_yaml(each)}` {_EFFECTS[next(iter(each))]}" for each in answers),
+        hint=_hint(answers),
         option=answers[0] if answers else {},
     )
+
+
+def _hint(answers: Sequence[Option]) -> str:
+    """What each option does; those that do the same stand together."""
+    effects: dict[str, list[str]] = {}
+    for option in answers:
+        effects.setdefault(_effect(option), []).append(f"`{in_yaml(option)}`")
+    return ", ".join(f"{' or '.join(options)} {effect}" for effect, options in effects.items())
+
+
+def _effect(option: Option) -> str:
+    key, value = next(iter(option.items()))
+    return _EFFECTS.get(f"{key}: {value}", _EFFECTS.get(key, ""))
 
 
 def like_missing(text: str) -> bool:
@@ -80,12 +95,18 @@ def strays(cells: Cells, texts: Sequence[str], kind: Kind) -> Finding:
     message = f"column {cells.name!r}, data row {row}: {show(first)} is not a {kind}{others}"
     as_missing: Option = {"na_values": ordered}
     as_codes: Option = {"categorical": [cells.name]}
-    few = len(cells.values) <= MOST_CATEGORIES
-    lacking = all(map(like_missing, texts))
-    answers = [as_missing] if lacking or not few else [as_codes, as_missing]
+    answers = [as_codes, as_missing] if _are_codes(cells, texts) else [as_missing]
     return finding(
         "problem", "stray text", message, *answers, column=cells.name, row=row, value=first, number=len(texts)
     )
+
+
+def _are_codes(cells: Cells, strays: Sequence[str]) -> bool:
+    """Whether strays are rather codes among others, such as 3+, than a missing value or a typing error."""
+    if len(cells.values) > MOST_CATEGORIES or all(map(like_missing, strays)):
+        return False
+    rows = cells.counts()[[cells.texts.index(text) for text in strays]].sum()
+    return bool(rows > _ERRORS * (~cells.absent).sum())
 
 
 def ambiguous_number(cells: Cells, text: str) -> Finding:
@@ -119,7 +140,7 @@ def too_many_categories(cells: Cells, kind: Kind) -> Finding:
     suspect = f" ({called[kind]})" if kind in called else ""
     message = f"column {cells.name!r} must have at most {MOST_CATEGORIES} categories; got {count}{suspect}"
     leave_out: Option = {"ignore": [cells.name]}
-    answers = [leave_out] if kind in called else [leave_out, {"max_categories": MOST_CATEGORIES}]
+    answers = [leave_out] if kind in called else [{"max_categories": MOST_CATEGORIES}, leave_out]
     return finding("problem", "categories", message, *answers, column=cells.name, number=count)
 
 

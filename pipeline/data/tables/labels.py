@@ -9,11 +9,9 @@ from pipeline.data.tables.categories import are_folded, are_integers, as_categor
 from pipeline.data.tables.cells import Cells, without
 from pipeline.data.tables.columns import Understanding, doubtful_names, kind_of_names, name_remarks
 from pipeline.data.tables.findings import like_missing
+from pipeline.data.tables.judging import RARE_ROWS
 from pipeline.data.tables.messages import listed, plural, show
 from pipeline.data.tables.numbers import parse_number, read_numbers
-
-RARE_ROWS = 10
-"""Classes of fewer rows are rare: splits share them out badly."""
 
 
 def understand_target(cells: Cells, options: TableOptions, name: str) -> tuple[CategoryColumn, Understanding]:

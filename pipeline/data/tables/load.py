@@ -12,6 +12,7 @@ from pipeline.core.errors import InputError
 from pipeline.data.dataset import Pool
 from pipeline.data.options import Missing, Reading, TableOptions
 from pipeline.data.tables.encoding import class_names, encode, encode_labels, feature_names
+from pipeline.data.tables.judging import judge
 from pipeline.data.tables.messages import listed, reason
 from pipeline.data.tables.reading import read_table
 from pipeline.data.tables.table import Table
@@ -64,12 +65,15 @@ def to_pool(table: Table, options: TableOptions) -> Pool:
     understood = understand(table, options)
     check_answered(understood, table.name)
     schema = understood.table
+    columns = {column.name: feature_names(column) for column in schema.columns}
     labels = encode_labels(table, schema)
     kept = labels >= 0
+    features, labels, classes = encode(table, schema)[kept], labels[kept], class_names(schema)
+    judged = judge(features, labels, classes=classes, columns=columns)
     return Pool(
-        features=encode(table, schema)[kept],
-        labels=labels[kept],
-        classes=class_names(schema),
-        feature_names=tuple(name for column in schema.columns for name in feature_names(column)),
-        understood=understood,
+        features=features,
+        labels=labels,
+        classes=classes,
+        feature_names=tuple(name for names in columns.values() for name in names),
+        understood=understood.model_copy(update={"findings": (*understood.findings, *judged)}),
     )

@@ -14,7 +14,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _WESTERN = "cp1252"
-_CODE_PAGES = [_WESTERN, "latin_1", "cp1250", "cp1251", "cp1253", "cp1254"]
+_CODE_PAGES = [_WESTERN, "cp1250", "cp1251", "cp1253", "cp1254"]
 
 
 def decode(content: bytes, name: str, encoding: str | None) -> tuple[str, str]:
@@ -52,7 +52,10 @@ def _code_page(content: bytes) -> str:
     from charset_normalizer import from_bytes  # noqa: PLC0415  (slow to import)
 
     best = from_bytes(content, cp_isolation=_CODE_PAGES).best()
-    return _WESTERN if best is None or _WESTERN in best.could_be_from_charset else best.encoding
+    western = from_bytes(content, cp_isolation=[_WESTERN]).best()
+    if best is None or (western and (western.chaos, -western.coherence) <= (best.chaos, -best.coherence)):
+        return _WESTERN
+    return best.encoding
 
 
 def _place(content: bytes, error: UnicodeError) -> str:

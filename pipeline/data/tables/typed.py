@@ -75,7 +75,9 @@ def read_excel(content: bytes, name: str, reading: Reading, target: str) -> Tabl
     sheets = [str(sheet) for sheet in book.sheet_names]
     chosen = sheets[0] if reading.sheet is None else reading.sheet
     check_known(chosen, sheets, f"{name}: sheet")
-    cells = book.parse(chosen, header=None, dtype=object, keep_default_na=False, na_values=[""]).dropna(how="all")
+    with book:
+        cells = pd.read_excel(book, sheet_name=chosen, header=None, dtype=object, keep_default_na=False, na_values=[""])
+    cells = cells.dropna(how="all")
     if len(cells) < 2:
         raise InputError(f"{name}: must have a header line and data rows; sheet {chosen!r} has {len(cells)} rows")
     preview = [[_shown(value) for value in row] for row in cells.head(100).to_numpy().tolist()]
