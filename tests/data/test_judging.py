@@ -126,9 +126,10 @@ def test_identical_rows_are_told() -> None:
 
 def test_rare_classes_are_told() -> None:
     (found,) = find_rare(np.array([0] * 20 + [1] * 3), ("often", "seldom"))
+    assert found.number == 1
     assert found.text == (
-        "class 'seldom' has 3 rows, fewer than 10; `rare: drop` leaves its rows out, "
-        "`rare: pool` pools it with other rare ones"
+        "classes of fewer than 10 rows: 'seldom' (3); "
+        "`rare: drop` leaves their rows out, `rare: pool` makes them one class"
     )
 
 

@@ -45,6 +45,7 @@ KINDS = [
     ),
     Kind("tabs.tsv", remarks=("fields separated by tabs",), features=PLAIN),
     Kind("bars.csv", remarks=("fields separated by bars",), features=PLAIN),
+    Kind("blanks_between.txt", remarks=("fields separated by blanks",), features=PLAIN),
     Kind("stated_separator.csv", remarks=("fields separated by semicolons",), features=PLAIN),
     Kind(
         "grouped.csv",

@@ -286,7 +286,7 @@ def csv_faults():
         ),
         "zero byte": case("a,y\n1,no\n\0,yes\n", ": must be text; line 3 holds a zero byte"),
         "one column": case(
-            "a:b:y\n1:2:no\n", ": must have columns, separated by commas, semicolons, tabs or bars; got 'a:b:y'"
+            "a:b:y\n1:2:no\n", ": must have columns, separated by commas, semicolons, tabs, bars or blanks; got 'a:b:y'"
         ),
         "two targets": case("a,y,y\n1,2,no\n", ": column names must differ; 'y' occurs 2 times"),
         "NaN": case("a,y\n1,no\nNaN,yes\n", ": column 'a', data row 2: missing value; `missing: impute` allows it"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -52,7 +53,7 @@ class Cells:
         """Where a value is missing."""
         return self.codes < 0
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """The distinct values as texts; whole numbers without a point."""
         return tuple(text_of(value) for value in self.values)
@@ -83,12 +84,16 @@ def cells_of(column: pd.Series, name: str) -> Cells:
 
 def text_of(value: object) -> str:
     """A value as a text file would have it; whole numbers without a point."""
+    if isinstance(value, str):
+        return value
     whole = isinstance(value, float | Decimal) and value == value // 1
     return str(int(value)) if whole and isinstance(value, float | Decimal) else str(value)
 
 
 def without(cells: Cells, words: Collection[str]) -> Cells:
     """The same cells, of which those with one of these words count as missing."""
+    if not any(text in words for text in cells.texts):
+        return cells
     return merged(
         cells, [None if text in words else value for text, value in zip(cells.texts, cells.values, strict=True)]
     )

@@ -53,13 +53,14 @@ class Understanding:
 
 
 def understand_column(
-    cells: Cells, options: TableOptions, *, separator: str | None, decimal: str | None
+    cells: Cells, options: TableOptions, *, numbers: NumberTexts, separator: str | None, decimal: str | None
 ) -> Understanding:
     """Understand one column.
 
     Args:
         cells: of the column.
         options: the user's.
+        numbers: how its texts read as numbers.
         separator: of the fields of the file, None where it is no text.
         decimal: the decimal mark that other columns of the file show, None where they show none.
     """
@@ -73,23 +74,24 @@ def understand_column(
     elif cells.type == "number" or not cells.values:
         understood = _numbers(present, NumberStyle())
     else:
-        understood = _texts(cells, present, options, separator=separator, decimal=decimal)
+        style = choose_style(numbers, decimal=decimal, separator=separator)
+        understood = _texts(cells, present, options, numbers, style)
     return _completed(understood, cells, options)
 
 
 def number_texts(cells: Cells, options: TableOptions) -> NumberTexts:
-    """How the texts of a column read as numbers, those left out that mean a missing value."""
+    """How the texts of a column read as numbers, those left out that mean a missing value; none where it has types."""
+    if cells.type != "text" or cells.name in options.categorical:
+        return read_numbers([])
     present = without(cells, (*options.na_values, *NA_NUMBERS))
     return read_numbers(present.texts, decimal=options.decimal, thousands=options.thousands)
 
 
 def _texts(
-    cells: Cells, present: Cells, options: TableOptions, *, separator: str | None, decimal: str | None
+    cells: Cells, present: Cells, options: TableOptions, numbers: NumberTexts, style: NumberStyle | None
 ) -> Understanding:
     """A column of texts: numbers or dates where all or most are, else categories."""
-    numbers = number_texts(cells, options)
     if numbers.styles and not numbers.strays:
-        style = choose_style(numbers, decimal=decimal, separator=separator)
         return _ambiguous_numbers(present) if style is None else _numbers(present, style)
     if numbers.padded:
         return _category(cells, options, "zeros in front: codes, not numbers")
@@ -232,7 +234,7 @@ def _completed(understood: Understanding, all_cells: Cells, options: TableOption
     if cells.absent.any():
         noticed += [findings.missing(cells)] if options.missing == "error" else []
         column = None if column is None else column.model_copy(update={"indicator": True})
-    constant = len(cells.values) == 1 and not cells.absent.any()
+    constant = len(cells.values) + bool(cells.absent.any()) == 1
     if constant:
         noticed.append(findings.constant(cells))
     elif understood.kind == "identifier" and column is not None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ISO = "ISO8601"
 _DAYS = (
     "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
-    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b-%Y", "%b %Y", "%B %Y", "%m/%Y",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y",
+    "%b-%Y", "%b %Y", "%B %Y", "%m/%Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = (ISO, *(day + time for time in _TIMES for day in _DAYS))
@@ -30,7 +31,7 @@ _SHAPE = re.compile(
     r"\d{4}-\d{1,2}(-\d{1,2})?([T ]\d.*)?"
     r"|\d{1,2}([./-])\d{1,2}\3(\d{4}|\d{2})( \d.*)?"
     r"|\d{4}/\d{1,2}/\d{1,2}( \d.*)?|\d{1,2}/\d{4}"
-    rf"|(\d{{1,2}}[- ])?({_MONTH})[a-z]*[- ](\d{{1,2}}, )?\d{{2,4}}( \d.*)?",
+    rf"|(\d{{1,2}}[- ])?({_MONTH})[a-z]*[- ](\d{{1,2}},? )?\d{{2,4}}( \d.*)?",
     re.IGNORECASE,
 )
 _SAMPLE = 50

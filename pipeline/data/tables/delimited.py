@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from pipeline.data.tables.text_encoding import decode
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+_ORDER = (",;\t|", " ")  # blanks are only tried where nothing else separates
+_STATED = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)
 _SAMPLE = 200_000  # characters from which the separator is told
 _PREVIEW = 100  # rows from which the header is told
 
@@ -41,13 +44,7 @@ def read_delimited(content: bytes, name: str, reading: Reading, target: str) -> 
         InputError: it is not text, not a table, or its rows are not equally long.
     """
     text, encoding = decode(content, name, reading.encoding)
-    stated, text = _stated_separator(text)
-    separator = reading.separator or stated or _detect_separator(text)
-    if not text.strip():
-        raise InputError(f"{name}: must have a header line and data rows; got no data row")
-    if separator is None:
-        first = next(iter(text.split()), "")
-        raise InputError(f"{name}: must have columns, separated by commas, semicolons, tabs or bars; got {show(first)}")
+    text, separator = _separated(text, name, reading.separator)
     scan = _scan(text, separator, name)
     header = find_header(scan.preview, sorted(scan.lengths), target=target, lines=reading.header)
     _check_lengths(scan, len(header.names), header.lines, name)
@@ -74,19 +71,32 @@ def _remarks(separator: str, encoding: str) -> Iterator[str]:
         yield f"encoding {encoding}{guessed}"
 
 
-def _stated_separator(text: str) -> tuple[str | None, str]:
-    """The separator that Excel states in a first line `sep=;`, and the text below it."""
-    if text[:4].casefold() != "sep=" or len(text) < 6 or text[5] not in "\r\n":
-        return None, text
-    return text[4], text[5:].lstrip("\r\n")
+def _separated(text: str, name: str, separator: str | None) -> tuple[str, str]:
+    """A text without the first line in which Excel states the separator, and the separator: given, stated or detected.
+
+    Raises:
+        InputError: nothing separates its fields.
+    """
+    if not text.strip():
+        raise InputError(f"{name}: must have a header line and data rows; got no data row")
+    if stated := _STATED.match(text):
+        return text[stated.end() :], separator or stated[1]
+    separator = separator or _detect_separator(text)
+    if separator is None:
+        must = "must have columns, separated by commas, semicolons, tabs, bars or blanks"
+        raise InputError(f"{name}: {must}; got {show(text.lstrip().splitlines()[0])}")
+    return text, separator
 
 
 def _detect_separator(text: str) -> str | None:
     """The separator by which most rows have equally many fields; None where no row has two."""
     sample = text[:_SAMPLE].rstrip("\r\n")
-    scores = {separator: _evenness(sample, separator) for separator in SEPARATORS}
-    best = max(scores, key=lambda separator: scores[separator])
-    return best if scores[best] > (0, 0) else None
+    for separators in _ORDER:
+        scores = {separator: _evenness(sample, separator) for separator in separators}
+        best = max(scores, key=lambda separator: scores[separator])
+        if scores[best] > (0, 0):
+            return best
+    return None
 
 
 def _evenness(sample: str, separator: str) -> tuple[float, int]:

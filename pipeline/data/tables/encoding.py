@@ -13,11 +13,13 @@ from pipeline.data.tables.categories import category_of
 from pipeline.data.tables.cells import Cells, cells_of, without
 from pipeline.data.tables.dates import dates_of, days_since, place_in_cycle
 from pipeline.data.tables.messages import check_known, show
-from pipeline.data.tables.numbers import parse_number
+from pipeline.data.tables.numbers import parse_numbers
 from pipeline.data.tables.table import Table
 
 LARGEST = float(np.finfo(np.float32).max)
 """Numbers beyond are refused: features have 32 bits."""
+
+_WITHIN = f"be within ±{LARGEST:.3g}"
 
 Features = dict[str, Float32[np.ndarray, " rows"]]
 
@@ -96,7 +98,7 @@ def numbers_of(cells: Cells, column: NumberColumn) -> list[float | None]:
     """The distinct values of a column as numbers, None where one is none."""
     if cells.type == "number":
         return [float(str(value)) for value in cells.values]
-    return [parse_number(text, column.style) for text in cells.texts]
+    return parse_numbers(cells.texts, column.style)
 
 
 def rows_of(
@@ -123,15 +125,12 @@ def _suffixes(column: Column) -> Iterator[str]:
 
 def _number_feature(cells: Cells, column: NumberColumn, where: str) -> Float32[np.ndarray, " rows"]:
     numbers = numbers_of(cells, column)
-    for place, (number, text) in enumerate(zip(numbers, cells.texts, strict=True)):
-        at = f"{where}, data row {cells.row_of(place)}"
-        if number is None:
-            raise InputError(f"{at}: must be a number; got {show(text)}")
-        if not abs(number) <= LARGEST:
-            must = "be finite" if np.isinf(number) else f"be within ±{LARGEST:.3g}"
-            raise InputError(f"{at}: must {must}; got {number:g}")
-    centred = np.array(numbers, dtype=np.float64) - column.origin
-    return rows_of(centred, cells.codes).astype(np.float32)
+    values = np.array(numbers, dtype=np.float64)  # NaN for None
+    for place in np.flatnonzero(~(np.abs(values) <= LARGEST)):
+        got = show(cells.texts[place]) if numbers[place] is None else f"{numbers[place]:g}"
+        must = "be a number" if numbers[place] is None else "be finite" if np.isinf(values[place]) else _WITHIN
+        raise InputError(f"{where}, data row {cells.row_of(int(place))}: must {must}; got {got}")
+    return rows_of(values - column.origin, cells.codes).astype(np.float32)
 
 
 def _date_features(cells: Cells, column: DateColumn, where: str) -> list[Float32[np.ndarray, " rows"]]:

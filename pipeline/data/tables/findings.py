@@ -17,8 +17,8 @@ _LIKE_MISSING = ("?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "missi
 _ERRORS = 0.02  # the largest share of rows that typing errors have
 _EFFECTS = {
     "missing": "allows it",
-    "rare: drop": "leaves its rows out",
-    "rare: pool": "pools it with other rare ones",
+    "rare: drop": "leaves their rows out",
+    "rare: pool": "makes them one class",
     "ignore": "leaves it out",
     "na_values": "makes it missing",
     "categorical": "keeps its texts as categories",
@@ -166,6 +166,7 @@ def identifier(cells: Cells) -> Finding:
 
 
 def constant(cells: Cells) -> Finding:
-    """All rows have one value."""
-    message = f"column {cells.name!r} is always {show(cells.texts[0])}"
-    return finding("warning", "constant", message, {"ignore": [cells.name]}, column=cells.name, value=cells.texts[0])
+    """All rows have one value, or none."""
+    value = show(cells.texts[0]) if cells.texts else "missing"
+    message = f"column {cells.name!r} is always {value}"
+    return finding("warning", "constant", message, {"ignore": [cells.name]}, column=cells.name)

@@ -19,7 +19,8 @@ RARE_ROWS = 10
 """Classes of fewer rows are rare: splits share them out badly."""
 
 _FOLDS = 5
-_JUDGED_ROWS = 2_000  # spread over the table: enough to see a leak
+_JUDGED_ROWS = 1_000  # spread over the table: enough to see a leak
+_NAMED = 12
 _LEAST_ROWS = 20  # with fewer, a column predicts the class by chance
 
 
@@ -97,13 +98,14 @@ def find_identical_rows(
 
 
 def find_rare(labels: Int64[np.ndarray, " rows"], classes: Sequence[str]) -> Iterator[Finding]:
-    """A warning for each class of few rows."""
-    for name, count in zip(classes, np.bincount(labels, minlength=len(classes)), strict=True):
-        if count < RARE_ROWS:
-            message = f"class {show(name)} has {plural(int(count), 'row')}, fewer than {RARE_ROWS}"
-            yield finding(
-                "warning", "rare class", message, {"rare": "drop"}, {"rare": "pool"}, value=name, number=count
-            )
+    """A warning where classes have few rows."""
+    counts = np.bincount(labels, minlength=len(classes))
+    rare = [(name, int(count)) for name, count in zip(classes, counts, strict=True) if count < RARE_ROWS]
+    if rare:
+        named = ", ".join(f"{show(name)} ({count})" for name, count in rare[:_NAMED])
+        more = f", ... ({len(rare)} in all)" if len(rare) > _NAMED else ""
+        message = f"classes of fewer than {RARE_ROWS} rows: {named}{more}"
+        yield finding("warning", "rare class", message, {"rare": "drop"}, {"rare": "pool"}, number=len(rare))
 
 
 def find_leaks(
@@ -128,7 +130,7 @@ def find_leaks(
 def predicted_share(features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]) -> float:
     """Share of each class that a decision tree on these features gets right, averaged over the classes.
 
-    Cross-validated on at most 2,000 rows that are spread over the table; 0 where no two classes have five of them.
+    Cross-validated on at most 1,000 rows that are spread over the table; 0 where no two classes have five of them.
     """
     from sklearn.metrics import balanced_accuracy_score  # noqa: PLC0415  (slow to import)
     from sklearn.model_selection import StratifiedKFold, cross_val_predict  # noqa: PLC0415

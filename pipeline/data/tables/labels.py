@@ -11,7 +11,7 @@ from pipeline.data.tables.columns import Understanding, doubtful_names, kind_of_
 from pipeline.data.tables.findings import like_missing
 from pipeline.data.tables.judging import RARE_ROWS
 from pipeline.data.tables.messages import listed, plural, show
-from pipeline.data.tables.numbers import parse_number, read_numbers
+from pipeline.data.tables.numbers import parse_numbers, read_numbers
 
 
 def understand_target(cells: Cells, options: TableOptions, name: str) -> tuple[CategoryColumn, Understanding]:
@@ -34,7 +34,8 @@ def understand_target(cells: Cells, options: TableOptions, name: str) -> tuple[C
     kept, rare = _kept_classes(named, options)
     pooled = bool(rare) and options.rare == "pool"
     if len(kept) + pooled < 2:
-        raise InputError(f"{where} must hold at least two classes; every row is {show((*kept, OTHER)[0])}")
+        of_rows = f" of {RARE_ROWS} rows or more; got {listed(kept)}" if rare else f"; every row is {show(kept[0])}"
+        raise InputError(f"{where} must hold at least two classes{of_rows}")
     column = CategoryColumn(name=cells.name, categories=in_order(kept), integers=integers, folded=folded, pooled=pooled)
     blanks = [f"blanks around {listed(list(cells.stripped))} left out"] if cells.stripped else []
     remarks = (*blanks, *name_remarks(present, named), *_rare_remarks(rare, options))
@@ -48,9 +49,8 @@ def _check_no_regression(cells: Cells, where: str) -> None:
     read = read_numbers(texts)
     if not read.styles or read.strays:
         return
-    for text in texts:
-        number = parse_number(text, read.styles[0]) or 0.0
-        if not number.is_integer():
+    for text, number in zip(texts, parse_numbers(texts, read.styles[0]), strict=True):
+        if number is not None and not number.is_integer():
             got = f"data row {cells.row_of(cells.texts.index(text))} is {number:g}"
             raise InputError(f"{where} must hold strings or integers; {got}; this looks like a regression target")
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from pipeline.data.schema import NumberStyle
 
@@ -19,9 +20,17 @@ _NUMBER = re.compile(
     r"(?P<digits>[0-9.,' \u00a0\u202f’]*[0-9][.,]?(?:[eE][+-]?[0-9]+)?)"
     r"\s?(?P<unit>%|[$€£¥]|[^\W\d_]*)"
 )
+_USUAL = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _DIGITS = re.compile(r"[+\-−]?[0-9]+")
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "’": "'", "−": "-"})
+
+
+class _Token(NamedTuple):
+    prefix: str
+    unit: str
+    negative: bool
+    digits: str
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,16 @@ class NumberTexts:
 
 def read_numbers(texts: Sequence[str], *, decimal: str | None = None, thousands: str | None = None) -> NumberTexts:
     """Find how texts are written as numbers, under the marks that the user gave if there are any."""
-    affixes = Counter((parts["prefix"], _singular(parts["unit"])) for text in texts if (parts := _parts(text)))
+    tokens = [_token(text) for text in texts]
+    affixes = Counter((token.prefix, token.unit) for token in tokens if token)
     prefix, unit = affixes.most_common(1)[0][0] if affixes else ("", "")
+    occurring = "".join(texts).translate(_PLAIN)
     styles = [
         NumberStyle.model_validate({"decimal": mark, "thousands": group, "prefix": prefix, "unit": unit})
         for mark, group in _MARKS
-        if decimal in (None, mark) and thousands in (None, group)
+        if decimal in (None, mark) and (group in occurring if thousands is None else group == thousands)
     ]
-    numbers = {style: [parse_number(text, style) for text in texts] for style in styles}
+    numbers = {style: [_number(token, style) for token in tokens] for style in styles}
     counts = {style: len(texts) - read.count(None) for style, read in numbers.items()}
     most = max(counts.values(), default=0)
     best = tuple(style for style, count in counts.items() if count == most > 0)
@@ -77,8 +88,8 @@ def choose_style(numbers: NumberTexts, *, decimal: str | None, separator: str | 
         decimal: the file's decimal mark, as its other columns show it; None where they do not.
         separator: what separates the file's fields, None for a file that is no text.
     """
-    first = numbers.styles[0]
-    if numbers.equal:
+    first = numbers.styles[0] if numbers.styles else None
+    if first is None or numbers.equal:
         return first
     if decimal is not None:
         return next((style for style in numbers.styles if style.decimal == decimal), first)
@@ -91,24 +102,15 @@ def shared_decimal(columns: Sequence[NumberTexts]) -> str | None:
     return shown.pop() if len(shown) == 1 else None
 
 
-def parse_number(text: str, style: NumberStyle) -> float | None:
-    """The number that a text is under a style, None where it is none; a zero in front of digits makes it a code."""
-    if _INFINITE.fullmatch(text):
-        return float(text)
-    parts = _parts(text)
-    if parts is None or (parts["prefix"], _singular(parts["unit"])) != (style.prefix, style.unit):
-        return None
-    digits = parts["digits"].translate(_PLAIN)
-    if not _pattern(style.decimal, style.thousands).fullmatch(digits):
-        return None
-    plain = digits.replace(style.thousands, "") if style.thousands else digits
-    sign = "-" if "-" in (parts["sign"] + parts["inner"]).translate(_PLAIN) else ""
-    return float(sign + plain.replace(style.decimal, "."))
+def parse_numbers(texts: Sequence[str], style: NumberStyle) -> list[float | None]:
+    """The numbers that texts are under a style, None where one is none; a zero in front of digits makes it a code."""
+    usual = style == NumberStyle()
+    return [float(text) if usual and _USUAL.fullmatch(text) else _number(_token(text), style) for text in texts]
 
 
 def looks_numeric(text: str) -> bool:
     """Whether a text has the shape of a number under some style."""
-    return bool(_INFINITE.fullmatch(text)) or _parts(text) is not None
+    return _token(text) is not None
 
 
 def style_in_words(style: NumberStyle) -> list[str]:
@@ -124,9 +126,29 @@ def style_in_words(style: NumberStyle) -> list[str]:
     return [word for word, applies in words.items() if applies]
 
 
-def _parts(text: str) -> dict[str, str] | None:
+def _token(text: str) -> _Token | None:
+    """The parts of a text that has the shape of a number."""
+    if _USUAL.fullmatch(text):
+        return _Token("", "", text[0] == "-", text.lstrip("+-"))
+    if _INFINITE.fullmatch(text):
+        return _Token("", "", text[0] == "-", "inf")
     found = _NUMBER.fullmatch(text)
-    return found.groupdict() if found else None
+    if found is None:
+        return None
+    negative = "-" in (found["sign"] + found["inner"]).translate(_PLAIN)
+    return _Token(found["prefix"], _singular(found["unit"]), negative, found["digits"].translate(_PLAIN))
+
+
+def _number(token: _Token | None, style: NumberStyle) -> float | None:
+    if token is None or token.prefix != style.prefix or token.unit != style.unit:
+        return None
+    digits = token.digits
+    if digits != "inf":
+        if not _pattern(style.decimal, style.thousands).fullmatch(digits):
+            return None
+        plain = digits.replace(style.thousands, "") if style.thousands else digits
+        digits = plain.replace(style.decimal, ".")
+    return -float(digits) if token.negative else float(digits)
 
 
 def _singular(unit: str) -> str:

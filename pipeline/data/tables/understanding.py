@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.core.errors import InputError
-from pipeline.data.options import TableOptions
-from pipeline.data.schema import Column, ColumnSummary, Finding, Role, Schema, Understood
-from pipeline.data.tables.cells import Cells, cells_of
+from pipeline.data.options import Reading, TableOptions
+from pipeline.data.schema import CategoryColumn, Column, ColumnSummary, Finding, Role, Schema, Understood
+from pipeline.data.tables.cells import cells_of
 from pipeline.data.tables.columns import NA_NUMBERS, Understanding, number_texts, understand_column
 from pipeline.data.tables.encoding import feature_names
 from pipeline.data.tables.labels import understand_target
 from pipeline.data.tables.messages import check_known, check_unique
 from pipeline.data.tables.numbers import shared_decimal
 from pipeline.data.tables.table import Table
+
+_SHOWN = 12  # problems that have one answer
 
 
 def understand(table: Table, options: TableOptions) -> Understood:
@@ -28,24 +30,19 @@ def understand(table: Table, options: TableOptions) -> Understood:
         raise InputError(f"{table.name}: must have data rows; got none")
     cells = {name: cells_of(table.frame[name], name) for name in names}
     target, classes = understand_target(cells[options.target], options, table.name)
-    decimal = options.decimal or _shown_decimal([cells[name] for name in features], options)
+    numbers = {name: number_texts(each, options) for name, each in cells.items()}
+    decimal = options.decimal or shared_decimal([numbers[name] for name in features])
     columns = {
-        name: understand_column(each, options, separator=table.reading.separator, decimal=decimal)
+        name: understand_column(
+            each, options, numbers=numbers[name], separator=table.reading.separator, decimal=decimal
+        )
         for name, each in cells.items()
         if name != options.target
     }
     usable = tuple(column for name in features if (column := columns[name].column) is not None)
     _check_features(usable, table.name)
-    given = {"decimal": decimal, "thousands": options.thousands, "na_values": options.na_values}
     return Understood(
-        table=Schema(
-            reading=table.reading.model_copy(update=given),
-            target=target,
-            columns=usable,
-            na_numbers=NA_NUMBERS,
-            missing=options.missing,
-            rare=options.rare,
-        ),
+        table=_schema(table, options, target, usable, decimal),
         summaries=tuple(_summaries({**columns, options.target: classes}, names, options)),
         remarks=table.remarks,
         findings=(*classes.findings, *(finding for name in features for finding in columns[name].findings)),
@@ -57,10 +54,15 @@ def check_answered(understood: Understood, name: str) -> None:
     by_hint: dict[str, list[str]] = {}
     for problem in understood.problems:
         by_hint.setdefault(problem.hint, []).append(problem.message)
-    lines = ["; ".join([*messages, hint]) for hint, messages in by_hint.items()]
+    lines = ["; ".join([*_shortened(messages), hint]) for hint, messages in by_hint.items()]
     numbered = lines if len(lines) == 1 else [f"({k}) {line}" for k, line in enumerate(lines, 1)]
     if lines:
         raise InputError(f"{name}: {' '.join(numbered)}")
+
+
+def _shortened(messages: list[str]) -> list[str]:
+    more = [f"... ({len(messages)} in all)"] if len(messages) > _SHOWN else []
+    return messages[:_SHOWN] + more
 
 
 def proposed_options(findings: Sequence[Finding]) -> dict[str, object]:
@@ -94,9 +96,19 @@ def _feature_columns(columns: list[str], name: str, options: TableOptions) -> li
     return features
 
 
-def _shown_decimal(columns: Sequence[Cells], options: TableOptions) -> str | None:
-    texts = [cells for cells in columns if cells.type == "text" and cells.name not in options.categorical]
-    return shared_decimal([number_texts(cells, options) for cells in texts])
+def _schema(
+    table: Table, options: TableOptions, target: CategoryColumn, columns: tuple[Column, ...], decimal: str | None
+) -> Schema:
+    resolved = {"decimal": decimal, "thousands": options.thousands, "na_values": options.na_values}
+    reading = {name: getattr(table.reading, name) for name in Reading.model_fields} | resolved
+    return Schema(
+        reading=Reading.model_validate(reading),
+        target=target,
+        columns=columns,
+        na_numbers=NA_NUMBERS,
+        missing=options.missing,
+        rare=options.rare,
+    )
 
 
 def _check_features(columns: Sequence[Column], name: str) -> None:
