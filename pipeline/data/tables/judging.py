@@ -94,7 +94,7 @@ def find_identical_rows(
         share = counts.rows / len(labels)
         message = f"{plural(counts.rows, 'row')} ({share:.0%}) have the features of another row"
         conflict = f", {counts.conflicting:,} of them with equals of another class" if counts.conflicting else ""
-        yield finding("warning", "identical rows", f"{message}{conflict}; kept on one side of a split", number=share)
+        yield finding("warning", "identical rows", f"{message}{conflict}", number=share)
 
 
 def find_rare(labels: Int64[np.ndarray, " rows"], classes: Sequence[str]) -> Iterator[Finding]:
