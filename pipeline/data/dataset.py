@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from pipeline.data.schema import Understood
 from pipeline.data.splits import SPLITS, Splits, overlapping
 
 
@@ -24,6 +25,7 @@ class Pool:
         classes: names of the K classes, in numerical order when all are integers, as strings otherwise.
         feature_names: one for each feature.
         posterior: probability of each class given the features, known for synthetic data only.
+        understood: how a table became these features and labels; None where the data come from no table.
     """
 
     features: Float32[np.ndarray, "rows features"]
@@ -31,6 +33,7 @@ class Pool:
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
     posterior: Float64[np.ndarray, "rows classes"] | None = None
+    understood: Understood | None = None
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pipeline.core.errors import InputError
 from pipeline.core.strict_model import StrictModel
 from pipeline.data.bundled import load_bundled
 from pipeline.data.dataset import Dataset, Pool
-from pipeline.data.encoding import Missing
+from pipeline.data.options import Missing, TableOptions
 from pipeline.data.splits import split_resampled
 from pipeline.data.synthetic import MixtureTask, make_mixture
-from pipeline.data.tables import load_openml, read_file
+from pipeline.data.tables.load import load_openml, read_file
 
 INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 DOWNLOADS = Path(".cache/openml")
@@ -137,16 +137,11 @@ class Bundled(Real):
         return load_bundled(self.name)
 
 
-class File(Real):
-    """The user's own table: .csv, .parquet or .npz."""
+class File(Real, TableOptions):
+    """The user's own table: .csv, .tsv, .parquet, .npz or .xlsx, also compressed (.csv.gz, .zip)."""
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="Where the file is, relative to the project.")
-    target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")
-    ignore: tuple[str, ...] = Field(
-        default=(), strict=False, description="Columns to leave out, identifiers for example."
-    )
-    missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -158,7 +153,7 @@ class File(Real):
         (path,) = self.files
         if not path.resolve().is_relative_to(INPUTS.resolve()):
             raise InputError(f"datasets.{name}.path: must lie in {INPUTS}/, which DVC watches, got {self.path!r}")
-        return read_file(path, target=self.target, ignore=self.ignore, missing=self.missing)
+        return read_file(path, self)
 
 
 class OpenML(Real):

@@ -132,6 +132,20 @@ def test_a_users_file(tmp_path, monkeypatch):
     assert dataset.splits.test.shape == (2, 20)
 
 
+def test_what_a_user_says_of_a_file_is_kept_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table(Path("inputs/mine.csv"))
+    Path("inputs/mine.csv").write_text(Path("inputs/mine.csv").read_text().replace(",", ";").replace(".", ","))
+    source = File(**FILE, path="inputs/mine.csv", categorical=["a"], na_values=[-1], dates={})
+    dataset = source.load("mine", seeds=2)
+    assert dataset.pool.feature_names == (*(f"a={k}" for k in range(7)), "b")
+    arrays, about = to_arrays(dataset)
+    back = from_arrays(arrays, json.loads(json.dumps(about))).pool.understood
+    assert back == dataset.pool.understood
+    assert (back.table.reading.separator, back.table.reading.decimal) == (";", ",")
+    assert back.table.reading.na_values == ("-1",)
+
+
 @pytest.mark.parametrize("path", ["elsewhere.csv", "inputs/../elsewhere.csv", "/etc/passwd", "inputs/link.csv"])
 def test_a_users_file_lies_where_dvc_watches(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
