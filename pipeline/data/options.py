@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.core.strict_model import StrictModel
 
 Missing = Literal["error", "impute"]
 Rare = Literal["error", "drop", "pool"]
+Duplicates = Literal["group", "split"]
+Scale = Literal["standard", "robust", "quantile"]
 
 
 def _as_texts(values: object) -> object:
@@ -44,8 +46,34 @@ class Reading(StrictModel):
     na_values: Words = Field(default=(), description="Words that mean a missing value, in any column.")
 
 
-class TableOptions(Reading):
-    """How a table is written and what its columns and classes mean."""
+class Related(StrictModel):
+    """Which rows of a table belong together, or come after others: splits heed it."""
+
+    group: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column whose rows of one value (a patient, say) are all on one side of a split; it is no feature.",
+    )
+    time: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column of numbers or dates: train on the earliest rows, validate on later, test on the latest.",
+    )
+    duplicates: Duplicates = Field(
+        default="group",
+        description="Keep rows with the same features on one side of a split, or split them like others; "
+        "where there is a group or a time, that decides.",
+    )
+
+    @model_validator(mode="after")
+    def _one_must_decide(self) -> Related:
+        if self.group is not None and self.time is not None:
+            raise ValueError(f"group and time exclude each other; got {self.group!r} and {self.time!r}")
+        return self
+
+
+class TableOptions(Reading, Related):
+    """How a table is written, what its columns and classes mean, and how its rows are related."""
 
     target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")
     ignore: Columns = Field(default=(), description="Columns to leave out, identifiers for example.")

@@ -15,11 +15,11 @@ from pipeline.data.options import Missing, Rare, Reading
 OTHER = "other"  # what pooled categories and classes are called
 
 Kind = Literal["number", "category", "yes-no", "date", "text", "identifier", "constant"]
-Role = Literal["feature", "target", "ignored"]
+Role = Literal["feature", "target", "ignored", "group", "time"]
 Severity = Literal["problem", "warning"]
 Topic = Literal[
     "missing", "missing word", "stray text", "ambiguous", "not finite", "type", "categories", "identifier", "text",
-    "constant", "case", "class", "rare class", "leak", "row number", "copy of the target", "identical rows",
+    "constant", "case", "class", "rare class", "leak", "row number", "copy of the target", "identical rows", "time",
 ]  # fmt: skip
 Option = dict[str, str | int | list[str] | dict[str, str]]
 
@@ -79,6 +79,8 @@ class Schema(StrictModel):
         target: its categories are the classes; with `rare="drop"`, rows of any other class are left out.
         columns: those that become features, in their order.
         na_numbers: words that mean a missing value in columns of numbers and dates, beside `reading.na_values`.
+        group: the column whose values say which rows belong together.
+        time: the column that says which rows come after others; it may be one of `columns` too.
     """
 
     reading: Reading
@@ -87,6 +89,8 @@ class Schema(StrictModel):
     na_numbers: tuple[str, ...]
     missing: Missing = "error"
     rare: Rare = "error"
+    group: str | None = None
+    time: Column | None = None
 
 
 class ColumnSummary(StrictModel):

@@ -14,6 +14,7 @@ from pipeline.data.tables.judging import (
     IdenticalRows,
     find_leaks,
     find_rare,
+    find_shared_rows,
     groups_of_identical_rows,
     identical_rows,
     judge,
@@ -118,7 +119,18 @@ def test_identical_rows_are_told() -> None:
     features = np.float32([[1], [2], [1], [2], [1], [3]])
     found = judge(features, np.array([0, 1, 0, 0, 0, 1]), classes=("a", "b"), columns={"x": ("x",)})
     (repeated,) = (each for each in found if each.topic == "identical rows")
-    assert repeated.message == ("5 rows (83%) have the features of another row, 2 of them with equals of another class")
+    told = "5 rows (83%) have the features of another row, 2 of them with equals of another class; "
+    assert repeated.message == told + "splits keep them on one side unless `duplicates: split`"
+    columns = {"x": ("x",)}
+    apart = judge(features, np.array([0, 1, 0, 0, 0, 1]), classes=("a", "b"), columns=columns, together=False)
+    assert told + "they may be on two sides" in [each.message for each in apart]
+
+
+def test_rows_of_a_file_for_testing_that_were_trained_on_are_told() -> None:
+    train, test = np.float32([[1], [2], [np.nan], [2]]), np.float32([[2], [3], [np.nan], [5]])
+    (found,) = find_shared_rows(train, test, names=("a.csv", "b.csv"))
+    assert found.message == "2 rows of b.csv (50%) have the features of a row of a.csv"
+    assert list(find_shared_rows(train, test[1:2], names=("a.csv", "b.csv"))) == []
 
 
 def test_rare_classes_are_told() -> None:

@@ -126,7 +126,7 @@ def test_label_noise_is_the_only_difference_of_the_noisy_mixture(built):
 def test_a_users_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table(Path("inputs/mine.csv"))
-    dataset = File(**FILE, path="inputs/mine.csv", ignore=["b"]).load("mine", seeds=2)
+    dataset = File(**FILE, path="inputs/mine.csv", ignore=["b"], duplicates="split").load("mine", seeds=2)
     assert dataset.pool.classes == ("no", "yes")
     assert dataset.pool.feature_names == ("a",)
     assert dataset.splits.test.shape == (2, 20)

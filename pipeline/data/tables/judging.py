@@ -45,6 +45,7 @@ def judge(
     *,
     classes: Sequence[str],
     columns: Mapping[str, Sequence[str]],
+    together: bool = True,
 ) -> tuple[Finding, ...]:
     """All that there is to warn of in encoded rows.
 
@@ -53,8 +54,13 @@ def judge(
         labels: class of each row.
         classes: names of the classes.
         columns: names of the features that each column became, in the order of the features.
+        together: whether splits keep rows with the same features on one side.
     """
-    return (*find_leaks(features, labels, columns), *find_identical_rows(features, labels), *find_rare(labels, classes))
+    return (
+        *find_leaks(features, labels, columns),
+        *find_identical_rows(features, labels, together=together),
+        *find_rare(labels, classes),
+    )
 
 
 def groups_of_identical_rows(features: Float32[np.ndarray, "rows features"]) -> Int64[np.ndarray, " rows"]:
@@ -68,6 +74,12 @@ def groups_of_identical_rows(features: Float32[np.ndarray, "rows features"]) -> 
     rank = np.argsort(np.argsort(first))
     groups: Int64[np.ndarray, " rows"] = rank[inverse].astype(np.int64)
     return groups
+
+
+def repeated_rows(features: Float32[np.ndarray, "rows features"]) -> Int64[np.ndarray, " rows"] | None:
+    """As `groups_of_identical_rows`; None where no row occurs twice."""
+    groups = groups_of_identical_rows(features)
+    return groups if groups.max(initial=0) + 1 < len(groups) else None
 
 
 def identical_rows(features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]) -> IdenticalRows:
@@ -86,15 +98,29 @@ def identical_rows(features: Float32[np.ndarray, "rows features"], labels: Int64
 
 
 def find_identical_rows(
-    features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]
+    features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"], *, together: bool = True
 ) -> Iterator[Finding]:
-    """A warning where rows occur several times."""
+    """A warning where rows occur several times, and on which side of a split they are."""
     counts = identical_rows(features, labels)
     if counts.rows:
         share = counts.rows / len(labels)
         message = f"{plural(counts.rows, 'row')} ({share:.0%}) have the features of another row"
         conflict = f", {counts.conflicting:,} of them with equals of another class" if counts.conflicting else ""
-        yield finding("warning", "identical rows", f"{message}{conflict}", number=share)
+        sides = "splits keep them on one side unless `duplicates: split`" if together else "they may be on two sides"
+        yield finding("warning", "identical rows", f"{message}{conflict}; {sides}", number=share)
+
+
+def find_shared_rows(
+    train: Float32[np.ndarray, "rows features"], test: Float32[np.ndarray, "tested features"], *, names: tuple[str, str]
+) -> Iterator[Finding]:
+    """A warning where rows for testing, of the second file, occur in the first."""
+    groups = groups_of_identical_rows(np.concatenate([train, test]))
+    shared = int(np.isin(groups[len(train) :], groups[: len(train)]).sum())
+    if shared:
+        message = (
+            f"{plural(shared, 'row')} of {names[1]} ({shared / len(test):.0%}) have the features of a row of {names[0]}"
+        )
+        yield finding("warning", "identical rows", message, number=shared / len(test))
 
 
 def find_rare(labels: Int64[np.ndarray, " rows"], classes: Sequence[str]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pipeline.data.tables.encoding import feature_names
 from pipeline.data.tables.labels import understand_target
 from pipeline.data.tables.messages import check_known, check_unique
 from pipeline.data.tables.numbers import shared_decimal
+from pipeline.data.tables.related import understand_time
 from pipeline.data.tables.table import Table
 
 _SHOWN = 12  # problems that have one answer
@@ -41,11 +42,17 @@ def understand(table: Table, options: TableOptions) -> Understood:
     }
     usable = tuple(column for name in features if (column := columns[name].column) is not None)
     _check_features(usable, table.name)
+    schema = _schema(table, options, target, usable, decimal)
+    of_time: tuple[Finding, ...] = ()
+    if options.time is not None:
+        time, of_time = understand_time(columns[options.time], table.name, is_feature=options.time in features)
+        schema = schema.model_copy(update={"time": time})
+    of_features = (finding for name in features for finding in columns[name].findings)
     return Understood(
-        table=_schema(table, options, target, usable, decimal),
+        table=schema,
         summaries=tuple(_summaries({**columns, options.target: classes}, names, options)),
         remarks=table.remarks,
-        findings=(*classes.findings, *(finding for name in features for finding in columns[name].findings)),
+        findings=(*classes.findings, *of_features, *of_time),
     )
 
 
@@ -84,12 +91,15 @@ def _feature_columns(columns: list[str], name: str, options: TableOptions) -> li
     check_unique(columns, name)
     check_known(options.target, columns, f"{name}: target column")
     named = {"ignored": options.ignore, "categorical": options.categorical, "cyclical": options.cyclical}
-    for what, chosen in (*named.items(), ("date", tuple(options.dates))):
+    related = {"group": options.group, "time": options.time}
+    single = {what: (chosen,) for what, chosen in related.items() if chosen is not None}
+    for what, chosen in {**named, "date": tuple(options.dates), **single}.items():
         for column in chosen:
             check_known(column, columns, f"{name}: {what} column")
-    if options.target in options.ignore:
-        raise InputError(f"{name}: ignore must not name the target; got {options.target!r}")
-    features = [column for column in columns if column != options.target and column not in options.ignore]
+    for what, chosen in {"ignore": options.ignore, **single}.items():
+        if options.target in chosen:
+            raise InputError(f"{name}: {what} must not name the target; got {options.target!r}")
+    features = [column for column in columns if column not in (options.target, options.group, *options.ignore)]
     if not features:
         left = f"none is left beside {options.target!r} and ignore={list(options.ignore)}"
         raise InputError(f"{name}: must have a feature column; {left}")
@@ -108,6 +118,7 @@ def _schema(
         na_numbers=NA_NUMBERS,
         missing=options.missing,
         rare=options.rare,
+        group=options.group,
     )
 
 
@@ -124,6 +135,8 @@ def _summaries(
     columns: Mapping[str, Understanding], names: Sequence[str], options: TableOptions
 ) -> Iterator[ColumnSummary]:
     roles: dict[str, Role] = {options.target: "target", **dict.fromkeys(options.ignore, "ignored")}
+    related: dict[str | None, Role] = {options.group: "group", options.time: "time"}
+    roles |= {name: role for name, role in related.items() if name is not None}
     for name in names:
         cells = columns[name].cells
         yield ColumnSummary(
