@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.core.errors import InputError
 from pipeline.data.options import TableOptions
+from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.schema import Understood
-from pipeline.data.standardization import standardization, standardize
 from pipeline.data.tables.load import read_file
 from pipeline.data.tables.reading import read_table
 from pipeline.data.tables.understanding import proposed_options, understand
@@ -356,7 +356,7 @@ def test_every_file_is_tried() -> None:
 def test_large_numbers_stay_apart() -> None:
     pool = read_file(CORPUS / "seconds.csv", TableOptions())
     assert pool.features.shape == (200, 2)
-    standard = standardize(pool.features, *standardization(pool.features))
+    standard = fit_preprocessor(pool.features).transform(pool.features)
     for column in standard.T:
         assert len(np.unique(column)) == 200
         np.testing.assert_allclose(column, np.linspace(column[0], column[-1], 200), atol=1e-5)

@@ -27,8 +27,8 @@ from pyarrow import parquet
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Pool
 from pipeline.data.options import TableOptions
+from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.splits import split_resampled
-from pipeline.data.standardization import standardization, standardize
 from pipeline.data.tables.load import load_openml, read_file
 
 KINDS = ".csv, .tsv, .txt, .parquet, .npz, .xlsx, or in one of these and .gz or .zip"
@@ -175,7 +175,7 @@ def test_missing_values_are_imputed_when_allowed(tmp_path):
     encoded = read(path, missing="impute")
     assert encoded.feature_names == ("a", "a is missing", "c=blue", "c=red", "c is missing")
     np.testing.assert_array_equal(encoded.features, [[1, 0, 0, 1, 0], [np.nan, 1, 1, 0, 0], [5, 0, 0, 0, 1]])
-    standard = standardize(encoded.features, *standardization(encoded.features))
+    standard = fit_preprocessor(encoded.features).transform(encoded.features)
     np.testing.assert_array_equal(standard[:, 0], [-1, 0, 1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from pipeline.core.errors import InputError
 from pipeline.data.schema import OTHER, CategoryColumn, Column, DateColumn, NumberColumn, Schema
@@ -66,6 +66,13 @@ def class_names(schema: Schema) -> tuple[str, ...]:
 def feature_names(column: Column) -> tuple[str, ...]:
     """Names of the features that a column becomes."""
     return tuple(f"{column.name}{suffix}" for suffix in _suffixes(column))
+
+
+def indicators_of(column: Column) -> Bool[np.ndarray, " features"]:
+    """Which of the features that a column becomes are 0 or 1: those of categories, and of missing values."""
+    features = len(feature_names(column))
+    numbers = 0 if isinstance(column, CategoryColumn) else features - column.indicator
+    return np.arange(features) >= numbers
 
 
 def missing_words(column: Column, schema: Schema) -> tuple[str, ...]:
