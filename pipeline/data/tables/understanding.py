@@ -42,18 +42,22 @@ def understand(table: Table, options: TableOptions) -> Understood:
     }
     usable = tuple(column for name in features if (column := columns[name].column) is not None)
     _check_features(usable, table.name)
-    schema = _schema(table, options, target, usable, decimal)
-    of_time: tuple[Finding, ...] = ()
-    if options.time is not None:
-        time, of_time = understand_time(columns[options.time], table.name, is_feature=options.time in features)
-        schema = schema.model_copy(update={"time": time})
-    of_features = (finding for name in features for finding in columns[name].findings)
-    return Understood(
-        table=schema,
+    understood = Understood(
+        table=_schema(table, options, target, usable, decimal),
         summaries=tuple(_summaries({**columns, options.target: classes}, names, options)),
         remarks=table.remarks,
-        findings=(*classes.findings, *of_features, *of_time),
+        findings=(*classes.findings, *(finding for name in features for finding in columns[name].findings)),
     )
+    if options.time is None:
+        return understood
+    return _in_time(understood, columns[options.time], table.name, is_feature=options.time in features)
+
+
+def _in_time(understood: Understood, column: Understanding, name: str, *, is_feature: bool) -> Understood:
+    """With the column that orders rows."""
+    time, findings = understand_time(column, name, is_feature=is_feature)
+    schema = understood.table.model_copy(update={"time": time})
+    return understood.model_copy(update={"table": schema, "findings": (*understood.findings, *findings)})
 
 
 def check_answered(understood: Understood, name: str) -> None:
