@@ -74,7 +74,8 @@ class ScoredPoints:
     def overlap(self) -> Overlap:
         """The rows that seeds share."""
         rows = self.dataset
-        return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping), self.groups)
+        sizes = SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping, drawn=rows.drawn)
+        return Overlap(sizes, self.groups)
 
     def of_metrics(self, names: Collection[str]) -> ScoredPoints:
         """The same points with some of their metrics alone."""

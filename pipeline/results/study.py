@@ -43,6 +43,7 @@ class DatasetSummary(Record):
     test: int
     overlapping: bool
     md5: str
+    drawn: Annotated[dict[str, float] | None, OmitDefault()] = None
 
 
 class Inflation(Record):

@@ -1,14 +1,18 @@
-"""Error messages about tables: columns that are missing or not unique, and values shown on one line."""
+"""Messages about tables: columns that are missing or not unique, values on one line, options as they are typed."""
 
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pipeline.core.errors import InputError
 
 _NAMES_SHOWN = 12
+_WORD = re.compile(r"[^\W\d]\w*")
+_KEYWORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def check_unique(columns: Iterable[str], name: str) -> None:
@@ -48,3 +52,23 @@ def one_line(value: object) -> str:
 def reason(error: Exception) -> str:
     """An exception on one line: its type and message."""
     return one_line(f"{type(error).__name__}: {error}")
+
+
+def plural(count: int, noun: str, several: str = "") -> str:
+    """A number of things: 1 row, 2 rows."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def in_yaml(option: Mapping[str, object]) -> str:
+    """An option as it stands in `params.yaml`."""
+    return ", ".join(f"{key}: {_flow(value)}" for key, value in option.items())
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    text = str(value)
+    plain = not isinstance(value, str) or (_WORD.fullmatch(text) and text.casefold() not in _KEYWORDS)
+    return text if plain else json.dumps(text, ensure_ascii=False)
