@@ -9,15 +9,16 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, PlainValidator
 
 from pipeline.core.errors import InputError
+from pipeline.core.paths import INPUTS
 from pipeline.core.strict_model import StrictModel
 from pipeline.data.bundled import load_bundled
 from pipeline.data.dataset import Dataset, Pool
 from pipeline.data.options import Missing, TableOptions
 from pipeline.data.splits import split_resampled
 from pipeline.data.synthetic import MixtureTask, make_mixture
+from pipeline.data.tables.expectation import Expectation, check_expected
 from pipeline.data.tables.load import load_openml, read_file
 
-INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 DOWNLOADS = Path(".cache/openml")
 TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
 
@@ -119,7 +120,14 @@ class Real(Source):
 
     def load(self, name: str, *, seeds: int) -> Dataset:
         """Read all rows and divide them anew for every seed."""
-        pool = self.pool(name)
+        return self.divide(self.pool(name), name, seeds=seeds)
+
+    def divide(self, pool: Pool, name: str, *, seeds: int) -> Dataset:
+        """Divide rows anew for every seed; `name` is for messages.
+
+        Raises:
+            InputError: a size cannot be used.
+        """
         splits = split_resampled(
             pool.labels, classes=pool.classes, seeds=seeds, train=self.train, validation=self.validation, name=name
         )
@@ -142,6 +150,10 @@ class File(Real, TableOptions):
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="Where the file is, relative to the project.")
+    expects: Expectation | None = Field(
+        default=None,
+        description="What its columns and classes meant when `add` wrote this; another meaning is refused.",
+    )
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -153,7 +165,10 @@ class File(Real, TableOptions):
         (path,) = self.files
         if not path.resolve().is_relative_to(INPUTS.resolve()):
             raise InputError(f"datasets.{name}.path: must lie in {INPUTS}/, which DVC watches, got {self.path!r}")
-        return read_file(path, self)
+        pool = read_file(path, self)
+        if self.expects is not None and pool.understood is not None:
+            check_expected(pool.understood.table, self.expects, self.path)
+        return pool
 
 
 class OpenML(Real):

@@ -15,6 +15,7 @@ from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
 from pipeline.reporting.text import audit, ensembles, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
+from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.summary import overview
 from pipeline.results.readable_names import readable, readable_arms
@@ -69,6 +70,8 @@ class StudyPart:
     search: SearchResults
     learning_rates: str
     card: Card
+    columns: Table | None
+    findings: tuple[str, ...]
     points: Table
     changes: Table
     calibration: Table
@@ -162,13 +165,15 @@ def _environment() -> Environment:
 
 def _study_part(section: Section) -> StudyPart:
     results, pictures = section.results, section.pictures
-    name = results.dataset.name
+    name, table = results.dataset.name, results.dataset.table
     return StudyPart(
         name=name,
         results=results,
         search=section.search,
         learning_rates=learning_rates(results, section.search.results),
         card=card(section.search.results),
+        columns=None if table is None else columns_table(table),
+        findings=() if table is None else (*table.remarks, *finding_notes(table.findings)),
         points=study.page_table(results),
         changes=study.changes_table(results),
         calibration=study.calibration_table(results),

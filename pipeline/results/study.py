@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.config.points import Point
 from pipeline.config.search_space import Objective
 from pipeline.core.strict_model import OmitDefault
+from pipeline.data.schema import TableNotes
 from pipeline.metrics.names import MetricName, Stage
 from pipeline.results.record import Record
 from pipeline.results.tuning import Tuning
@@ -30,7 +31,13 @@ class ClassCount(Record):
 
 
 class DatasetSummary(Record):
-    """Sizes of a data set; `overlapping` where seeds resplit one pool; `md5` of its file as DVC has it."""
+    """Sizes of a data set.
+
+    Attributes:
+        overlapping: Whether seeds resplit one pool.
+        md5: Of its file, as DVC has it.
+        table: What the user's own table was understood as.
+    """
 
     name: str
     rows: int
@@ -43,6 +50,7 @@ class DatasetSummary(Record):
     test: int
     overlapping: bool
     md5: str
+    table: Annotated[TableNotes | None, OmitDefault()] = None
 
 
 class Inflation(Record):

@@ -121,7 +121,13 @@ def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
 def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
     from pipeline.results.study import DatasetSummary  # noqa: PLC0415
 
-    described = {"name": name, "feature_names": dataset.pool.feature_names, "md5": dvc_digest(data_file(name))}
+    understood = dataset.pool.understood
+    described = {
+        "name": name,
+        "feature_names": dataset.pool.feature_names,
+        "md5": dvc_digest(data_file(name)),
+        "table": None if understood is None else understood.notes,
+    }
     return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 
