@@ -116,7 +116,7 @@ def _say_cost(own: OwnTable, name: str, params: Params, budget: float | None) ->
 
 def _cost(params: Params, speed: Speed, own: OwnTable) -> str:
     networks, seconds = networks_of(params).total, speed.study_seconds(params)
-    each = f"{networks:,} networks of {own.training_rows:,} rows on {params.study.seeds} seeds"
+    each = f"{networks:,} networks of {own.rows_of('train'):,} rows on {params.study.seeds} seeds"
     return f"{each}: about {duration(seconds)} on {CORES} cores"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.config.fields import NAMING, is_name
 from pipeline.config.flags import as_flags
@@ -48,12 +48,11 @@ class OwnTable:
         """The data set, from a file at a path."""
         return File.model_validate({"kind": "file", "path": path.as_posix(), **self.entry})
 
-    @property
-    def training_rows(self) -> int:
-        """Of each seed."""
-        train = self.entry["train"]
-        assert isinstance(train, int | float)
-        return round(train * len(self.rows.labels)) if train < 1 else int(train)
+    def rows_of(self, split: Literal["train", "validation"]) -> int:
+        """Rows of each seed."""
+        size = self.entry[split]
+        assert isinstance(size, int | float)
+        return round(size * len(self.rows.labels)) if size < 1 else int(size)
 
 
 def read_own(file: Path, given: Mapping[str, object], *, kept: Collection[str]) -> OwnTable:
@@ -70,8 +69,11 @@ def read_own(file: Path, given: Mapping[str, object], *, kept: Collection[str]) 
     of_table = {name: value for name, value in given.items() if name in TableOptions.model_fields}
     options = TableOptions.model_validate(of_table)
     table = read_table(file, options, target=options.target)
+    print(
+        f"{one_line(file)}: {plural(len(table.frame), 'row')}, {plural(len(table.frame.columns), 'column')}", flush=True
+    )
     proposal = propose(table, of_table, kept=kept)
-    print(_introduction(one_line(file), proposal.understood, len(table.frame)), flush=True)
+    print(_introduction(proposal.understood), flush=True)
     _print_findings(proposal)
     if proposal.pool is None:
         problems = proposal.understood.problems
@@ -113,16 +115,14 @@ def _entry(given: Mapping[str, object], proposal: Proposal, rows: Pool) -> dict[
     return {"target": options.pop("target"), **sizes, **options, **others, "expects": expects}
 
 
-def _introduction(name: str, understood: Understood, rows: int) -> str:
-    """What was read: sizes, how the file is written, and a table of its columns."""
+def _introduction(understood: Understood) -> str:
+    """What was read: how the file is written, and a table of its columns."""
     from pipeline.reporting.table import terminal  # noqa: PLC0415
     from pipeline.reporting.text.columns import columns_table  # noqa: PLC0415
 
     table: Table = columns_table(understood)
-    columns = len(understood.summaries)
     return "\n".join(
         [
-            f"{name}: {plural(rows, 'row')}, {plural(columns, 'column')}",
             *(fill(remark, 120, initial_indent="  ", subsequent_indent="  ") for remark in understood.remarks),
             "",
             terminal(table, color=sys.stdout.isatty()),
