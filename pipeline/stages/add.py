@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,17 +55,10 @@ def add(
     text = read_text(PARAMS)
     params = params_of(parse_yaml(text, PARAMS), PARAMS)
     name = _name(Path(file), name, params)
-    present = parse_yaml(text, PARAMS)["datasets"].get(name, {})
-    given = _given(present, {"target": target, **given_by(flags)})
-    own = read_own(Path(file), given, kept={*keep, *_features(present)})
+    own = _read(Path(file), name, text, {"target": target, **given_by(flags)}, kept=keep)
     smaller = _say_cost(own, name, params, budget)
-    path = _place(Path(file), name)
-    values: dict[tuple[str, ...], object] = {
-        ("datasets", name): {"kind": "file", "path": path.as_posix(), **own.entry},
-        **({("study", "datasets"): [name]} if study else {}),
-        **changes(params, smaller),
-    }
-    addition = Addition(name, Path(file), path, values)
+    of_study: Values = {("study", "datasets"): [name]} if study else {}
+    addition = _addition(own, Path(file), name, {**of_study, **changes(params, smaller)})
     if not _say_changes(addition, text):
         return f"{PARAMS}: holds all of this already"
     if dry_run or not _agreed(yes=yes):
@@ -84,6 +77,12 @@ def _name(file: Path, name: str | None, params: Params) -> str:
         kind = getattr(params.datasets[name], "kind", "")
         raise InputError(f"--name: {PARAMS} has a data set {name!r} of kind {kind}; choose another name")
     return name
+
+
+def _read(file: Path, name: str, text: str, given: Mapping[str, object], *, kept: Collection[str]) -> OwnTable:
+    """The table, under the options of an entry that params.yaml may have of it, and those that are given now."""
+    present = parse_yaml(text, PARAMS)["datasets"].get(name, {})
+    return read_own(file, _given(present, given), kept={*kept, *_features(present)})
 
 
 def _given(present: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
@@ -143,6 +142,13 @@ def _place(file: Path, name: str) -> Path:
         if not path.exists() or (path.is_file() and path.read_bytes() == content):
             return path
         number += 1
+
+
+def _addition(own: OwnTable, file: Path, name: str, others: Values) -> Addition:
+    """A table's entry, and other values beside it."""
+    path = _place(file, name)
+    entry = {"kind": "file", "path": path.as_posix(), **own.entry}
+    return Addition(name, file, path, {("datasets", name): entry, **others})
 
 
 def _edited(text: str, values: Values) -> str:

@@ -12,8 +12,8 @@ from pipeline.data.storage import to_arrays
 
 def generate(dataset: str) -> str:
     """Draw or read a data set and divide it for every seed; warn of too few seeds, before anything is trained."""
-    from pipeline.reporting.text.columns import understood_lines  # noqa: PLC0415
     from pipeline.reporting.text.seeds import too_few_seeds  # noqa: PLC0415
+    from pipeline.reporting.text.understood import understood_lines  # noqa: PLC0415
 
     params = load_params(PARAMS)
     source = look_up(dataset, params.datasets, f"{PARAMS}: datasets")

@@ -121,8 +121,9 @@ def _search(
     say = meanwhile(tracking_uri(Path.cwd())) if published else None
     each = task.search.seeds * task.base.epochs
     by_arm: dict[str, list[Trial]] = {}
-    text = _progress_text(dataset, by_arm, task.search.objectives[0], len(names) * budget)
-    with workers("threading"), progress(text, len(names) * budget * each, "epochs") as tick:
+    total = len(names) * budget
+    text = _progress_text(dataset, by_arm, task.search.objectives[0], total)
+    with workers("threading"), progress(text, total * each, "epochs") as tick:
         for finished in run(task, storage, names, trials=budget, jobs=jobs, tick=tick):
             if not by_arm:
                 tick(sum(map(len, finished.values())) * each)

@@ -13,7 +13,8 @@ import numpy as np
 
 from pipeline.data.schema import ColumnSummary, Kind
 from pipeline.metrics.names import MetricName
-from pipeline.results.study import Comparison, DatasetSummary, MetricSummary, PointResult, ProtocolSummary, StudyResults
+from pipeline.results.dataset import DatasetSummary
+from pipeline.results.study import Comparison, MetricSummary, PointResult, ProtocolSummary, StudyResults
 from pipeline.tracking.runs import DatasetInfo, RunRecord
 
 Arrays = Mapping[str, np.ndarray]
