@@ -134,20 +134,33 @@ class Finding(StrictModel):
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
-class Understood(StrictModel):
-    """A table as it was understood: its schema, and what people should know of it.
+class TableNotes(StrictModel):
+    """What people should know of a table.
 
     Attributes:
-        table: what encoding needs.
         summaries: a line for each column of the file, in its order.
         remarks: what was noticed of the file as a whole, in words.
         findings: problems and warnings.
     """
 
-    table: Schema
     summaries: tuple[ColumnSummary, ...]
     remarks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def of_kind(self, *kinds: Kind) -> tuple[str, ...]:
+        """The columns that are features of these kinds."""
+        return tuple(each.name for each in self.summaries if each.role == "feature" and each.kind in kinds)
+
+
+class Understood(TableNotes):
+    """A table as it was understood: its schema for encoding, and what people should know of it."""
+
+    table: Schema
+
+    @property
+    def notes(self) -> TableNotes:
+        """All but the schema."""
+        return TableNotes(summaries=self.summaries, remarks=self.remarks, findings=self.findings)
 
     @property
     def problems(self) -> tuple[Finding, ...]:

@@ -9,15 +9,16 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, PlainValidator, model_validator
 
 from pipeline.core.errors import InputError
+from pipeline.core.paths import INPUTS
 from pipeline.core.strict_model import StrictModel
 from pipeline.data.bundled import load_bundled
 from pipeline.data.dataset import Dataset, Pool
 from pipeline.data.options import Missing, Related, Scale, TableOptions
 from pipeline.data.pool_splits import split_pool
 from pipeline.data.synthetic import MixtureTask, make_mixture
+from pipeline.data.tables.expectation import Expectation, check_expected
 from pipeline.data.tables.load import load_openml, read_file
 
-INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 DOWNLOADS = Path(".cache/openml")
 TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
 
@@ -128,7 +129,14 @@ class Real(Source):
 
     def load(self, name: str, *, seeds: int) -> Dataset:
         """Read all rows and divide them anew for every seed."""
-        pool = self.pool(name)
+        return self.divide(self.pool(name), name, seeds=seeds)
+
+    def divide(self, pool: Pool, name: str, *, seeds: int) -> Dataset:
+        """Divide rows anew for every seed; `name` is for messages.
+
+        Raises:
+            InputError: a size cannot be used.
+        """
         splits = split_pool(pool, seeds=seeds, train=self.train, validation=self.validation, name=name)
         return Dataset(pool, splits, self.scale)
 
@@ -155,6 +163,10 @@ class File(Real, TableOptions):
         description="A file of rows to test on, with the same columns in any order; all other rows are for training "
         "and validation.",
     )
+    expects: Expectation | None = Field(
+        default=None,
+        description="What its columns and classes meant when `add` wrote this; another meaning is refused.",
+    )
 
     @model_validator(mode="after")
     def _test_rows_have_no_time(self) -> File:
@@ -173,7 +185,10 @@ class File(Real, TableOptions):
             if not path.resolve().is_relative_to(INPUTS.resolve()):
                 raise InputError(f"datasets.{name}.{key}: must lie in {INPUTS}/, which DVC watches, got {str(path)!r}")
         path, *others = self.files
-        return read_file(path, self, test_path=next(iter(others), None))
+        pool = read_file(path, self, test_path=next(iter(others), None))
+        if self.expects is not None and pool.understood is not None:
+            check_expected(pool.understood.table, self.expects, self.path)
+        return pool
 
 
 class OpenML(Real, Related):

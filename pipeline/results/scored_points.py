@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.points import Point
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.paired_columns import Protocol, Scores
 from pipeline.results.record import Record
-from pipeline.results.study import DatasetSummary
 from pipeline.results.tuning import Tuning
 from pipeline.statistics.paired_comparison import Direction
 from pipeline.statistics.shared_rows import Groups, Overlap, SplitSizes

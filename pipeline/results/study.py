@@ -1,4 +1,4 @@
-"""Records of a finished study: its data set, protocol, points, comparisons, ranking and answer."""
+"""Records of a finished study: its protocol, points, comparisons, ranking and answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipeline.config.points import Point
 from pipeline.config.search_space import Objective
 from pipeline.core.strict_model import OmitDefault
 from pipeline.metrics.names import MetricName, Stage
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.record import Record
 from pipeline.results.tuning import Tuning
 
@@ -20,30 +21,6 @@ SIGNIFICANT = 0.05
 Verdict = Literal["better", "worse", "no evidence"]
 Finding = Literal["better", "worse", "same", "no evidence"]
 """A verdict, or `same` where no meaningful difference is established."""
-
-
-class ClassCount(Record):
-    """A class of a data set and how many rows of the pool have it."""
-
-    name: str
-    rows: int
-
-
-class DatasetSummary(Record):
-    """Sizes of a data set; `overlapping` where seeds resplit one pool; `md5` of its file as DVC has it."""
-
-    name: str
-    rows: int
-    features: int
-    feature_names: tuple[str, ...]
-    classes: tuple[ClassCount, ...]
-    seeds: int
-    train: int
-    validation: int
-    test: int
-    overlapping: bool
-    md5: str
-    drawn: Annotated[dict[str, float] | None, OmitDefault()] = None
 
 
 class Inflation(Record):

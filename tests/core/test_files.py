@@ -242,7 +242,7 @@ class TestKeepOnly:
 
 
 OUTSIDE = [
-    *("", ".", "..", "/", "/tmp/x", "../x", "../../../x", "x", "params.yaml", "pipeline/x.py", "inputs/mine.csv"),
+    *("", ".", "..", "/", "/tmp/x", "../x", "../../../x", "x", "dvc.yaml", "pipeline/x.py", "inputs/mine.csv"),
     *("data", "./reports", "data/..", "data/../x", "data/../../x", "data/../scores/x", "Data/x", "README.md/x"),
 ]
 

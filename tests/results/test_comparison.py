@@ -15,6 +15,7 @@ from pipeline.reporting.text.numbers import short
 from pipeline.reporting.text.study import calibration_table, footnotes, page_table, readme_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
 from pipeline.results.comparison import compare_points, roles_of, study_results
+from pipeline.results.dataset import ClassCount, DatasetSummary
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.record import significant
 from pipeline.results.scored_points import BaseRateScores, ScoredPoint, ScoredPoints
@@ -28,7 +29,7 @@ from pipeline.results.series import (
     sweep_rows,
     write_rows,
 )
-from pipeline.results.study import ClassCount, DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
+from pipeline.results.study import Inflation, MetricSummary, ProbabilityBetter, Reference
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.statistics import intervals, paired_comparison, shared_rows
 from pipeline.statistics.intervals import Widening, mean_interval, paired_difference

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.core.errors import InputError
 
 _NAMES_SHOWN = 12
-_WORD = re.compile(r"[^\W\d]\w*")
+_WORD = re.compile(r"[^\W\d][\w./-]*")
 _KEYWORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
@@ -69,6 +69,11 @@ def _flow(value: object) -> str:
         return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    text = str(value)
-    plain = not isinstance(value, str) or (_WORD.fullmatch(text) and text.casefold() not in _KEYWORDS)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    plain = _WORD.fullmatch(value) and value.casefold() not in _KEYWORDS
+    return value if plain else "".join(map(_printable, json.dumps(value, ensure_ascii=False)))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -71,7 +71,7 @@ def _difference(results: StudyResults) -> dict[str, str]:
 def _gap(gap: GapChange) -> dict[str, str]:
     if gap.chosen is None or gap.reference is None:
         return {}
-    texts = f"{short(gap.chosen)}; {short(gap.reference)} without it"
+    texts = f"{short(gap.chosen)}; {short(gap.reference)} without regularization"
     return {"generalization gap (test minus training NLL), as trained": texts}
 
 
@@ -131,4 +131,4 @@ def markdown(results: StudyResults, *, name: Callable[[str], str] = readable) ->
 def _gap_text(gap: GapChange) -> str:
     if gap.chosen is None or gap.reference is None:
         return ""
-    return f"the generalization gap is {short(gap.chosen)} as trained ({short(gap.reference)} without), and "
+    return f"the generalization gap is {short(gap.chosen)} as trained ({short(gap.reference)} without regularization), and "
