@@ -131,4 +131,5 @@ def markdown(results: StudyResults, *, name: Callable[[str], str] = readable) ->
 def _gap_text(gap: GapChange) -> str:
     if gap.chosen is None or gap.reference is None:
         return ""
-    return f"the generalization gap is {short(gap.chosen)} as trained ({short(gap.reference)} without regularization), and "
+    plain = f"{short(gap.reference)} without regularization"
+    return f"the generalization gap is {short(gap.chosen)} as trained ({plain}), and "
