@@ -6,9 +6,10 @@ import difflib
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
-from pipeline.config.cost import networks_of
+from pipeline.config.cost import networks_of, scaled_down
 from pipeline.config.edits import with_value
 from pipeline.config.flags import given_by
 from pipeline.config.params import Params, params_of
@@ -20,6 +21,7 @@ from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
 from pipeline.stages.study_length import CORES, Speed, changes, duration, fitted, measured_speed
 
+_WORTH = 0.8  # of the time, which saving less is not
 _COMPUTED = ("kind", "path", "expects")  # of an entry; all else is the user's
 
 Values = Mapping[tuple[str, ...], object]
@@ -120,15 +122,12 @@ def _cost(params: Params, speed: Speed, own: OwnTable) -> str:
 
 
 def _hint(params: Params, speed: Speed, budget: float | None) -> str:
-    """How a third of the time would do."""
-    minutes = round(speed.study_seconds(params) / 180)
-    if budget is not None or minutes < 1:
+    """What a third of the time would allow, or the least that decides something."""
+    whole, *_, least = (speed.study_seconds(each) for each in (params, *scaled_down(params)))
+    minutes = ceil(max(whole / 3, least) / 60)
+    if budget is not None or 60 * minutes > _WORTH * whole:
         return ""
-    try:
-        smaller = fitted(params, speed, minutes * 60)
-    except InputError:
-        return ""
-    return f"; `--budget {minutes}m` does it with {smaller.study.seeds} seeds"
+    return f"; `--budget {minutes}m` does it with {fitted(params, speed, 60 * minutes).study.seeds} seeds"
 
 
 def _place(file: Path, name: str) -> Path:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.reporting.sections import Picture
     from pipeline.results.search import SearchResults
 
-_REST = 8.0  # seconds for scores, comparisons and the page
+_REST = 12.0  # seconds for scores, comparisons and the page
 _FEWEST_ROWS = 100  # to train on
 _ENOUGH_TO_CHOOSE = 1_000  # validation rows
 _BATCH = 5  # trials that are proposed together
@@ -205,7 +205,7 @@ def _printed(name: str, results: SearchResults, sure: Sequence[str], commands: S
 
     return "\n".join(
         [
-            f"\n{brief(results, color=sys.stdout.isatty())}",
+            f"\n{brief(results, color=sys.stdout.isatty()).rstrip()}\n",
             *(fill(sentence, 120) for sentence in (*conclusion(results), "", *sure)),
             f"\n{advice_file(name)}: all of this on a page, after {duration(60 * minutes)}",
             "To make it reproducible, with all that the study has:",

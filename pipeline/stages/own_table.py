@@ -11,6 +11,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from pipeline.config.fields import NAMING, is_name
 from pipeline.config.flags import as_flags
 from pipeline.core.errors import InputError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _UNNAMED = "table"
 _LONGEST = 60
+_CLASSES = 12
 _SHOWN = 3  # findings that one option answers
 
 
@@ -80,6 +83,7 @@ def read_own(file: Path, given: Mapping[str, object], *, kept: Collection[str]) 
         types = " ".join(dict.fromkeys(as_flags(each.option) for each in problems if each.option))
         answer = f"one way to answer: {types}" if types else "the lines above say what"
         raise InputError(f"{one_line(file)}: {plural(len(problems), 'problem')} left to answer; {answer}")
+    print(_classes(proposal.pool), flush=True)
     return OwnTable(proposal.pool, _entry(given, proposal, proposal.pool))
 
 
@@ -125,9 +129,20 @@ def _introduction(understood: Understood) -> str:
         [
             *(fill(remark, 120, initial_indent="  ", subsequent_indent="  ") for remark in understood.remarks),
             "",
-            terminal(table, color=sys.stdout.isatty()),
+            terminal(table, color=sys.stdout.isatty()).rstrip("\n"),
+            "",
         ]
     )
+
+
+def _classes(rows: Pool) -> str:
+    """How many rows each class has, the first of them."""
+    from pipeline.reporting.text.understood import shown  # noqa: PLC0415
+
+    counts = np.bincount(rows.labels, minlength=len(rows.classes))
+    named = [f"{shown(name)} {count:,}" for name, count in zip(rows.classes, counts, strict=True)]
+    more = [f"... ({len(named)} in all)"] if len(named) > _CLASSES else []
+    return f"Classes: {', '.join([*named[:_CLASSES], *more])}"
 
 
 def _print_findings(proposal: Proposal) -> None:

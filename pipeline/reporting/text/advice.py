@@ -55,6 +55,3 @@ def how_sure(search: SearchResults, *, seeds: int, trials: int, minutes: float) 
     elif test.more_seeds:
         longer = minutes * (results.protocol.seeds + test.more_seeds) / results.protocol.seeds
         yield f"`--minutes {longer:.0f}` has the seeds that would settle it with even chances."
-    edges = [arm for arm, result in search.arms.items() if result.edges]
-    if edges:
-        yield f"Near an end of what was searched: {', '.join(map(readable_arms, edges))}."
