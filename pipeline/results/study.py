@@ -229,6 +229,7 @@ class Answer(Record):
     Attributes:
         objective: What was minimized on validation rows of the tuning seeds.
         value: Its mean there, nats.
+        learned: Whether any point predicts validation rows better than class frequencies do.
         at_edge: Parameters that have the largest value tried, or a learning rate at an end of those tried.
     """
 
@@ -238,6 +239,7 @@ class Answer(Record):
     parameters: Point
     seeds: int
     duplicate: bool
+    learned: bool
     objective: Objective
     value: float
     recommendation: Literal["use", "leave it unregularized"]

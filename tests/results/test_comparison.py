@@ -451,6 +451,16 @@ def test_what_has_learned_nothing_cannot_win():
     assert results.answer.key != "dropout=0.2"
 
 
+def test_where_nothing_has_learned_anything_the_answer_says_so():
+    scores = scores_of()
+    scores["validation/refinement"] = np.full_like(scores["validation_calibrated/nll"], 0.9)
+    results = made(scores, base_rate=0.9)
+    assert not results.answer.learned
+    assert results.answer.recommendation == "leave it unregularized"
+    assert "nothing predicts validation rows better than the class frequencies do" in results.answer.sentence
+    assert made(scores_of()).answer.learned
+
+
 def test_class_frequencies_have_metrics_and_a_paired_difference_but_belong_to_no_family():
     scores = scores_of()
     frequencies = np.linspace(0.9, 1.0, SEEDS)

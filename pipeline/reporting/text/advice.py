@@ -16,11 +16,10 @@ ACCURACY = MetricName("test", "before", "accuracy")
 def baseline(search: SearchResults) -> str:
     """What the class frequencies alone score, beside no regularization and the answer."""
     results = search.results
-    scored = {
-        CLASS_FREQUENCIES: results.base_rates,
-        "no regularization": results.reference_point,
-        readable_arms(results.answer.key): results.point(results.answer.key),
-    }
+    answer = readable_arms(results.answer.key)
+    scored = {CLASS_FREQUENCIES: results.base_rates, answer: results.point(results.answer.key)}
+    if results.answer.key != results.reference.key:
+        scored["no regularization"] = results.reference_point
     texts = [
         f"{name} {mean_text(point, test_nll('after'))} (accuracy {mean_text(point, ACCURACY)})"
         for name, point in scored.items()
