@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.params import Params, load_params
 from pipeline.config.points import Point
 from pipeline.config.reading import look_up
+from pipeline.config.search_space import Search
 from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_json
@@ -50,7 +51,7 @@ def search(
         if fresh:
             _forget(opened_storage, [names[name] for name in arms])
         wanted = {name: names[name] for name in arms}
-        published = trials is None and len(wanted) == len(task.search.arms)
+        published = not _looks_around(wanted, params.search, trials)
         by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs, published=published)
     if arm or trials:
         return _overview(dataset, by_arm, params)
@@ -66,6 +67,11 @@ def search_alone(dataset: str, *, jobs: int) -> str:
     with opened(journal_file(dataset).absolute()) as storage:
         by_arm = _search(dataset, task, storage, _names(dataset, params), trials=None, jobs=jobs, published=False)
     return _conclude(dataset, by_arm, params, jobs=jobs)
+
+
+def _looks_around(names: Mapping[str, str], search: Search, trials: int | None) -> bool:
+    """Whether it is not the whole search that params.yaml describes."""
+    return trials is not None or len(names) < len(search.arms)
 
 
 def _task(dataset: str, params: Params) -> Task:
