@@ -87,7 +87,8 @@ search:
   {trials: 2, batch: 2, seeds: 2, objectives: [nll], sampler: {kind: tpe}, pruner: {kind: halving, first: 2},
    space: {learning_rate: {low: 0.001, high: 0.03, log: true}, dropout: {low: 0.0, high: 0.6, off: 0.2},
            weight_decay: {low: 0.001, high: 1.0, log: true, off: 0.2}},
-   arms: {none: [], dropout: [dropout], weight_decay: [weight_decay], cocktail: [dropout, weight_decay]}}
+   arms: {none: [], dropout: [dropout], weight_decay: [weight_decay], cocktail: [dropout, weight_decay]},
+   stacked: 2}
 study:
   datasets: [mixture, wine]
   seeds: 3
