@@ -151,6 +151,21 @@ class TestWriting:
         assert "`dvc repro`" in capsys.readouterr().out
         assert "\ncolumns: 2 numbers, 1 category, 1 yes-no; ignored: id" in generate("loan_data")
 
+    @pytest.mark.parametrize(("option", "column"), [("group", "age"), ("time", "when")])
+    def test_rows_that_are_related(
+        self, option: str, column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "visits.csv"
+        days = [
+            f"2020-{1 + i // 20:02d}-{1 + i % 20:02d},{20 + i % 40},{'no' if i * 13 % 7 < 3 else 'yes'}"
+            for i in range(120)
+        ]
+        path.write_text("\n".join(["when,age,default", *days]))
+        assert added(path, "--yes", f"--{option}", column) == 0
+        assert re.search(rf"\n{column} +{option}, ", capsys.readouterr().out)
+        assert getattr(entry("visits"), option) == column
+        assert f"; {option}: {column}" in generate("visits")
+
     def test_what_the_user_says_comes_first(self, table: Path) -> None:
         added(table, "--yes", "--keep", "smoker", "--ignore", "smoker", "--train", "50", "--name", "Mine")
         assert entry("Mine").ignore == ("smoker", "id")
