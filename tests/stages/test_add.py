@@ -151,6 +151,26 @@ class TestWriting:
         assert "`dvc repro`" in capsys.readouterr().out
         assert "\ncolumns: 2 numbers, 1 category, 1 yes-no; ignored: id" in generate("loan_data")
 
+    def test_a_far_value_is_named_and_scales_by_quartiles(
+        self, table: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table.write_text(table.read_text().replace("c1003,27,", "c1003,9999,"))
+        assert added(table, "--yes") == 0
+        said = re.sub(r"\s+", " ", capsys.readouterr().out)
+        assert "scale: robust: column 'age' has 9,999, 10.8 standard deviations from its mean; " in said
+        assert "`scale: standard` clips at 10" in said
+        assert entry().scale == "robust"
+        assert added(table, "--dry-run") == 0
+        assert "holds all of this already" in capsys.readouterr().out
+
+    def test_a_scale_that_is_given_stands(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        table.write_text(table.read_text().replace("c1003,27,", "c1003,9999,"))
+        assert added(table, "--yes", "--scale", "standard") == 0
+        assert "robust" not in capsys.readouterr().out
+        assert entry().scale == "standard"
+        assert added(table, "--dry-run") == 0
+        assert "holds all of this already" in capsys.readouterr().out
+
     @pytest.mark.parametrize(("option", "column"), [("group", "age"), ("time", "when")])
     def test_rows_that_are_related(
         self, option: str, column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
