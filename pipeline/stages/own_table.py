@@ -23,8 +23,9 @@ from pipeline.data.preprocessor import LIMIT
 from pipeline.data.schema import Finding, Understood
 from pipeline.data.sources import File
 from pipeline.data.tables.expectation import expectation_of
-from pipeline.data.tables.messages import in_yaml, one_line, plural
-from pipeline.data.tables.proposing import FarValue, Proposal, propose, proposed_sizes
+from pipeline.data.tables.judging import RARE_ROWS
+from pipeline.data.tables.messages import in_yaml, one_line, plural, show
+from pipeline.data.tables.proposing import LEAST_ROWS, FarValue, Proposal, propose, proposed_sizes
 from pipeline.data.tables.reading import read_table
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def read_own(file: Path, given: Mapping[str, object], *, kept: Collection[str]) 
         answer = f"one way to answer: {types}" if types else "the lines above say what"
         raise InputError(f"{one_line(file)}: {plural(len(problems), 'problem')} left to answer; {answer}")
     print(_classes(proposal.pool), flush=True)
+    _check_classes(proposal.pool, one_line(file))
     return OwnTable(proposal.pool, _entry({**scale, **given}, proposal, proposal.pool))
 
 
@@ -146,6 +148,21 @@ def _classes(rows: Pool) -> str:
     named = [f"{shown(name)} {count:,}" for name, count in zip(rows.classes, counts, strict=True)]
     more = [f"... ({len(named)} in all)"] if len(named) > _CLASSES else []
     return f"Classes: {', '.join([*named[:_CLASSES], *more])}"
+
+
+def _check_classes(rows: Pool, file: str) -> None:
+    """Raise InputError unless every class has three rows; says what would help."""
+    counts = np.bincount(rows.labels, minlength=len(rows.classes))
+    if counts.min() >= LEAST_ROWS:
+        return
+    poolable = (counts >= RARE_ROWS).any() and counts[counts < RARE_ROWS].sum() >= LEAST_ROWS
+    pooled = f"--rare pool makes one class of those with fewer than {RARE_ROWS}"
+    more = "the target must be classes with more rows, not a number to predict"
+    fewest = int(counts.argmin())
+    raise InputError(
+        f"{file}: every class needs {LEAST_ROWS} rows, one each to train, validate and test; "
+        f"class {show(rows.classes[fewest])} has {counts[fewest]}; {pooled if poolable else more}"
+    )
 
 
 def _print_findings(proposal: Proposal, *, far: Sequence[FarValue]) -> None:

@@ -118,6 +118,27 @@ class TestShowing:
         assert added(path, "--yes", "--dates", "when=%d/%m/%Y", "--decimal", ",") == 0
         assert entry("dates").dates == {"when": "%d/%m/%Y"}
 
+    @pytest.mark.parametrize(
+        ("classes", "answer"),
+        [
+            (["yes"] * 40 + ["no"] * 20 + ["?"], ""),
+            (["yes"] * 40 + ["no"] * 2 + ["?"], "--rare pool makes one class of those with fewer than 10"),
+            (["yes"] * 40 + ["no"] * 2, "must be classes with more rows"),
+            ([str(i // 2) for i in range(60)], "must be classes with more rows"),
+        ],
+    )
+    def test_what_classes_of_too_few_rows_need_is_said(
+        self, tmp_path: Path, classes: list[str], answer: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "classes.csv"
+        path.write_text("\n".join(["size,default", *(f"{i * 7 % 31},{each}" for i, each in enumerate(classes))]))
+        assert added(path, "--dry-run") == (2 if answer else 0)
+        said = capsys.readouterr().err
+        assert ("every class needs 3 rows" in said) == bool(answer)
+        assert answer in said
+        if "--rare pool" in answer:
+            assert added(path, "--dry-run", "--rare", "pool") == 0
+
     @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
     def test_every_kind_of_table_ends_in_an_answer(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code = main(["add", str(path), "--target", TARGETS.get(path.name, "y"), "--dry-run"])

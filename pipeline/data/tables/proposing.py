@@ -26,7 +26,9 @@ ANSWERED: tuple[Topic, ...] = (
 )
 """What is answered by proposal; anything else, such as a date whose day may be its month, is the user's to say."""
 
-_LEAST_ROWS = 3  # of a class: one to train, to validate and to test
+LEAST_ROWS = 3
+"""Every class needs so many: one row each to train, to validate and to test."""
+
 _ROUNDS = 10
 _FEW, _MANY = 300, 10_000  # rows
 
@@ -105,7 +107,7 @@ def _can_be_dropped(pool: Pool | None) -> bool:
     if pool is None:
         return False
     counts = np.bincount(pool.labels, minlength=len(pool.classes))
-    return bool(counts.min() < _LEAST_ROWS and (counts >= RARE_ROWS).sum() >= 2)
+    return bool(counts.min() < LEAST_ROWS and (counts >= RARE_ROWS).sum() >= 2)
 
 
 def _merged(given: Given, proposed: Given) -> dict[str, object]:
