@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -19,11 +19,13 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import NO_DATASET
 from pipeline.data.dataset import Pool
 from pipeline.data.options import TableOptions
+from pipeline.data.preprocessor import LIMIT
 from pipeline.data.schema import Finding, Understood
 from pipeline.data.sources import File
 from pipeline.data.tables.expectation import expectation_of
-from pipeline.data.tables.messages import in_yaml, one_line, plural
-from pipeline.data.tables.proposing import Proposal, propose, proposed_sizes
+from pipeline.data.tables.judging import RARE_ROWS
+from pipeline.data.tables.messages import in_yaml, one_line, plural, show
+from pipeline.data.tables.proposing import LEAST_ROWS, FarValue, Proposal, propose, proposed_sizes
 from pipeline.data.tables.reading import read_table
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _UNNAMED = "table"
 _LONGEST = 60
 _CLASSES = 12
 _SHOWN = 3  # findings that one option answers
+_ROBUST = {"scale": "robust"}
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,16 @@ def read_own(file: Path, given: Mapping[str, object], *, kept: Collection[str]) 
     )
     proposal = propose(table, of_table, kept=kept)
     print(_introduction(proposal.understood), flush=True)
-    _print_findings(proposal)
+    scale = _ROBUST if proposal.far and "scale" not in given else {}
+    _print_findings(proposal, far=proposal.far if scale else ())
     if proposal.pool is None:
         problems = proposal.understood.problems
         types = " ".join(dict.fromkeys(as_flags(each.option) for each in problems if each.option))
         answer = f"one way to answer: {types}" if types else "the lines above say what"
         raise InputError(f"{one_line(file)}: {plural(len(problems), 'problem')} left to answer; {answer}")
     print(_classes(proposal.pool), flush=True)
-    return OwnTable(proposal.pool, _entry(given, proposal, proposal.pool))
+    _check_classes(proposal.pool, one_line(file))
+    return OwnTable(proposal.pool, _entry({**scale, **given}, proposal, proposal.pool))
 
 
 def default_name(file: Path, taken: Collection[str]) -> str:
@@ -145,11 +150,26 @@ def _classes(rows: Pool) -> str:
     return f"Classes: {', '.join([*named[:_CLASSES], *more])}"
 
 
-def _print_findings(proposal: Proposal) -> None:
+def _check_classes(rows: Pool, file: str) -> None:
+    """Raise InputError unless every class has three rows; says what would help."""
+    counts = np.bincount(rows.labels, minlength=len(rows.classes))
+    if counts.min() >= LEAST_ROWS:
+        return
+    poolable = (counts >= RARE_ROWS).any() and counts[counts < RARE_ROWS].sum() >= LEAST_ROWS
+    pooled = f"--rare pool makes one class of those with fewer than {RARE_ROWS}"
+    more = "the target must be classes with more rows, not a number to predict"
+    fewest = int(counts.argmin())
+    raise InputError(
+        f"{file}: every class needs {LEAST_ROWS} rows, one each to train, validate and test; "
+        f"class {show(rows.classes[fewest])} has {counts[fewest]}; {pooled if poolable else more}"
+    )
+
+
+def _print_findings(proposal: Proposal, *, far: Sequence[FarValue]) -> None:
     """Print what is answered by proposal, what is to be known, and what is left to answer."""
     warnings = [each for each in proposal.understood.findings if each.severity == "warning"]
     sections = {
-        "Answered, unless you say otherwise:": [*_answers(proposal.answered)],
+        "Answered, unless you say otherwise:": [*_answers(proposal.answered), *_scaled(far)],
         "To know:": [each.text for each in warnings],
         "To answer:": [each.text for each in proposal.understood.problems],
     }
@@ -169,3 +189,15 @@ def _answers(findings: Collection[Finding]) -> Iterator[str]:
     for option, messages in by_option.items():
         more = [f"... ({len(messages)} in all)"] if len(messages) > _SHOWN else []
         yield f"{option}: {'; '.join([*messages[:_SHOWN], *more])}"
+
+
+def _scaled(far: Sequence[FarValue]) -> Iterator[str]:
+    """Why features are scaled by their quartiles, where they are."""
+    if not far:
+        return
+    named = [
+        f"column {each.column!r} has {each.value:,.6g}, {each.deviations:.1f} standard deviations from its mean"
+        for each in far[:_SHOWN]
+    ]
+    more = [f"... ({plural(len(far), 'column')} in all)"] if len(far) > _SHOWN else []
+    yield f"{in_yaml(_ROBUST)}: {'; '.join([*named, *more])}; `scale: standard` clips at {LIMIT:g}"

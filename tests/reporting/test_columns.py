@@ -1,8 +1,11 @@
 """Columns of the user's own table as text, on the page, and in MLflow's panel of data sets."""
 
 import json
+from typing import get_args
 
-from pipeline.data.schema import ColumnSummary, Finding, TableNotes
+import pytest
+
+from pipeline.data.schema import ColumnSummary, Finding, Role, TableNotes
 from pipeline.reporting.table import terminal
 from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.understood import shown, understood_lines
@@ -32,6 +35,20 @@ def test_a_row_a_column_on_one_line_each() -> None:
         ["row\N{REPLACEMENT CHARACTER}id", "ignored,", "identifier", "9", "[red]x"],
         ["y", "target,", "yes-no", "2", "no", "blanks", "left", "out"],
     ]
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_every_role_is_shown(role: Role) -> None:
+    column = ColumnSummary(name="visit", role=role, kind="date", missing=0, distinct=9, example="2020-01-31")
+    text = terminal(columns_table(TableNotes(summaries=(column,))))
+    assert ("date" if role == "feature" else f"{role}, date") in text
+
+
+@pytest.mark.parametrize("role", ["group", "time"])
+def test_what_relates_rows_is_said(role: Role) -> None:
+    column = ColumnSummary(name="visit", role=role, kind="number", missing=0, distinct=9, example="1")
+    assert understood_lines(TableNotes(summaries=(column,))) == [f"columns: {role}: visit"]
+    assert understood_lines(TableNotes(summaries=(NOTES.summaries[0], column))) == [f"columns: 1 number; {role}: visit"]
 
 
 def test_findings_come_with_the_problems_first() -> None:

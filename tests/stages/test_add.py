@@ -118,6 +118,27 @@ class TestShowing:
         assert added(path, "--yes", "--dates", "when=%d/%m/%Y", "--decimal", ",") == 0
         assert entry("dates").dates == {"when": "%d/%m/%Y"}
 
+    @pytest.mark.parametrize(
+        ("classes", "answer"),
+        [
+            (["yes"] * 40 + ["no"] * 20 + ["?"], ""),
+            (["yes"] * 40 + ["no"] * 2 + ["?"], "--rare pool makes one class of those with fewer than 10"),
+            (["yes"] * 40 + ["no"] * 2, "must be classes with more rows"),
+            ([str(i // 2) for i in range(60)], "must be classes with more rows"),
+        ],
+    )
+    def test_what_classes_of_too_few_rows_need_is_said(
+        self, tmp_path: Path, classes: list[str], answer: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "classes.csv"
+        path.write_text("\n".join(["size,default", *(f"{i * 7 % 31},{each}" for i, each in enumerate(classes))]))
+        assert added(path, "--dry-run") == (2 if answer else 0)
+        said = capsys.readouterr().err
+        assert ("every class needs 3 rows" in said) == bool(answer)
+        assert answer in said
+        if "--rare pool" in answer:
+            assert added(path, "--dry-run", "--rare", "pool") == 0
+
     @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
     def test_every_kind_of_table_ends_in_an_answer(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code = main(["add", str(path), "--target", TARGETS.get(path.name, "y"), "--dry-run"])
@@ -150,6 +171,41 @@ class TestWriting:
         assert source.expects.classes == ("no", "yes")
         assert "`dvc repro`" in capsys.readouterr().out
         assert "\ncolumns: 2 numbers, 1 category, 1 yes-no; ignored: id" in generate("loan_data")
+
+    def test_a_far_value_is_named_and_scales_by_quartiles(
+        self, table: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table.write_text(table.read_text().replace("c1003,27,", "c1003,9999,"))
+        assert added(table, "--yes") == 0
+        said = re.sub(r"\s+", " ", capsys.readouterr().out)
+        assert "scale: robust: column 'age' has 9,999, 10.8 standard deviations from its mean; " in said
+        assert "`scale: standard` clips at 10" in said
+        assert entry().scale == "robust"
+        assert added(table, "--dry-run") == 0
+        assert "holds all of this already" in capsys.readouterr().out
+
+    def test_a_scale_that_is_given_stands(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        table.write_text(table.read_text().replace("c1003,27,", "c1003,9999,"))
+        assert added(table, "--yes", "--scale", "standard") == 0
+        assert "robust" not in capsys.readouterr().out
+        assert entry().scale == "standard"
+        assert added(table, "--dry-run") == 0
+        assert "holds all of this already" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("option", "column"), [("group", "age"), ("time", "when")])
+    def test_rows_that_are_related(
+        self, option: str, column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "visits.csv"
+        days = [
+            f"2020-{1 + i // 20:02d}-{1 + i % 20:02d},{20 + i % 40},{'no' if i * 13 % 7 < 3 else 'yes'}"
+            for i in range(120)
+        ]
+        path.write_text("\n".join(["when,age,default", *days]))
+        assert added(path, "--yes", f"--{option}", column) == 0
+        assert re.search(rf"\n{column} +{option}, ", capsys.readouterr().out)
+        assert getattr(entry("visits"), option) == column
+        assert f"; {option}: {column}" in generate("visits")
 
     def test_what_the_user_says_comes_first(self, table: Path) -> None:
         added(table, "--yes", "--keep", "smoker", "--ignore", "smoker", "--train", "50", "--name", "Mine")

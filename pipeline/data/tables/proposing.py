@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from pipeline.data.dataset import Pool
 from pipeline.data.options import TableOptions
-from pipeline.data.schema import Finding, Topic, Understood
+from pipeline.data.preprocessor import LIMIT
+from pipeline.data.schema import Finding, NumberColumn, Topic, Understood
+from pipeline.data.tables.encoding import feature_names
 from pipeline.data.tables.judging import RARE_ROWS
 from pipeline.data.tables.load import to_pool
 from pipeline.data.tables.table import Table
@@ -23,9 +26,20 @@ ANSWERED: tuple[Topic, ...] = (
 )
 """What is answered by proposal; anything else, such as a date whose day may be its month, is the user's to say."""
 
-_LEAST_ROWS = 3  # of a class: one to train, to validate and to test
+LEAST_ROWS = 3
+"""Every class needs so many: one row each to train, to validate and to test."""
+
 _ROUNDS = 10
 _FEW, _MANY = 300, 10_000  # rows
+
+
+@dataclass(frozen=True)
+class FarValue:
+    """The value of a column of numbers that is farthest from its mean, in standard deviations."""
+
+    column: str
+    value: float
+    deviations: float
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,14 @@ class Proposal:
         understood: the table under these options; its problems are the user's to answer.
         answered: findings that the proposed options answer.
         pool: its rows; None while problems are open.
+        far: values for which `scale: robust` is proposed, the farthest first; none where nothing is.
     """
 
     options: Given
     understood: Understood
     answered: tuple[Finding, ...]
     pool: Pool | None
+    far: tuple[FarValue, ...] = ()
 
 
 def propose(table: Table, given: Given, *, kept: Collection[str] = ()) -> Proposal:
@@ -64,7 +80,7 @@ def propose(table: Table, given: Given, *, kept: Collection[str] = ()) -> Propos
         if more == options:
             break
         options, answered = more, [*answered, *asked]
-    return Proposal(options, understood, tuple(answered), pool)
+    return Proposal(options, understood, tuple(answered), pool, () if pool is None else far_values(pool))
 
 
 def _understood(table: Table, options: TableOptions) -> tuple[Understood, Pool | None]:
@@ -91,7 +107,7 @@ def _can_be_dropped(pool: Pool | None) -> bool:
     if pool is None:
         return False
     counts = np.bincount(pool.labels, minlength=len(pool.classes))
-    return bool(counts.min() < _LEAST_ROWS and (counts >= RARE_ROWS).sum() >= 2)
+    return bool(counts.min() < LEAST_ROWS and (counts >= RARE_ROWS).sum() >= 2)
 
 
 def _merged(given: Given, proposed: Given) -> dict[str, object]:
@@ -103,6 +119,41 @@ def _joined(value: object, more: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str) and isinstance(more, list):
         return [*value, *(each for each in more if each not in value)]
     return {**more, **value} if isinstance(value, dict) and isinstance(more, dict) else value
+
+
+def far_values(pool: Pool) -> tuple[FarValue, ...]:
+    """What standard scaling would clip: the farthest value of each column that has one beyond 10 standard deviations.
+
+    Not counted are columns whose quartiles are equal, of which a few rows differ from all others: `robust` would scale
+    them by half their range, and so by those rows. Of 100 rows none can be as far.
+    """
+    if pool.understood is None:
+        return ()
+    rows = _before_the_test(pool)
+    values = dict(zip(pool.feature_names, pool.features[rows].T, strict=True))
+    columns = [column for column in pool.understood.table.columns if isinstance(column, NumberColumn)]
+    far = [found for column in columns if (found := _far_value(column, values[feature_names(column)[0]]))]
+    return tuple(sorted(far, key=lambda each: -each.deviations))
+
+
+def _before_the_test(pool: Pool) -> Int64[np.ndarray, " rows"]:
+    """Rows that some seed may train on: all of them, or the earlier half where the latest are for testing."""
+    if pool.times is None:
+        return np.arange(len(pool.labels), dtype=np.int64)
+    in_time: Int64[np.ndarray, " rows"] = np.argsort(pool.times, kind="stable").astype(np.int64)
+    return in_time[: len(in_time) // 2]
+
+
+def _far_value(column: NumberColumn, values: Float32[np.ndarray, " rows"]) -> FarValue | None:
+    """A column's farthest value, where that is beyond the limit and its quartiles differ."""
+    present = values[~np.isnan(values)].astype(np.float64)
+    if not len(present) or np.ptp(np.quantile(present, [0.25, 0.75])) == 0:
+        return None
+    deviations = np.abs(present - present.mean()) / present.std()
+    place = int(deviations.argmax())
+    if deviations[place] <= LIMIT:
+        return None
+    return FarValue(column.name, float(present[place]) + column.origin, float(deviations[place]))
 
 
 def proposed_sizes(rows: int) -> tuple[int | float, int | float]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.data.schema import ColumnSummary, Finding, TableNotes
+from pipeline.data.schema import ColumnSummary, Finding, Role, TableNotes
 from pipeline.reporting.table import Cell, Column, Style, Table
 from pipeline.reporting.text.understood import shown
 
-_ROLES: dict[str, str] = {"feature": "", "target": "target, ", "ignored": "ignored, "}
+_ROLES: dict[Role, str] = {
+    "feature": "",
+    "target": "target, ",
+    "ignored": "ignored, ",
+    "group": "group, ",
+    "time": "time, ",
+}
 
 
 def columns_table(notes: TableNotes) -> Table:

@@ -26,10 +26,11 @@ def understood_lines(notes: TableNotes) -> list[str]:
     kinds = Counter(each.kind for each in notes.summaries if each.role == "feature")
     counts = [plural(kinds[kind], kind, _PLURAL.get(kind, "")) for kind in get_args(Kind) if kind in kinds]
     ignored = [shown(each.name) for each in notes.summaries if each.role == "ignored"]
+    related = [f"{each.role}: {shown(each.name)}" for each in notes.summaries if each.role in ("group", "time")]
     left_out = [f"ignored: {_shortened(ignored)}"] if ignored else []
     warnings = [each.message for each in notes.findings if each.severity == "warning"]
     return [
-        f"columns: {'; '.join([', '.join(counts), *left_out])}",
+        f"columns: {'; '.join(filter(None, [', '.join(counts), *related, *left_out]))}",
         *([f"warnings: {'; '.join(_some(warnings))}"] if warnings else []),
     ]
 
