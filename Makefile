@@ -5,7 +5,7 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help repro textbook all test quick check format bench ui readme screenshots lock clean
+.PHONY: help setup repro textbook all test quick check format bench ui readme screenshots lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,8 @@ $(READY): constraints.txt
 
 # An interruption can cut off DVC's lock files, which it writes in place; its run cache has all that was finished.
 reproduce = dvc repro $(1) || { python -m pipeline unlock 2> /dev/null && dvc repro $(1); }
+
+setup: $(READY) ## install everything into .venv, without running anything
 
 repro: $(READY) ## run the study: every stage that is out of date, then the results
 	@$(call reproduce,dvc.yaml)

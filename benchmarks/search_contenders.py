@@ -38,9 +38,8 @@ from torch import Tensor, nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from pipeline.config.points import Point, Regularizers  # noqa: E402
-from pipeline.data.bundled import load_bundled  # noqa: E402
-from pipeline.data.splits import split_resampled  # noqa: E402
-from pipeline.data.standardization import SeedData, standardization, standardize  # noqa: E402
+from pipeline.data.sources import Bundled  # noqa: E402
+from pipeline.data.standardization import SeedData, seed_data  # noqa: E402
 
 HIDDEN = (128, 128, 128)
 BATCH = 64
@@ -268,16 +267,8 @@ def _validation_loss(logits: Tensor, data: SeedData) -> float:
 
 def digits(seeds: int) -> dict[int, SeedData]:
     """Scikit-learn's digits, split anew for each seed and standardized."""
-    pool = load_bundled("digits")
-    splits = split_resampled(pool.labels, classes=pool.classes, seeds=seeds, train=ROWS, validation=ROWS, name="digits")
-    data = {}
-    for seed in range(seeds):
-        rows = {"train": splits.train[seed], "validation": splits.validation[seed], "test": splits.test[seed]}
-        mean, scale = standardization(pool.features[rows["train"]])
-        features = {split: standardize(pool.features[part], mean, scale) for split, part in rows.items()}
-        labels = {split: pool.labels[part] for split, part in rows.items()}
-        data[seed] = SeedData(features, labels, len(pool.classes))
-    return data
+    dataset = Bundled(kind="bundled", name="digits", train=ROWS, validation=ROWS).load("digits", seeds=seeds)
+    return {seed: seed_data(dataset, seed) for seed in range(seeds)}
 
 
 def suggest(trial: optuna.Trial, epochs: int) -> Point:

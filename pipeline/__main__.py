@@ -16,6 +16,8 @@ INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
 BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
+    "add": ("", "read your own table, say what it is and what its study costs, and write it into params.yaml"),
+    "advise": ("", "answer for your own table in a minute; nothing is written but one page, into advice/"),
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
     "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
@@ -33,6 +35,21 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "params": ("", "explain every key of params.yaml and the textbook's files"),
     "unlock": ("", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails"),
 }
+OWN_TABLE = {  # commands that take the user's own table -> what their help teaches
+    "add": """\
+What each column is understood as is shown, and so are all problems, with an
+answer to those that have a safe one. Nothing is written before you agree.
+
+  python -m pipeline add loans.csv --target default --dry-run
+  python -m pipeline add loans.csv --target default --study
+  python -m pipeline add loans.csv --target default --categorical zip --ignore id""",
+    "advise": """\
+The protocol is that of the study, on as many seeds and trials as fit into the
+time. Nothing has to be edited, and nothing is written but one page.
+
+  python -m pipeline advise loans.csv --target default
+  python -m pipeline advise loans.csv --target default --minutes 5""",
+}
 PARALLEL = ("train", "evaluate", "search", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
@@ -48,11 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage and return the exit code: 2 for what the user can put right, `INTERRUPTED`, or `CLOSED_PIPE`."""
     pin()
     print_anything()
-    parser = _parser()
-    if not (sys.argv[1:] if arguments is None else arguments):
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(words[0] if words else "")
+    if not words:
         parser.print_help()
         return 2
-    options = vars(parser.parse_args(arguments))
+    options = vars(parser.parse_args(words))
     command = options.pop("command")
     try:
         line = _run(command, options)
@@ -62,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
     except KeyboardInterrupt:
-        print("interrupted: finished files are kept, and the same command goes on from there", file=sys.stderr)
+        kept = "finished files are kept, and the same command goes on from there"
+        print(f"interrupted: {'nothing was written' if command in OWN_TABLE else kept}", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -95,6 +114,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> float:
+    """A number above 0, of minutes."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 10_000:
+        raise argparse.ArgumentTypeError(f"must be a number of minutes above 0, got {text!r}")
+    return minutes
+
+
 def _port(text: str) -> int:
     """A port number."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
@@ -102,7 +132,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser of all commands; those of the user's own table get their many flags only where one is asked for."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -128,7 +159,33 @@ def _parser() -> argparse.ArgumentParser:
     commands["show"].add_argument(
         "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"
     )
+    if command in OWN_TABLE:
+        _take_own_table(commands[command], command)
     return parser
+
+
+def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let a command take a file, and all that can be said of it."""
+    from pipeline.config.flags import add_flags  # noqa: PLC0415  (pydantic)
+    from pipeline.data.sources import File  # noqa: PLC0415
+    from pipeline.stages.study_length import seconds_of  # noqa: PLC0415
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = f"{parser.description}.\n\n{OWN_TABLE[command]}"
+    parser.add_argument("file", metavar="FILE", help=".csv, .tsv, .txt, .parquet, .npz, .xlsx, also in .gz or .zip")
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="the column with the class")
+    parser.add_argument("--name", help="of the data set (after the file)")
+    parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="one that is not to be ignored")
+    if command == "add":
+        parser.add_argument("--study", action="store_true", help="make it the study's only data set")
+        parser.add_argument(
+            "--budget", type=seconds_of, metavar="TIME", help="fit the study's seeds and trials into 90s, 5m or 2h"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only show what would be written")
+        parser.add_argument("--yes", action="store_true", help="write it without asking")
+    else:
+        parser.add_argument("--minutes", type=_minutes, default=1.0, help="to spend, about (%(default)g)")
+    add_flags(parser, File, omit=("kind", "path", "target", "expects"))
 
 
 if __name__ == "__main__":

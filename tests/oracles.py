@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, one_hot
 
@@ -218,13 +219,22 @@ def draw_masks(net, *, seed, step, batch, hidden_alone=False):
             part.draw(drawn, batch)
 
 
-def loss_of(chosen, logits, targets):
+def weights_of(chosen, data):
+    """Class weights as scikit-learn has them, for one that is balanced."""
+    if chosen.balance == "none":
+        return None
+    labels = data.labels["train"]
+    return torch.from_numpy(compute_class_weight("balanced", classes=np.arange(data.classes), y=labels))
+
+
+def loss_of(chosen, logits, targets, weights=None):
     """Mean loss of logits (batch, class) at targets (batch, class), as it is in the papers."""
     smooth = (1 - chosen.label_smoothing) * targets + chosen.label_smoothing / targets.shape[-1]
-    probs = torch.softmax(logits, -1)
-    loss = cross_entropy(logits, targets, label_smoothing=chosen.label_smoothing)
+    probs, weights = torch.softmax(logits, -1), None if weights is None else weights.to(logits.dtype)
+    loss = cross_entropy(logits, targets, weight=weights, label_smoothing=chosen.label_smoothing)
     if chosen.focal_loss:
-        loss = -(smooth * (1 - probs) ** chosen.focal_loss * torch.log_softmax(logits, -1)).sum(-1).mean()
+        terms = smooth * (1 - probs) ** chosen.focal_loss * torch.log_softmax(logits, -1)
+        loss = -(terms if weights is None else terms * weights).sum(-1).mean()
     return loss - chosen.confidence_penalty * torch.distributions.Categorical(logits=logits).entropy().mean()
 
 
@@ -233,10 +243,10 @@ def kl_divergence(logits, others):
     return kl_div(torch.log_softmax(others, -1), torch.log_softmax(logits, -1), log_target=True, reduction="batchmean")
 
 
-def two_pass_loss(chosen, logits, others, targets):
+def two_pass_loss(chosen, logits, others, targets, weights=None):
     """R-drop (Liang et al. 2021, equation 4), halved."""
     divergence = (kl_divergence(logits, others) + kl_divergence(others, logits)) / 2
-    both = loss_of(chosen, logits, targets) + loss_of(chosen, others, targets)
+    both = loss_of(chosen, logits, targets, weights) + loss_of(chosen, others, targets, weights)
     return (both + chosen.r_drop * divergence) / 2
 
 
@@ -296,7 +306,7 @@ def train_one(chosen, data, seed, dtype=torch.float64):
     optimizer = optimizer_of(chosen, net)
     x, labels = torch.from_numpy(data.features["train"]).to(dtype), torch.from_numpy(data.labels["train"])
     targets = one_hot(labels, data.classes).to(dtype)
-    steps = -(-len(x) // chosen.batch_size)
+    steps, weights = -(-len(x) // chosen.batch_size), weights_of(chosen, data)
     averaged = snapshot(net)
     evaluations = [evaluate(net, averaged, data, dtype)]
     for epoch in range(chosen.epochs):
@@ -309,10 +319,10 @@ def train_one(chosen, data, seed, dtype=torch.float64):
             inputs, wanted = batch_of(chosen, x[rows], targets[rows], seed=seed, step=step, steps=steps)
             draw_masks(net, seed=seed, step=step, batch=len(rows))
             logits, running = net.train()(inputs), deepcopy(dict(net.named_buffers()))
-            loss = loss_of(chosen, logits, wanted)
+            loss = loss_of(chosen, logits, wanted, weights)
             if chosen.r_drop:
                 draw_masks(net, seed=seed, step=chosen.epochs * steps + step, batch=len(rows), hidden_alone=True)
-                loss = two_pass_loss(chosen, logits, net(inputs), wanted)
+                loss = two_pass_loss(chosen, logits, net(inputs), wanted, weights)
             optimizer.zero_grad()
             loss.backward()
             net.load_state_dict(running, strict=False)

@@ -87,7 +87,8 @@ search:
   {trials: 2, batch: 2, seeds: 2, objectives: [nll], sampler: {kind: tpe}, pruner: {kind: halving, first: 2},
    space: {learning_rate: {low: 0.001, high: 0.03, log: true}, dropout: {low: 0.0, high: 0.6, off: 0.2},
            weight_decay: {low: 0.001, high: 1.0, log: true, off: 0.2}},
-   arms: {none: [], dropout: [dropout], weight_decay: [weight_decay], cocktail: [dropout, weight_decay]}}
+   arms: {none: [], dropout: [dropout], weight_decay: [weight_decay], cocktail: [dropout, weight_decay]},
+   stacked: 2}
 study:
   datasets: [mixture, wine]
   seeds: 3
@@ -496,17 +497,12 @@ def study(once: Callable[[str, Callable[[Path], None]], Path]) -> Study:
     return Study(folder, folder.with_suffix(".printed").read_text())
 
 
-def edited(params: str) -> str:
-    """params.yaml with the README's block under `datasets` and its list under `study`, as the README says."""
-    (block,) = (block.text for block in BLOCKS if block.language == "yaml")
-    (chosen,) = re.findall(r"`(datasets: \[mine\])`", README)
-    assert params.count("\ndatasets:\n") + params.startswith("datasets:\n") == 1
-    added = re.sub(r"^datasets:\n", lambda heading: heading[0] + block, params, count=1, flags=re.MULTILINE)
-    return re.sub(r"(?<=^  )datasets: \[.*\]$", chosen, added, count=1, flags=re.MULTILINE)
+ADD = "python -m pipeline add mine.csv --target outcome --study"
+ADVISE = "python -m pipeline advise mine.csv --target outcome"
 
 
 def rows() -> str:
-    """A small file with a number, a category and the column that the README's block names as the target."""
+    """A small file with a number, a category and the column that the README names as the target."""
     return "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 5 else 'no'}\n" for i in range(120))
 
 
@@ -514,20 +510,10 @@ def rows() -> str:
 def mine(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The same project with a reader's own data, committed."""
     folder = Path(shutil.copytree(study.folder, tmp_path_factory.mktemp("mine") / "copy", symlinks=True))
-    (folder / "inputs/mine.csv").write_text(rows())
-    (folder / "params.yaml").write_text(edited((folder / "params.yaml").read_text()))
-    printed = typed(folder, "make repro").stdout
+    (folder / "mine.csv").write_text(rows())
+    printed = typed(folder, f"{ACTIVATE} && {ADD} --yes").stdout + typed(folder, "make repro").stdout
     commit(folder)
     return Study(folder, printed)
-
-
-def test_the_yaml_block_fits_into_the_parameters_of_the_project(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(edited((ROOT / "params.yaml").read_text()))
-    params = load_params(path)
-    assert list(params.study.datasets) == ["mine"]
-    assert params.datasets["mine"].kind == "file"
-    assert set(params.datasets) > {"mine", "mixture"}
 
 
 def with_a_claim(text: str) -> str:
@@ -609,7 +595,33 @@ def both(done: Study, line: str) -> None:
     claims(done, line)
 
 
+def installs(done: Study, line: str) -> None:
+    """The environment is there."""
+    assert line.partition("#")[0].strip().endswith(ACTIVATE)
+    assert (done.folder / ".venv/.ready").exists()
+
+
+def adds(done: Study, line: str) -> None:
+    """The reader's own data are in params.yaml, and the study has run on them."""
+    assert list(load_params(done.folder / "params.yaml").study.datasets) == ["mine"]
+    assert "params.yaml: datasets.mine is written" in done.printed
+    answers(done, line)
+    table = read_json(done.folder / "reports/mine/results.json")["dataset"]["table"]
+    assert [column["name"] for column in table["summaries"]] == ["age", "city", "outcome"]
+    assert "What its 3 columns were understood as" in (done.folder / "reports/index.html").read_text(encoding="utf-8")
+
+
+def advises(done: Study, line: str) -> None:
+    """There is an answer, and a page."""
+    said = typed(done.folder, f"{ACTIVATE} && {line.partition('#')[0].strip()} --minutes 0.2").stdout
+    assert "Leave it unregularized" in said or "Use " in said
+    assert (done.folder / "advice/mine.html").exists()
+
+
 LINES: dict[str, Callable[[Study, str], None]] = {
+    f"make setup && {ACTIVATE}": installs,
+    ADVISE: advises,
+    ADD: adds,
     "make repro": answers,
     "make textbook": claims,
     "make all": both,
@@ -621,18 +633,21 @@ Fixture = Callable[[str], Any]
 def run_shell(block: Block, fixture: Fixture) -> None:
     """Every line is a command that is known here, since it matters what it did."""
     for command, line in commands(block).items():
-        LINES[command](fixture("study"), line)
+        LINES[command](fixture("mine" if command in (ADD, ADVISE) else "study"), line)
 
 
-def run_yaml(block: Block, fixture: Fixture) -> None:
-    """A reader's own data: the block names the file, and the study has run on it."""
-    done = fixture("mine")
-    assert block.text in (done.folder / "params.yaml").read_text()
-    assert re.search(r"path: (\S+)", block.text)[1] == "inputs/mine.csv"
-    answers(done, "make repro")
-    rates = {"train": 0.4, "validation": 0.2}
-    results = read_json(done.folder / "reports/mine/results.json")
-    assert {split: results["dataset"][split] / 120 for split in rates} == pytest.approx(rates)
+def shows(block: Block, fixture: Fixture) -> None:
+    """A transcript: the command prints these lines, up to what depends on the machine."""
+    command, _, shown = block.text.removeprefix("$ ").partition("\n")
+    folder = Path(shutil.copytree(fixture("study").folder, fixture("tmp_path") / "copy", symlinks=True))
+    shutil.copy(ROOT / "tests/corpus/loans.csv", folder)
+    option = "--yes" if " add " in command else "--minutes 0.2"
+    printed = typed(folder, f"{ACTIVATE} && {command} {option}").stdout.splitlines()
+    expected = [line for line in shown.splitlines() if line not in ("...", "Write this? [y/N] y")]
+    measured = next(place for place, line in enumerate(expected) if " networks of " in line)
+    assert set(expected[:measured]) <= set(printed)
+    if " add " in command:
+        assert expected[measured + 1 :] == printed[-len(expected) + measured + 1 :]
 
 
 def fits_the_claims(block: Block, fixture: Fixture) -> None:
@@ -652,8 +667,8 @@ def is_generated(block: Block, fixture: Fixture) -> None:
     assert any(begin <= block.start < end for _, begin, end in spans(EVERYTHING[block.document]))
 
 
-RUNNERS = {"sh": run_shell, "yaml": run_yaml, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
-SLOW = {"sh", "yaml"}
+RUNNERS = {"sh": run_shell, "console": shows, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
+SLOW = {"sh", "console"}
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,15 @@ def load_params(path: Path) -> Params:
     Raises:
         InputError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
-    raw = read_yaml(path)
+    return params_of(read_yaml(path), path)
+
+
+def params_of(raw: dict[str, Any], path: Path) -> Params:
+    """The parameters in the values of a file; `path` is what messages call it.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong type or out of range.
+    """
     validate(Network, raw.get("network"), path, "network")
     rates = validate(Train, raw.get("train"), path, "train").learning_rate
     _check_datasets(_section(raw, "datasets", path), path)

@@ -36,6 +36,11 @@ class Fit(Strict):
     optimizer: Literal["adam", "sgd"] = Field(description="Adam (AdamW where weight_decay > 0) or SGD.")
     schedule: Literal["constant", "cosine"] = Field(description="Learning rate over time; cosine ends at zero.")
     momentum: Probability = Field(description="Momentum of SGD; Adam does not use it.")
+    balance: Annotated[Literal["none", "weights"], OmitDefault()] = Field(
+        default="none",
+        description="Weigh a row's loss by the inverse frequency of its class in training, which shifts probabilities "
+        "towards rare classes.",
+    )
 
 
 class Train(Fit):

@@ -25,17 +25,36 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, is not valid YAML, or holds something else than a mapping.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415  (YAML 1.2, as DVC reads it: 1e-3 is a number, off is a word)
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    return parse_yaml(read_text(path), path)
 
+
+def read_text(path: Path) -> str:
+    """A user's file of UTF-8 text, line ends as they are.
+
+    Raises:
+        InputError: the file cannot be read, or is no UTF-8.
+    """
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text, byte {error.start} is not") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """The mapping in a text of YAML 1.2, of plain values; `path` is what messages call it.
+
+    Raises:
+        InputError: the text is not valid YAML, or holds something else than a mapping.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415  (YAML 1.2, as DVC reads it: 1e-3 is a number, off is a word)
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
     except RecursionError:
         raise InputError(f"{path}: not valid YAML: nested too deeply") from None
     except (YAMLError, ValueError, KeyError) as error:

@@ -1,6 +1,6 @@
 """Files: written whole or not at all, with equal bytes for equal content.
 
-Nothing but the outputs that `pipeline.core.paths` lists is written or deleted.
+Nothing but the outputs that `pipeline.core.paths` lists is replaced or deleted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import output
 
 Arrays = Mapping[str, NDArray[Any]]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process after another do what is done inside: who comes later waits. `path` is an output, and empty."""
+    import fcntl  # noqa: PLC0415
+
+    path = output(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -51,6 +63,30 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def add_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, in one step; False where an equal one is there already.
+
+    Raises:
+        FileExistsError: there is another file of that name, which is left alone.
+        OSError: the disk is full or the folder cannot be written (with `path` as its filename).
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.link(part, path)
+    except FileExistsError:
+        if not path.is_file() or path.read_bytes() != content:
+            raise
+        return False
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    else:
+        return True
     finally:
         part.unlink(missing_ok=True)
 

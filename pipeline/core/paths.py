@@ -16,9 +16,14 @@ DOCUMENTS = (
     *(Path("docs") / f"{name}.md" for name in ("method", "guide", "textbook", "performance", "architecture")),
 )
 MEMO = Path(".cache/memo")
-OUTPUTS = ("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", ".cache")
+PARAMS_LOCK = Path(".cache/params.lock")
+INPUTS = Path("inputs")  # where users' files lie: DVC watches it
+OUTPUTS = (
+    *("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", "advice"),
+    ".cache",
+)
 NO_DATASET = ("figures", "metrics", "plots", "textbook")  # folders of reports/ that belong to no data set
-REWRITTEN = DOCUMENTS  # files outside of these folders that the project writes itself
+REWRITTEN = (*DOCUMENTS, PARAMS)  # files outside of these folders that the project writes itself
 
 
 def output(path: Path) -> Path:
@@ -106,6 +111,11 @@ def champion_file(dataset: str, kind: str, name: str) -> Path:
 def journal_file(dataset: str) -> Path:
     """Where Optuna keeps a data set's studies: working state that nothing else depends on."""
     return Path("studies") / f"{dataset}.journal"
+
+
+def advice_file(dataset: str) -> Path:
+    """Where `advise` puts its page."""
+    return Path("advice") / f"{dataset}.html"
 
 
 def topic_file(topic: str) -> Path:

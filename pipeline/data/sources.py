@@ -6,18 +6,19 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, model_validator
 
 from pipeline.core.errors import InputError
+from pipeline.core.paths import INPUTS
 from pipeline.core.strict_model import StrictModel
 from pipeline.data.bundled import load_bundled
 from pipeline.data.dataset import Dataset, Pool
-from pipeline.data.encoding import Missing
-from pipeline.data.splits import split_resampled
+from pipeline.data.options import Missing, Related, Scale, TableOptions
+from pipeline.data.pool_splits import split_pool
 from pipeline.data.synthetic import MixtureTask, make_mixture
-from pipeline.data.tables import load_openml, read_file
+from pipeline.data.tables.expectation import Expectation, check_expected
+from pipeline.data.tables.load import load_openml, read_file
 
-INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 DOWNLOADS = Path(".cache/openml")
 TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
 
@@ -104,10 +105,19 @@ class RandomLabels(Synthetic):
 
 
 class Real(Source):
-    """A fixed pool of rows; every seed is a new stratified split, and the test part is all that is left."""
+    """A fixed pool of rows; every seed is a new stratified split, and the test part is all that is left.
+
+    Rows that belong together are on one side, and some of them may be left out; where rows are in order of time, or
+    test rows have a file of their own, all seeds test on the same rows. See `split_pool`.
+    """
 
     train: Rows = Field(description="Training rows of each seed, or their share of all rows.")
     validation: Rows = Field(description="Validation rows of each seed, or their share of all rows.")
+    scale: Scale = Field(
+        default="standard",
+        description="Features by mean and deviation, clipped at 10; by median and quartiles, clipped smoothly at 3 "
+        "(robust); or by normal scores of their ranks (quantile).",
+    )
 
     @abstractmethod
     def pool(self, name: str) -> Pool:
@@ -119,11 +129,16 @@ class Real(Source):
 
     def load(self, name: str, *, seeds: int) -> Dataset:
         """Read all rows and divide them anew for every seed."""
-        pool = self.pool(name)
-        splits = split_resampled(
-            pool.labels, classes=pool.classes, seeds=seeds, train=self.train, validation=self.validation, name=name
-        )
-        return Dataset(pool, splits)
+        return self.divide(self.pool(name), name, seeds=seeds)
+
+    def divide(self, pool: Pool, name: str, *, seeds: int) -> Dataset:
+        """Divide rows anew for every seed; `name` is for messages.
+
+        Raises:
+            InputError: a size cannot be used.
+        """
+        splits = split_pool(pool, seeds=seeds, train=self.train, validation=self.validation, name=name)
+        return Dataset(pool, splits, self.scale)
 
 
 class Bundled(Real):
@@ -137,31 +152,46 @@ class Bundled(Real):
         return load_bundled(self.name)
 
 
-class File(Real):
-    """The user's own table: .csv, .parquet or .npz."""
+class File(Real, TableOptions):
+    """The user's own table: .csv, .tsv, .parquet, .npz or .xlsx, also compressed (.csv.gz, .zip)."""
 
     kind: Literal["file"]
     path: str = Field(min_length=1, description="Where the file is, relative to the project.")
-    target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")
-    ignore: tuple[str, ...] = Field(
-        default=(), strict=False, description="Columns to leave out, identifiers for example."
+    test_path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A file of rows to test on, with the same columns in any order; all other rows are for training "
+        "and validation.",
     )
-    missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
+    expects: Expectation | None = Field(
+        default=None,
+        description="What its columns and classes meant when `add` wrote this; another meaning is refused.",
+    )
+
+    @model_validator(mode="after")
+    def _test_rows_have_no_time(self) -> File:
+        if self.test_path is not None and self.time is not None:
+            raise ValueError(f"test_path and time exclude each other; got {self.test_path!r} and {self.time!r}")
+        return self
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The table."""
-        return (Path(self.path),)
+        """The table, and that of test rows where they have one."""
+        return tuple(Path(path) for path in (self.path, self.test_path) if path is not None)
 
     def pool(self, name: str) -> Pool:
         """All rows of the table, encoded."""
-        (path,) = self.files
-        if not path.resolve().is_relative_to(INPUTS.resolve()):
-            raise InputError(f"datasets.{name}.path: must lie in {INPUTS}/, which DVC watches, got {self.path!r}")
-        return read_file(path, target=self.target, ignore=self.ignore, missing=self.missing)
+        for key, path in zip(("path", "test_path"), self.files, strict=False):
+            if not path.resolve().is_relative_to(INPUTS.resolve()):
+                raise InputError(f"datasets.{name}.{key}: must lie in {INPUTS}/, which DVC watches, got {str(path)!r}")
+        path, *others = self.files
+        pool = read_file(path, self, test_path=next(iter(others), None))
+        if self.expects is not None and pool.understood is not None:
+            check_expected(pool.understood.table, self.expects, self.path)
+        return pool
 
 
-class OpenML(Real):
+class OpenML(Real, Related):
     """A data set from openml.org, fetched once and cached."""
 
     kind: Literal["openml"]
@@ -171,7 +201,8 @@ class OpenML(Real):
 
     def pool(self, name: str) -> Pool:  # noqa: ARG002  (messages speak of its number)
         """All rows, fetched and encoded."""
-        return load_openml(self.id, target=self.target, missing=self.missing, cache=DOWNLOADS)
+        related = Related(**{name: getattr(self, name) for name in Related.model_fields})
+        return load_openml(self.id, target=self.target, missing=self.missing, cache=DOWNLOADS, related=related)
 
 
 DatasetParams = Annotated[

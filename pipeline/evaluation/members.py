@@ -45,8 +45,13 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
 
 
 def test_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:
-    """The group of each test row (seed, row), the same for every point; None where there are too few rows."""
-    order = generator(0, Purpose.CALIBRATION, step=1).permutation(len(pooled.pool.labels))
+    """The group of each test row (seed, row), the same for every point; None where there are too few rows.
+
+    Rows of the pool that belong together have one group, so that groups are independent of each other.
+    """
+    pool = pooled.pool
+    together = np.arange(len(pool.labels)) if pool.groups is None else pool.groups
+    order = generator(0, Purpose.CALIBRATION, step=1).permutation(int(together.max()) + 1)[together]
     groups = row_groups(pooled.splits.test, order=order)
     return None if groups is None else groups[seeds]
 

@@ -11,9 +11,10 @@ MOST_GROUPS, FEWEST_GROUPS, SMALLEST_GROUP = 10, 5, 15
 def row_groups(rows: NDArray[np.integer[Any]], *, order: NDArray[np.integer[Any]]) -> NDArray[np.int64] | None:
     """Divide the rows of a pool into groups that are the same for all seeds, given the test rows `(S, n)` of each.
 
-    Row r belongs to group order[r] modulo G, `order` being a random order of the pool: rows as they come may be sorted
-    or repeat themselves (digits were written in turn, so that r modulo 10 would tell the class). G is the largest of
-    10 to 5 for which every seed has 15 test rows or more in every group; None where there is no such G.
+    Row r belongs to group order[r] modulo G, `order` being a random order of the pool, or of what its rows belong to:
+    rows as they come may be sorted or repeat themselves (digits were written in turn, so that r modulo 10 would tell
+    the class). G is the largest of 10 to 5 for which every seed has 15 test rows or more in every group; None where
+    there is no such G.
 
     >>> int(row_groups(np.arange(80)[None], order=np.arange(80)).max())
     4

@@ -15,6 +15,7 @@ from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
 from pipeline.reporting.text import audit, ensembles, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
+from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.summary import overview
 from pipeline.results.readable_names import readable, readable_arms
@@ -69,6 +70,8 @@ class StudyPart:
     search: SearchResults
     learning_rates: str
     card: Card
+    columns: Table | None
+    findings: tuple[str, ...]
     points: Table
     changes: Table
     calibration: Table
@@ -110,12 +113,12 @@ def study_page(
     """
     parts = [_study_part(section) for section in sections]
     parameters = sections[0].results.reference_point.parameters
-    return _environment().get_template("study.html.jinja").render(
+    return environment().get_template("study.html.jinja").render(
         studies=parts,
         overview=overview(summary, [part.name for part in parts]),
-        headline=_figure("headline", pictures["headline"]),
-        rankings=_figure("rankings", pictures["rankings"]),
-        best=_figure("best", pictures["best"]),
+        headline=figure_of("headline", pictures["headline"]),
+        rankings=figure_of("rankings", pictures["rankings"]),
+        best=figure_of("best", pictures["best"]),
         setup={name: getattr(parameters, name) for name in SETUP},
         textbook=textbook_link,
         references=references.STUDY,
@@ -131,7 +134,7 @@ def textbook_page(table: TextbookResults, pictures: Mapping[str, Picture]) -> st
     """
     topics = dict.fromkeys(claim.topic for claim in table.claims)
     entries = [_claim_part(claim, pictures.get(claim.id)) for claim in table.claims]
-    return _environment().get_template("textbook.html.jinja").render(
+    return environment().get_template("textbook.html.jinja").render(
         seeds=table.seeds,
         counted=textbook.counted(table),
         claims=textbook.claims_table(table),
@@ -144,35 +147,38 @@ def textbook_page(table: TextbookResults, pictures: Mapping[str, Picture]) -> st
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Jinja with the pages' templates, which fail where something is not given."""
+    jinja = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    jinja.globals |= {
         "readable": readable,
         "readable_arms": readable_arms,
         "made_with": {name: version(name) for name in MADE_WITH},
     }
-    return environment
+    return jinja
 
 
 def _study_part(section: Section) -> StudyPart:
     results, pictures = section.results, section.pictures
-    name = results.dataset.name
+    name, table = results.dataset.name, results.dataset.table
     return StudyPart(
         name=name,
         results=results,
         search=section.search,
         learning_rates=learning_rates(results, section.search.results),
         card=card(section.search.results),
+        columns=None if table is None else columns_table(table),
+        findings=() if table is None else (*table.remarks, *finding_notes(table.findings)),
         points=study.page_table(results),
         changes=study.changes_table(results),
         calibration=study.calibration_table(results),
-        figures=tuple(_figure(key, pictures[key], name) for key in SECTION if key in pictures),
+        figures=tuple(figure_of(key, pictures[key], name) for key in SECTION if key in pictures),
         conclusion=tuple(search.conclusion(section.search)),
         budget=search.budget(section.search),
         arms=search.arms_table(section.search),
@@ -181,7 +187,7 @@ def _study_part(section: Section) -> StudyPart:
         search_notes=tuple(search.comparison_notes(section.search)),
         averages=ensembles.table(section.search),
         averages_said=tuple(ensembles.sentences(section.search)),
-        search_figures=tuple(_figure(key, pictures[key], name) for key in SEARCH if key in pictures),
+        search_figures=tuple(figure_of(key, pictures[key], name) for key in SEARCH if key in pictures),
     )
 
 
@@ -198,10 +204,10 @@ def _claim_part(claim: ClaimResult, picture: Picture | None) -> ClaimPart:
 
 
 def _known(name: str, pictures: Mapping[str, Picture]) -> Figure | None:
-    return _figure(name, pictures[name]) if name in pictures else None
+    return figure_of(name, pictures[name]) if name in pictures else None
 
 
-def _figure(name: str, picture: Picture, dataset: str = "") -> Figure:
+def figure_of(name: str, picture: Picture, dataset: str = "") -> Figure:
     """A picture of one data set, or of all."""
     title = TITLES[name]
     return Figure(

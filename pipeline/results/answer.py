@@ -66,6 +66,7 @@ def answer(points: Sequence[PointResult], *, reference: int, protocol: ProtocolS
         parameters=point.parameters,
         seeds=point.seeds,
         duplicate=point.duplicate,
+        learned=any(each.learned for each in points if not each.a_a),
         objective=point.tuning.objective,
         value=point.tuning.best.mean,
         recommendation="use" if test and _is_worth_it(test, protocol) else "leave it unregularized",
@@ -112,6 +113,8 @@ def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notatio
     """What to use and why."""
     key, seeds, test = notation.name(answer.key), f"n = {answer.seeds} paired seeds", answer.test
     leave, chosen = "Leave it unregularized", f"{key}, chosen on validation,"
+    if not answer.learned:
+        return f"{leave}: nothing predicts validation rows better than the class frequencies do; {seeds}."
     if test is None:
         return f"{leave}: validation prefers the unregularized network; {seeds}."
     if answer.duplicate:

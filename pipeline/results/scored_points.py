@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.points import Point
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.paired_columns import Protocol, Scores
 from pipeline.results.record import Record
-from pipeline.results.study import DatasetSummary
 from pipeline.results.tuning import Tuning
 from pipeline.statistics.paired_comparison import Direction
 from pipeline.statistics.shared_rows import Groups, Overlap, SplitSizes
@@ -74,7 +74,8 @@ class ScoredPoints:
     def overlap(self) -> Overlap:
         """The rows that seeds share."""
         rows = self.dataset
-        return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping), self.groups)
+        sizes = SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping, drawn=rows.drawn)
+        return Overlap(sizes, self.groups)
 
     def of_metrics(self, names: Collection[str]) -> ScoredPoints:
         """The same points with some of their metrics alone."""

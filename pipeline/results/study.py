@@ -1,4 +1,4 @@
-"""Records of a finished study: its data set, protocol, points, comparisons, ranking and answer."""
+"""Records of a finished study: its protocol, points, comparisons, ranking and answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipeline.config.points import Point
 from pipeline.config.search_space import Objective
 from pipeline.core.strict_model import OmitDefault
 from pipeline.metrics.names import MetricName, Stage
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.record import Record
 from pipeline.results.tuning import Tuning
 
@@ -20,29 +21,6 @@ SIGNIFICANT = 0.05
 Verdict = Literal["better", "worse", "no evidence"]
 Finding = Literal["better", "worse", "same", "no evidence"]
 """A verdict, or `same` where no meaningful difference is established."""
-
-
-class ClassCount(Record):
-    """A class of a data set and how many rows of the pool have it."""
-
-    name: str
-    rows: int
-
-
-class DatasetSummary(Record):
-    """Sizes of a data set; `overlapping` where seeds resplit one pool; `md5` of its file as DVC has it."""
-
-    name: str
-    rows: int
-    features: int
-    feature_names: tuple[str, ...]
-    classes: tuple[ClassCount, ...]
-    seeds: int
-    train: int
-    validation: int
-    test: int
-    overlapping: bool
-    md5: str
 
 
 class Inflation(Record):
@@ -251,6 +229,7 @@ class Answer(Record):
     Attributes:
         objective: What was minimized on validation rows of the tuning seeds.
         value: Its mean there, nats.
+        learned: Whether any point predicts validation rows better than class frequencies do.
         at_edge: Parameters that have the largest value tried, or a learning rate at an end of those tried.
     """
 
@@ -260,6 +239,7 @@ class Answer(Record):
     parameters: Point
     seeds: int
     duplicate: bool
+    learned: bool
     objective: Objective
     value: float
     recommendation: Literal["use", "leave it unregularized"]

@@ -20,9 +20,9 @@ from pipeline.data.dataset import Dataset, describe, labels_of
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
+    from pipeline.results.dataset import DatasetSummary
     from pipeline.results.scored_points import BaseRateScores, ScoredPoints
     from pipeline.results.search import ContenderKind
-    from pipeline.results.study import DatasetSummary
     from pipeline.results.tuning import Tuning
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -119,9 +119,15 @@ def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
 
 
 def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
-    from pipeline.results.study import DatasetSummary  # noqa: PLC0415
+    from pipeline.results.dataset import DatasetSummary  # noqa: PLC0415
 
-    described = {"name": name, "feature_names": dataset.pool.feature_names, "md5": dvc_digest(data_file(name))}
+    understood = dataset.pool.understood
+    described = {
+        "name": name,
+        "feature_names": dataset.pool.feature_names,
+        "md5": dvc_digest(data_file(name)),
+        "table": None if understood is None else understood.notes,
+    }
     return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.params import Params, load_params
 from pipeline.config.points import Point
 from pipeline.config.reading import look_up
+from pipeline.config.search_space import Search
 from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_json
@@ -50,10 +51,27 @@ def search(
         if fresh:
             _forget(opened_storage, [names[name] for name in arms])
         wanted = {name: names[name] for name in arms}
-        by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs)
+        published = not _looks_around(wanted, params.search, trials)
+        by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs, published=published)
     if arm or trials:
         return _overview(dataset, by_arm, params)
     return _conclude(dataset, by_arm, params, jobs=jobs)
+
+
+def search_alone(dataset: str, *, jobs: int) -> str:
+    """Search every arm as params.yaml says, with a journal and without MLflow: in a project that nobody keeps."""
+    from pipeline.search.storage import opened  # noqa: PLC0415
+
+    params = load_params(PARAMS)
+    task = _task(dataset, params)
+    with opened(journal_file(dataset).absolute()) as storage:
+        by_arm = _search(dataset, task, storage, _names(dataset, params), trials=None, jobs=jobs, published=False)
+    return _conclude(dataset, by_arm, params, jobs=jobs)
+
+
+def _looks_around(names: Mapping[str, str], search: Search, trials: int | None) -> bool:
+    """Whether it is not the whole search that params.yaml describes."""
+    return trials is not None or len(names) < len(search.arms)
 
 
 def _task(dataset: str, params: Params) -> Task:
@@ -89,26 +107,34 @@ def _forget(storage: BaseStorage, names: Sequence[str]) -> None:
 
 
 def _search(
-    dataset: str, task: Task, storage: BaseStorage, names: Mapping[str, str], *, trials: int | None, jobs: int
+    dataset: str,
+    task: Task,
+    storage: BaseStorage,
+    names: Mapping[str, str],
+    *,
+    trials: int | None,
+    jobs: int,
+    published: bool,
 ) -> dict[str, list[Trial]]:
-    """Search with progress, publishing after every batch unless it only looks around; the trials by arm."""
+    """Search with progress, publishing after every batch where that is wanted; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
     from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.tracking.publish import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 
-    budget, say = trials or task.search.trials, meanwhile(tracking_uri(Path.cwd()))
-    published = trials is None and len(names) == len(task.search.arms)
+    budget = trials or task.search.trials
+    say = meanwhile(tracking_uri(Path.cwd())) if published else None
     each = task.search.seeds * task.base.epochs
     by_arm: dict[str, list[Trial]] = {}
-    text = _progress_text(dataset, by_arm, task.search.objectives[0], len(names) * budget)
-    with workers("threading"), progress(text, len(names) * budget * each, "epochs") as tick:
+    total = len(names) * budget
+    text = _progress_text(dataset, by_arm, task.search.objectives[0], total)
+    with workers("threading"), progress(text, total * each, "epochs") as tick:
         for finished in run(task, storage, names, trials=budget, jobs=jobs, tick=tick):
             if not by_arm:
                 tick(sum(map(len, finished.values())) * each)
             by_arm |= _records(finished, task)
-            if published:
+            if say is not None:
                 so_far = [trial for of_arm in by_arm.values() for trial in of_arm]
                 records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs)
                 goes_on = min(map(len, by_arm.values())) < budget

@@ -5,7 +5,7 @@ Seeds that resplit one pool share training, validation and test rows; seeds that
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,12 +32,22 @@ _ROWS: Mapping[str, Literal["train", "validation", "test"]] = {
 
 @dataclass(frozen=True)
 class SplitSizes:
-    """Rows of the parts of a split, and whether the seeds resplit one pool of rows."""
+    """Rows of the parts of a split, and whether the seeds resplit one pool of rows.
+
+    Attributes:
+        train: rows.
+        validation: rows.
+        test: rows.
+        overlapping: whether seeds share training or validation rows.
+        drawn: where such seeds have all test rows in common, the share that a seed draws of the rows that are for
+            training, and of those for validation.
+    """
 
     train: int
     validation: int
     test: int
     overlapping: bool
+    drawn: Mapping[str, float] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,10 @@ class Overlap:
     groups: Groups
 
     def share(self, part: Part) -> float:
-        """What share of the pool a part of a split fills; 0 where seeds draw rows of their own."""
+        """What share of the pool a part of a split fills; 0 where seeds draw rows of their own, or share them all."""
         sizes = self.sizes
+        if sizes.drawn is not None:
+            return sizes.drawn.get(part, 0.0)
         total = sizes.train + sizes.validation + sizes.test
         return float(getattr(sizes, part)) / total if sizes.overlapping else 0.0
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.data.splits import overlapping
+from pipeline.data.splits import drawn_shares, overlapping
 from pipeline.statistics import shared_rows
 from pipeline.statistics.intervals import Widening
 from pipeline.statistics.shared_rows import Overlap
@@ -32,12 +32,13 @@ class SplitSizes(shared_rows.SplitSizes):
         train, validation, test = (
             part.shape[1] for part in (dataset.splits.train, dataset.splits.validation, dataset.splits.test)
         )
-        return cls(train, validation, test, overlapping(dataset.splits), name)
+        return cls(train, validation, test, overlapping(dataset.splits), name, drawn=drawn_shares(dataset.splits))
 
     def training_on(self, rows: int) -> SplitSizes:
         """The sizes where so many training rows are used: the others stand idle with the test's."""
         idle = max(self.train - rows, 0)
-        return replace(self, train=self.train - idle, test=self.test + idle)
+        drawn = self.drawn and {**self.drawn, "train": self.drawn["train"] * (1 - idle / self.train)}
+        return replace(self, train=self.train - idle, test=self.test + idle, drawn=drawn)
 
 
 @dataclass(frozen=True)

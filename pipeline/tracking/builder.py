@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.schema import ColumnSummary, Kind
 from pipeline.metrics.names import MetricName
-from pipeline.results.study import Comparison, DatasetSummary, MetricSummary, PointResult, ProtocolSummary, StudyResults
+from pipeline.results.dataset import DatasetSummary
+from pipeline.results.study import Comparison, MetricSummary, PointResult, ProtocolSummary, StudyResults
 from pipeline.tracking.runs import DatasetInfo, RunRecord
 
 Arrays = Mapping[str, np.ndarray]
@@ -32,15 +34,31 @@ _FAMILY = {"against_reference": {"__all__": {"p_holm"}}}  # depends on which oth
 
 
 def _dataset_info(dataset: DatasetSummary) -> DatasetInfo:
-    """What MLflow's panel of data sets says."""
+    """What MLflow's panel of data sets says: of the user's own table the columns of the file, as it was understood."""
+    columns: list[dict[str, str | bool]]
     columns = [{"name": name, "type": "float", "required": True} for name in dataset.feature_names]
+    profile: dict[str, object] = {"num_rows": dataset.rows, "num_elements": dataset.rows * dataset.features}
+    if dataset.table is not None:
+        columns = [_column(each) for each in dataset.table.summaries]
+        profile["understood"] = {each.name: _meaning(each) for each in dataset.table.summaries}
+        profile["findings"] = [each.text for each in dataset.table.findings]
     return DatasetInfo(
         name=dataset.name,
         digest=dataset.md5,
         source=f"data/{dataset.name}.safetensors",
         schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": dataset.rows, "num_elements": dataset.rows * dataset.features}),
+        profile=json.dumps(profile),
     )
+
+
+def _column(column: ColumnSummary) -> dict[str, str | bool]:
+    types: dict[Kind, str] = {"number": "double", "date": "datetime", "yes-no": "boolean"}
+    return {"name": column.name, "type": types.get(column.kind, "string"), "required": not column.missing}
+
+
+def _meaning(column: ColumnSummary) -> str:
+    role = "" if column.role == "feature" else f"{column.role}, "
+    return f"{role}{column.kind}{f' ({column.remark})' if column.remark else ''}"
 
 
 def point_run(draft: RunRecord, results: StudyResults, point: PointResult, arrays: Arrays) -> RunRecord:

@@ -17,26 +17,65 @@ from torch import Tensor
 from pipeline.training.regularizers import per_member
 
 
+def class_weights(labels: Tensor, classes: int, balanced: Tensor) -> Tensor:
+    """Weights (member, class) in float64, inversely proportional to class frequencies, of mean 1 over the rows.
+
+    n / (K n_k) for the n_k of n rows that are of class k, K being the number of classes that have rows; 1 for members
+    that are not balanced, and for classes without rows.
+
+    Args:
+        labels: (member, row) of the training rows.
+        classes: how many.
+        balanced: (member,) whether a member wants them.
+
+    Reference: King & Zeng (2001), Logistic regression in rare events data, section 4.2.
+    """
+    counts = torch.nn.functional.one_hot(labels, classes).sum(1).double()
+    present = (counts > 0).sum(-1, keepdim=True)
+    weights = labels.shape[1] / (present * counts)
+    return torch.where(per_member(balanced, 1) & (counts > 0), weights, 1.0)
+
+
 def loss_gradient(
-    logits: Tensor, targets: Tensor, *, focal: Tensor | None = None, penalty: Tensor | None = None
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    focal: Tensor | None = None,
+    penalty: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Gradient of cross-entropy, focal loss where `focal` > 0, minus `penalty` times the mean entropy.
+
+    With weights w the term of class k in a row's loss is w_k y_k (-log p_k): for a soft target too, each class has its
+    own weight, as in torch's `cross_entropy`. The batch's mean divides by its rows, not by their weights.
 
     Args:
         logits: (member, batch, class).
         targets: class probabilities (member, batch, class), each row with the sum 1.
         focal: exponents (member,) from 0; None is 0 for all.
         penalty: weights (member,) from 0 of the confidence penalty; None is 0 for all.
+        weights: of classes (member, class), above 0; None is 1 for all.
 
     Returns:
         The gradient (member, batch, class) of the mean over the batch.
     """
-    gradient = torch.softmax(logits, -1).sub_(targets)
+    if weights is None:
+        gradient = torch.softmax(logits, -1).sub_(targets)
+    else:
+        gradient, targets = _weighted(torch.softmax(logits, -1), targets, weights)
     if focal is not None:
         gradient = torch.where(per_member(focal > 0, 2), focal_gradient(logits, targets, focal), gradient)
     if penalty is not None:
         gradient = torch.where(per_member(penalty > 0, 2), gradient + penalty_gradient(logits, penalty), gradient)
     return gradient.div_(logits.shape[1])
+
+
+def _weighted(probs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of each row's weighted cross-entropy, p_j sum_k w_k y_k - w_j y_j, and the weighted targets."""
+    weighted = targets * weights.unsqueeze(1)
+    balanced = per_member((weights != 1).any(-1), 2)
+    gradient = probs * weighted.sum(-1, keepdim=True) - weighted
+    return torch.where(balanced, gradient, probs - targets), weighted
 
 
 def focal_gradient(logits: Tensor, targets: Tensor, gamma: Tensor) -> Tensor:
@@ -48,10 +87,10 @@ def focal_gradient(logits: Tensor, targets: Tensor, gamma: Tensor) -> Tensor:
 
     Args:
         logits: (member, batch, class).
-        targets: class probabilities (member, batch, class).
+        targets: class probabilities (member, batch, class), or those times class weights.
         gamma: exponents (member,) from 0; 0 is cross-entropy, to rounding.
 
-    Reference: Lin et al. (2017), Focal loss, equation 4 (without its class weights); for calibration Mukhoti et al.
+    Reference: Lin et al. (2017), Focal loss, equation 4 (equation 5 with class weights); for calibration Mukhoti et al.
     (2020), Calibrating deep neural networks using focal loss.
     """
     log_probs = torch.log_softmax(logits, -1)

@@ -21,14 +21,16 @@ from pipeline.training import regularizers
 from pipeline.training.batches import Batches
 from pipeline.training.dropout_masks import DropoutMasks
 from pipeline.training.early_stopping import HELD_OUT, EarlyStopping, negative_log_likelihood
-from pipeline.training.losses import loss_gradient
+from pipeline.training.losses import class_weights, loss_gradient
 from pipeline.training.member import HISTORY, Fitted, Member, history_epochs
 from pipeline.training.optimizers import Adam, Optimizer, Sgd
 from pipeline.training.random_streams import RandomStreams
 from pipeline.training.second_pass import SecondPass
 from pipeline.training.strengths import Strengths
 
-REBUILT = ("arrays", "gradient", "gradients", "optimizer", "workspaces", "masks", "second", "strengths")
+REBUILT = (
+    "arrays", "gradient", "gradients", "optimizer", "workspaces", "masks", "second", "strengths", "weights",
+)  # fmt: skip
 Item = TypeVar("Item")
 
 
@@ -42,6 +44,7 @@ class Stack:
         average: weights (member, parameter) that are evaluated: a moving average, or `flat` itself.
         gradient: of the trained weights (member, parameter).
         workspaces: of the forward and backward pass, by number of rows.
+        weights: of classes (member, class) in the loss; None where no member is balanced.
         history_epochs: at which the history is recorded, which takes about a fifth of the time.
     """
 
@@ -91,6 +94,7 @@ class Stack:
         self.optimizer = self._optimizer()
         self.workspaces: dict[int, Workspace] = {}
         self.strengths = self._read_strengths()
+        self.weights = self._class_weights()
         self.masks = DropoutMasks(self.streams, self.strengths)
         self.second: SecondPass | None = None
         if self.strengths.on["r_drop"]:
@@ -148,6 +152,13 @@ class Stack:
     def _read_strengths(self) -> Strengths:
         return Strengths(self.points, self.dtype)
 
+    def _class_weights(self) -> Tensor | None:
+        balanced = torch.tensor([point.balance == "weights" for point in self.points])
+        if not balanced.any():
+            return None
+        labels = self.streams.by_member(self.labels["train"])
+        return class_weights(labels, self.classes, balanced).to(self.dtype)
+
     def run_epoch(self, epoch: int) -> None:
         """Train on every row once, in an order that the seed and the epoch give; then record the history."""
         order = self.streams.orders(epoch, self.rows)
@@ -199,7 +210,7 @@ class Stack:
 
     def _loss_gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
         focal, penalty = (self.strengths.where_on(name) for name in ("focal_loss", "confidence_penalty"))
-        return loss_gradient(logits, targets, focal=focal, penalty=penalty)
+        return loss_gradient(logits, targets, focal=focal, penalty=penalty, weights=self.weights)
 
     def _update(self, step: int) -> None:
         """L2, decay, optimizer, norm limit, average: in the order of `torch.optim.AdamW`."""

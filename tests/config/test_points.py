@@ -75,6 +75,19 @@ def test_a_variant_sweeps_a_new_loss(tmp_path):
     assert [chosen.focal_loss for chosen in variant.points] == [0.0, 1.0, 2.5]
 
 
+def test_a_point_that_is_not_balanced_has_the_bytes_it_had():
+    assert as_json(point(balance="none")) == GOLDEN
+    assert json.loads(as_json(point(balance="weights")))["balance"] == "weights"
+
+
+def test_a_variant_may_be_balanced(tmp_path):
+    path = params_with(tmp_path, "  combined:", "  balanced: {balance: [none, weights]}\n  combined:")
+    variant = load_params(path).variants["balanced"]
+    assert variant.labels == ("balance=none", "balance=weights")
+    all_balanced = params_with(tmp_path, "  momentum: 0.9", "  momentum: 0.9\n  balance: weights")
+    assert load_params(all_balanced).base.balance == "weights"
+
+
 def test_a_new_loss_can_be_searched(tmp_path):
     path = params_with(
         tmp_path,

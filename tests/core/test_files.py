@@ -3,7 +3,9 @@ import inspect
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from pipeline.core import paths
 from pipeline.core.errors import InputError
 from pipeline.core.files import (
+    add_file,
     digest,
     file_digest,
     keep_only,
+    locked,
     read_arrays,
     read_json,
     write_arrays,
@@ -242,9 +246,40 @@ class TestKeepOnly:
 
 
 OUTSIDE = [
-    *("", ".", "..", "/", "/tmp/x", "../x", "../../../x", "x", "params.yaml", "pipeline/x.py", "inputs/mine.csv"),
+    *("", ".", "..", "/", "/tmp/x", "../x", "../../../x", "x", "dvc.yaml", "pipeline/x.py", "inputs/mine.csv"),
     *("data", "./reports", "data/..", "data/../x", "data/../../x", "data/../scores/x", "Data/x", "README.md/x"),
 ]
+
+
+class TestAdding:
+    def test_another_file_is_never_overwritten(self):
+        path = Path("inputs/mine.csv")
+        assert add_file(path, b"a")
+        assert not add_file(path, b"a")
+        with pytest.raises(FileExistsError):
+            add_file(path, b"b")
+        assert path.read_bytes() == b"a"
+        assert [*path.parent.iterdir()] == [path]
+
+    def test_a_full_disk_leaves_nothing(self, monkeypatch):
+        monkeypatch.setattr(os, "link", full_disk)
+        with pytest.raises(OSError, match="No space left") as caught:
+            add_file(Path("inputs/mine.csv"), b"a")
+        assert caught.value.filename == "inputs/mine.csv"
+        assert not [*Path("inputs").iterdir()]
+
+    def test_one_after_another(self):
+        order = []
+
+        def work(name):
+            with locked(paths.PARAMS_LOCK):
+                order.append(name)
+                sleep(0.01)
+                order.append(name)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, "abcd"))
+        assert order[::2] == order[1::2]
 
 
 class TestOutputs:

@@ -128,7 +128,7 @@ class TestPage:
             assert f"Use {readable_arms(choice.key)}" in top
             assert str(escape(params_row(search.results))) in top
             assert interval(choice.test.difference, choice.test, sign=True) in top
-            assert f"{short(choice.gap.chosen)}; {short(choice.gap.reference)} without it" in top
+            assert f"{short(choice.gap.chosen)}; {short(choice.gap.reference)} without regularization" in top
             assert f"of {choice.seeds} paired seeds" in top
 
     def test_every_point_of_every_data_set_is_in_a_table(self) -> None:

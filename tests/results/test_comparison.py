@@ -15,6 +15,7 @@ from pipeline.reporting.text.numbers import short
 from pipeline.reporting.text.study import calibration_table, footnotes, page_table, readme_table, render
 from pipeline.results.answer import NothingToChooseError, headline_metrics
 from pipeline.results.comparison import compare_points, roles_of, study_results
+from pipeline.results.dataset import ClassCount, DatasetSummary
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.record import significant
 from pipeline.results.scored_points import BaseRateScores, ScoredPoint, ScoredPoints
@@ -28,7 +29,7 @@ from pipeline.results.series import (
     sweep_rows,
     write_rows,
 )
-from pipeline.results.study import ClassCount, DatasetSummary, Inflation, MetricSummary, ProbabilityBetter, Reference
+from pipeline.results.study import Inflation, MetricSummary, ProbabilityBetter, Reference
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.statistics import intervals, paired_comparison, shared_rows
 from pipeline.statistics.intervals import Widening, mean_interval, paired_difference
@@ -448,6 +449,16 @@ def test_what_has_learned_nothing_cannot_win():
     assert [point.learned for point in results.points] == [True, True, True, True, False, True]
     assert made(scores).answer.key == "dropout=0.2"
     assert results.answer.key != "dropout=0.2"
+
+
+def test_where_nothing_has_learned_anything_the_answer_says_so():
+    scores = scores_of()
+    scores["validation/refinement"] = np.full_like(scores["validation_calibrated/nll"], 0.9)
+    results = made(scores, base_rate=0.9)
+    assert not results.answer.learned
+    assert results.answer.recommendation == "leave it unregularized"
+    assert "nothing predicts validation rows better than the class frequencies do" in results.answer.sentence
+    assert made(scores_of()).answer.learned
 
 
 def test_class_frequencies_have_metrics_and_a_paired_difference_but_belong_to_no_family():

@@ -9,8 +9,8 @@ from oracles import point, tuning
 from pipeline.evaluation.members import directions
 from pipeline.metrics.names import MetricName
 from pipeline.results.comparison import ScoredPoint, ScoredPoints
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.paired_columns import Protocol
-from pipeline.results.study import DatasetSummary
 from pipeline.search.ensembles import COMPARED, ENSEMBLE, SINGLE, ensemble_results
 from pipeline.statistics.intervals import paired_difference
 

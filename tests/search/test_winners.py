@@ -14,10 +14,10 @@ from pipeline.config.decay_timescale import decay_timescale
 from pipeline.config.search_space import OBJECTIVES, STACKED, TUNED, Search, measure, singles
 from pipeline.evaluation.members import directions
 from pipeline.metrics.names import MetricName
+from pipeline.results.dataset import DatasetSummary
 from pipeline.results.paired_columns import Protocol
 from pipeline.results.scored_points import BaseRateScores, ScoredPoint, ScoredPoints
 from pipeline.results.search import Optimism, TrialCounts
-from pipeline.results.study import DatasetSummary
 from pipeline.search.trials import Trial
 from pipeline.search.winners import (
     COMPARED,

@@ -5,13 +5,12 @@ from oracles import tuning
 
 from pipeline.config.points import Point
 from pipeline.metrics.names import MetricName
+from pipeline.results.dataset import ClassCount, DatasetSummary
 from pipeline.results.study import (
     Answer,
     BaseRates,
     CalibrationChange,
-    ClassCount,
     Comparison,
-    DatasetSummary,
     GapChange,
     Inflation,
     MetricSummary,
@@ -164,6 +163,7 @@ def answer_of(point: PointResult) -> Answer:
         parameters=point.parameters,
         seeds=point.seeds,
         duplicate=False,
+        learned=True,
         objective="refinement",
         value=0.5,
         recommendation="use",

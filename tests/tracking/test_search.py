@@ -393,7 +393,8 @@ def test_a_search_is_published_after_every_batch_unless_it_looks_around(monkeypa
     monkeypatch.setattr("pipeline.tracking.publish.meanwhile", lambda _: lambda *words: told.append(words))
     task = Task(search, Point(hidden=(8,), **TRAIN), {})
     names = dict.fromkeys(arms or search.arms, "study")
-    by_arm = stage._search("mixture", task, None, names, trials=trials, jobs=1)
+    published = not stage._looks_around(names, search, trials)
+    by_arm = stage._search("mixture", task, None, names, trials=trials, jobs=1, published=published)
     assert [len(of_arm) for of_arm in by_arm.values()] == [2, 2, 2]
     assert [len(records) - len(search.arms) for records, _, _ in told] == [0, 3, 6][:heard]
     assert [(len(pages), complete) for _, pages, complete in told] == [(1, True), (1, True), (0, False)][:heard]

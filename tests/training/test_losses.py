@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import kl_divergence, loss_of, point, two_pass_loss
+from sklearn.utils.class_weight import compute_class_weight
 
-from pipeline.training.losses import focal_gradient, loss_gradient, r_drop_gradient
+from pipeline.training.losses import class_weights, focal_gradient, loss_gradient, r_drop_gradient
 
 GAMMAS = (0.0, 0.3, 1.0, 2.0, 5.0)
 BETAS = (0.0, 0.1, 1.0)
@@ -45,6 +46,33 @@ def test_gradient_is_that_of_the_formulas(gamma, beta, soft):
         leaf = logits[member].clone().requires_grad_()
         loss_of(chosen, leaf, targets[member]).backward()
         torch.testing.assert_close(gradient[member], leaf.grad, rtol=1e-11, atol=1e-14)
+
+
+def test_class_weights_are_those_of_scikit_learn_and_have_mean_one():
+    labels = torch.tensor([[0, 0, 0, 1, 2, 2], [1, 1, 1, 1, 0, 1], [0, 0, 0, 1, 2, 2]])
+    weights = class_weights(labels, 3, torch.tensor([True, True, False]))
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels[0].numpy())
+    np.testing.assert_allclose(weights[0], expected, rtol=1e-15)
+    np.testing.assert_allclose(weights[1], [3, 0.6, 1], rtol=1e-15)  # no row is of class 2
+    assert weights[2].tolist() == [1, 1, 1]
+    assert torch.gather(weights, 1, labels).mean(1).tolist() == pytest.approx([1, 1, 1])
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_weighted_gradient_is_that_of_torch(gamma, smoothing):
+    logits, labels = normal(2, 7, 4), torch.arange(14).view(2, 7) % 4
+    one_hot = torch.nn.functional.one_hot(labels, 4).double()
+    targets = (1 - smoothing) * one_hot + smoothing / 4
+    weights = torch.tensor([[0.5, 1.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]], dtype=torch.float64)
+    focal = torch.tensor([gamma, gamma], dtype=torch.float64)
+    gradient = loss_gradient(logits, targets, focal=focal, weights=weights)
+    chosen = point(focal_loss=gamma, label_smoothing=smoothing)
+    for member in range(2):
+        leaf = logits[member].clone().requires_grad_()
+        loss_of(chosen, leaf, one_hot[member], weights[member]).backward()
+        torch.testing.assert_close(gradient[member], leaf.grad, rtol=1e-11, atol=1e-14)
+    assert bits(gradient[1]) == bits(loss_gradient(logits, targets, focal=focal)[1])
 
 
 def test_focal_loss_of_one_hot_targets_by_hand():
@@ -116,8 +144,11 @@ def test_no_bit_of_a_member_depends_on_its_company(batch, classes, members, seed
     strengths = [torch.from_numpy(rng.choice([0.0, 0.3, 1.0, 2.0], members)).float() for _ in range(3)]
     chosen = torch.from_numpy(rng.permutation(members)[:2].copy())
     focal, penalty, alpha = strengths
-    whole = loss_gradient(logits, targets, focal=focal, penalty=penalty)
-    pair = loss_gradient(logits[chosen], targets[chosen], focal=focal[chosen], penalty=penalty[chosen])
+    weights = torch.from_numpy(rng.choice([0.5, 1.0, 3.0], (members, classes))).float()
+    whole = loss_gradient(logits, targets, focal=focal, penalty=penalty, weights=weights)
+    pair = loss_gradient(
+        logits[chosen], targets[chosen], focal=focal[chosen], penalty=penalty[chosen], weights=weights[chosen]
+    )
     assert bits(pair) == bits(whole[chosen])
     compared = r_drop_gradient(logits, others, alpha)[chosen]
     assert bits(r_drop_gradient(logits[chosen], others[chosen], alpha[chosen])) == bits(compared)

@@ -55,6 +55,7 @@ EXTRA = {
     "confidence_penalty": [{"confidence_penalty": beta, "focal_loss": 1.0} for beta in (0.0, 0.3)],
     "r_drop": [{"r_drop": alpha, "dropout": 0.3} for alpha in (0.0, 1.0)],
     "r_drop_normed": [{"r_drop": alpha, "dropout": 0.3, "batch_norm": True} for alpha in (0.0, 1.0)],
+    "balance": [{"balance": balance, "mixup": a} for balance in ("none", "weights") for a in (0.0, 0.4)],
     "conv": [{**CONV, "dropout": r, "output_dropout": p} for r, p in ((0.0, 0.0), (0.5, 0.0), (0.2, 0.5))],
     "conv_shared": [{**CONV, "dropout": r, "shared_dropout": True, "optimizer": "sgd"} for r in (0.0, 0.5)],
     "conv_everything": [{**ALL_ON, **CONV}],
@@ -403,6 +404,18 @@ class TestOffIsExactlyZero:
         assert equal(beside.row(0), plain)
         assert not equal(beside.row(1), plain)
 
+    @pytest.mark.parametrize("more", [{}, {"focal_loss": 1.0, "r_drop": 0.5, "dropout": 0.3}, CONV, GRU], ids=str)
+    def test_a_balanced_neighbour_changes_no_bit(self, data, more):
+        beside = fit_stack(members_of([point(**more), point(**more, balance="weights")], (0,)), data)
+        assert equal(beside.row(0), fit_stack(members_of([point(**more)], (0,)), data))
+        assert not equal(beside.row(1), beside.row(0))
+
+    def test_weights_of_classes_that_are_as_frequent_change_no_bit(self):
+        even = toy_data(0, rows={"train": 36, "validation": 23, "test": 11}, features=FEATURES)
+        even = replace(even, labels={**even.labels, "train": np.arange(36) % 3})
+        plain, balanced = (fit_stack([Member(point(balance=b), 0)], {0: even}) for b in ("none", "weights"))
+        assert equal(plain, balanced)
+
     @pytest.mark.parametrize("rule", ["nll", "nll_calibrated"])
     def test_a_neighbour_that_stops_early_changes_no_bit(self, data, rule):
         stopped = point(early_stopping=rule, patience=1, learning_rate=0.2)
@@ -450,6 +463,12 @@ BOOK = {
     },
     "r-drop, conv": {**CONV, "r_drop": 2.0, "dropout": 0.4, "focal_loss": 1.0},
     "r-drop, gru": {**GRU, "r_drop": 2.0, "dropout": 0.4},
+    "class weights": {"balance": "weights"},
+    "class weights, mixed and smooth": {"balance": "weights", "mixup": 0.4, "label_smoothing": 0.1},
+    "class weights, focal loss and a second pass": {
+        "balance": "weights", "focal_loss": 1.0, "confidence_penalty": 0.2, "r_drop": 1.0, "dropout": 0.3,
+    },
+    "class weights, stopping": {"balance": "weights", "early_stopping": "nll", "learning_rate": 0.1, "epochs": 8},
     "conv": CONV,
     "conv with dropout": {**CONV, "dropout": 0.4, "max_norm": 0.5},
     "conv with spatial dropout": {**CONV, "dropout": 0.4, "shared_dropout": True, "weight_decay": 5.0},

@@ -43,7 +43,7 @@ class Card:
 def card(results: StudyResults) -> Card:
     """An answer for the page."""
     choice = results.answer
-    texts = {**_difference(results), **_gap(choice.gap), **_off(choice.calibration.chosen)}
+    texts = {**_difference(results), **_gap(choice), **_off(choice.calibration.chosen)}
     texts["can its probabilities be trusted?"] = _trusted(results)
     if choice.recommendation == "use":
         texts["as a variant in params.yaml"] = params_row(results)
@@ -68,11 +68,12 @@ def _difference(results: StudyResults) -> dict[str, str]:
     }
 
 
-def _gap(gap: GapChange) -> dict[str, str]:
+def _gap(choice: Answer) -> dict[str, str]:
+    gap = choice.gap
     if gap.chosen is None or gap.reference is None:
         return {}
-    texts = f"{short(gap.chosen)}; {short(gap.reference)} without it"
-    return {"generalization gap (test minus training NLL), as trained": texts}
+    without = f"; {short(gap.reference)} without regularization" if choice.test is not None else ""
+    return {"generalization gap (test minus training NLL), as trained": f"{short(gap.chosen)}{without}"}
 
 
 def _off(chosen: StageCalibration) -> dict[str, str]:
@@ -131,4 +132,5 @@ def markdown(results: StudyResults, *, name: Callable[[str], str] = readable) ->
 def _gap_text(gap: GapChange) -> str:
     if gap.chosen is None or gap.reference is None:
         return ""
-    return f"the generalization gap is {short(gap.chosen)} as trained ({short(gap.reference)} without), and "
+    plain = f"{short(gap.reference)} without regularization"
+    return f"the generalization gap is {short(gap.chosen)} as trained ({plain}), and "

@@ -255,6 +255,11 @@ def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) ->
     return f"{head}\n{terminal(noted, width=width, color=color)}{answer}\n"
 
 
+def brief(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
+    """What the best of each arm is worth on fresh seeds, in a small table for a terminal."""
+    return terminal(_arms_and_winners(search, "arm", "strengths"), width=width, color=color)
+
+
 def _arms_and_winners(search: SearchResults, *columns: str) -> Table:
     """Columns of the arms, and beside them what their winners and class frequencies score on fresh seeds."""
     arms = arms_table(search).only(*columns)

@@ -1,14 +1,18 @@
-"""Error messages about tables: columns that are missing or not unique, and values shown on one line."""
+"""Messages about tables: columns that are missing or not unique, values on one line, options as they are typed."""
 
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pipeline.core.errors import InputError
 
 _NAMES_SHOWN = 12
+_WORD = re.compile(r"[^\W\d][\w./-]*")
+_KEYWORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def check_unique(columns: Iterable[str], name: str) -> None:
@@ -48,3 +52,28 @@ def one_line(value: object) -> str:
 def reason(error: Exception) -> str:
     """An exception on one line: its type and message."""
     return one_line(f"{type(error).__name__}: {error}")
+
+
+def plural(count: int, noun: str, several: str = "") -> str:
+    """A number of things: 1 row, 2 rows."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def in_yaml(option: Mapping[str, object]) -> str:
+    """An option as it stands in `params.yaml`."""
+    return ", ".join(f"{key}: {_flow(value)}" for key, value in option.items())
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    plain = _WORD.fullmatch(value) and value.casefold() not in _KEYWORDS
+    return value if plain else "".join(map(_printable, json.dumps(value, ensure_ascii=False)))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

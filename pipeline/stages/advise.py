@@ -1,0 +1,214 @@
+"""The command `advise`: an answer for the user's own table in about a minute, from a project that nobody keeps."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import fill
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pipeline.config.cost import scaled_down, search_networks_of
+from pipeline.config.edits import with_value
+from pipeline.config.flags import as_flags, given_by
+from pipeline.config.params import Params, params_of
+from pipeline.config.reading import parse_yaml, read_text
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_arrays, write_bytes
+from pipeline.core.paths import INPUTS, PARAMS, advice_file, data_file, result_file
+from pipeline.data.tables.messages import one_line
+from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
+from pipeline.stages.study_length import CORES, Speed, changes, duration, measured_speed
+
+if TYPE_CHECKING:
+    from pipeline.reporting.sections import Picture
+    from pipeline.results.search import SearchResults
+
+_REST = 12.0  # seconds for scores, comparisons and the page
+_FEWEST_ROWS = 100  # to train on
+_ENOUGH_TO_CHOOSE = 1_000  # validation rows
+_BATCH = 5  # trials that are proposed together
+
+Values = Mapping[tuple[str, ...], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What fits into the time: the rows that are divided, parameters as text, and how long they take."""
+
+    own: OwnTable
+    text: str
+    params: Params
+    seconds: float
+    """Of training."""
+    whole: float
+    """With all training rows."""
+
+
+def advise(*, file: str, target: str, name: str | None, keep: list[str], minutes: float, **flags: object) -> str:
+    """Answer for a table in about so many minutes; nothing is written but one page.
+
+    Raises:
+        InputError: the table cannot be used as it is, or the page's place is taken by something else.
+    """
+    start = monotonic()
+    text = read_text(PARAMS)
+    params = params_of(parse_yaml(text, PARAMS), PARAMS)
+    name = _name(Path(file), name)
+    given = {"target": target, **given_by(flags)}
+    own = read_own(Path(file), given, kept=keep)
+    plan = _plan(own, name, text, seconds=60 * minutes - _REST, start=start)
+    print(_plan_text(plan, own), flush=True)
+    results, picture = _answer(plan, name)
+    spent = (monotonic() - start) / 60
+    sure = _sure(results, params, plan, own, minutes=spent)
+    add = " ".join(["python -m pipeline add", shlex.quote(file), as_flags(given), "--study"])
+    commands = [add, "dvc repro"]
+    _write_page(name, results, picture, file=one_line(file), sure=sure, commands=commands)
+    return _printed(name, results, sure, commands, spent)
+
+
+def _name(file: Path, name: str | None) -> str:
+    """The name of the page.
+
+    Raises:
+        InputError: it cannot be one, or there is a file that no `advise` has written.
+    """
+    from pipeline.reporting.advice import GENERATOR  # noqa: PLC0415
+
+    name = default_name(file, ()) if name is None else name
+    check_name(name)
+    page = advice_file(name)
+    if page.exists() and not (page.is_file() and GENERATOR.encode() in page.read_bytes()[:2000]):
+        raise InputError(f"{page}: is no page of `advise` and is left alone; move it, or choose another --name")
+    return name
+
+
+def _plan(own: OwnTable, name: str, text: str, *, seconds: float, start: float) -> Plan:
+    """The most seeds and trials that fit into the time, or the fewest on fewer training rows."""
+    sketch = _with(text, _sketch(own, name))
+    params = params_of(parse_yaml(sketch, PARAMS), PARAMS)
+    speed = measured_speed(params, own.source(INPUTS / name).divide(own.rows, name, seeds=1))
+    left = seconds - (monotonic() - start)
+    smaller = list(scaled_down(params))
+    chosen = next((each for each in smaller if _seconds(speed, each) <= left), smaller[-1])
+    needed = whole = _seconds(speed, chosen)
+    values: dict[tuple[str, ...], object] = {**changes(params, chosen)}
+    if needed > left:
+        own = _fewer_rows(own, max(left, 1.0) / needed)
+        values |= _entry(own, name)
+        needed = min(needed, max(left, 1.0))
+    edited = _with(sketch, values)
+    return Plan(own, edited, params_of(parse_yaml(edited, PARAMS), PARAMS), needed, whole)
+
+
+def _sketch(own: OwnTable, name: str) -> dict[tuple[str, ...], object]:
+    """What makes a sketch of the study: this table alone, and neither stacks nor averages of winners."""
+    return {
+        **_entry(own, name),
+        ("study", "datasets"): [name],
+        ("study", "ensembles", "members"): 1,
+        ("search", "stacked"): 0,
+        ("search", "batch"): _BATCH,
+    }
+
+
+def _entry(own: OwnTable, name: str) -> dict[tuple[str, ...], object]:
+    return {("datasets", name): {"kind": "file", "path": (INPUTS / name).as_posix(), **own.entry}}
+
+
+def _with(text: str, values: Values) -> str:
+    for keys, value in values.items():
+        text = with_value(text, keys, value, PARAMS)
+    return text
+
+
+def _seconds(speed: Speed, params: Params) -> float:
+    return speed.seconds(params, search_networks_of(params))
+
+
+def _fewer_rows(own: OwnTable, share: float) -> OwnTable:
+    """The table with this share of its training rows, and no more rows to choose on than that needs."""
+    train = min(own.rows_of("train"), max(_FEWEST_ROWS, round(share * own.rows_of("train"))))
+    validation = min(own.rows_of("validation"), _ENOUGH_TO_CHOOSE)
+    return OwnTable(own.rows, {**own.entry, "train": train, "validation": validation})
+
+
+def _plan_text(plan: Plan, own: OwnTable) -> str:
+    networks, params = search_networks_of(plan.params).total, plan.params
+    used, all_rows = plan.own.rows_of("train"), own.rows_of("train")
+    rows = f"{used:,} rows" + f" (of {all_rows:,}, which would take longer)" * (used < all_rows)
+    tried = f"{params.search.trials} trials of each of {len(params.search.arms)} arms and {params.study.seeds} seeds"
+    return f"Training {networks:,} networks of {rows}, {tried}: about {duration(plan.seconds)} on {CORES} cores"
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Work in a folder that is gone afterwards, however it ends."""
+    with TemporaryDirectory(prefix="advise-", ignore_cleanup_errors=True) as folder, chdir(folder):
+        yield
+
+
+def _answer(plan: Plan, name: str) -> tuple[SearchResults, Picture]:
+    """Search as the plan says, and draw what was found."""
+    from pipeline.data.storage import to_arrays  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+    from pipeline.stages.search import search_alone  # noqa: PLC0415
+
+    with _elsewhere():
+        write_bytes(PARAMS, plan.text.encode())
+        dataset = plan.own.source(INPUTS / name).divide(plan.own.rows, name, seeds=plan.params.tuning_seeds.stop)
+        write_arrays(data_file(name), *to_arrays(dataset))
+        search_alone(name, jobs=CORES)
+        results = read_record(SearchResults, result_file(name, "search.json"))
+    return results, _picture(results)
+
+
+def _picture(results: SearchResults) -> Picture:
+    from pipeline.reporting.figures import canvas  # noqa: PLC0415
+    from pipeline.reporting.figures.search import arms  # noqa: PLC0415
+    from pipeline.reporting.sections import Picture  # noqa: PLC0415
+
+    with canvas.styled():
+        drawing = arms(results)
+        return Picture(svg=canvas.forms(drawing).bare.decode(), caption=drawing.caption)
+
+
+def _sure(results: SearchResults, params: Params, plan: Plan, own: OwnTable, *, minutes: float) -> list[str]:
+    from pipeline.reporting.text.advice import baseline, how_sure  # noqa: PLC0415
+
+    used, rows = plan.own.rows_of("train"), own.rows_of("train")
+    longer = f"`--minutes {(plan.whole + _REST) / 60 + 1:.0f}` trains on all of them"
+    fewer = [f"Trained on {used:,} of {rows:,} rows, where regularization gains more; {longer}."] * (used < rows)
+    study, trials = params.study.seeds, params.search.trials
+    return [baseline(results), *fewer, *how_sure(results, seeds=study, trials=trials, minutes=minutes)]
+
+
+def _write_page(
+    name: str, results: SearchResults, picture: Picture, *, file: str, sure: Sequence[str], commands: Sequence[str]
+) -> None:
+    from pipeline.reporting.advice import advice_page  # noqa: PLC0415
+
+    page = advice_page(results, picture, file=file, sure=sure, commands=commands)
+    write_bytes(advice_file(name), page.encode())
+
+
+def _printed(name: str, results: SearchResults, sure: Sequence[str], commands: Sequence[str], minutes: float) -> str:
+    """The answer, how sure it is, and what makes it reproducible."""
+    from pipeline.reporting.text.search import brief, conclusion  # noqa: PLC0415
+
+    return "\n".join(
+        [
+            f"\n{brief(results, color=sys.stdout.isatty()).rstrip()}\n",
+            *(fill(sentence, 120) for sentence in (*conclusion(results), "", *sure)),
+            f"\n{advice_file(name)}: all of this on a page, after {duration(60 * minutes)}",
+            "To make it reproducible, with all that the study has:",
+            *(f"  {command}" for command in commands),
+        ]
+    )

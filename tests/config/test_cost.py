@@ -1,0 +1,72 @@
+"""How many networks a study trains: counted from its parameters, and counted while it trains them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import ROOT, STUDY, write_params
+
+from pipeline.config.cost import FEWEST_SEEDS, network_epochs, networks_of, scaled_down
+from pipeline.config.params import Params, load_params
+from pipeline.core.paths import PARAMS
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Params:
+    write_params(tmp_path, STUDY)
+    return load_params(tmp_path / PARAMS)
+
+
+def test_networks_are_counted_by_hand(params: Params) -> None:
+    networks = networks_of(params)
+    assert networks.rates == 2 * 4  # none, dropout 0.5 and two ways to stop early, at one rate, on two seeds
+    assert networks.points == 3 * 5  # and the A/A check
+    assert networks.trials == 5 * 6 * 2  # five arms, three batches of two
+    assert networks.contenders == 3 * (5 + 1) + 2 * (5 + 1 * 2)
+    assert networks.averages == 5 * 1 * 2
+    assert networks.total == 8 + 15 + 60 + 32 + 10
+
+
+def test_half_of_the_trials_end_at_a_rung(params: Params) -> None:
+    networks = networks_of(params)
+    assert network_epochs(params, networks) == pytest.approx(4 * (networks.total - 60 / 4))
+
+
+def test_a_study_is_scaled_down_as_far_as_it_can_decide_something() -> None:
+    params = load_params(ROOT / "params.yaml")
+    smaller = list(scaled_down(params))
+    totals = [networks_of(each).total for each in smaller]
+    assert smaller[0] == params
+    assert totals == sorted(set(totals), reverse=True)
+    assert smaller[-1].study.seeds == FEWEST_SEEDS
+    assert smaller[-1].study.ensembles.splits <= FEWEST_SEEDS
+    assert smaller[-1].search.trials == params.search.batch
+
+
+@pytest.mark.slow
+def test_a_study_trains_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.stages.evaluate import evaluate  # noqa: PLC0415
+    from pipeline.stages.generate import generate  # noqa: PLC0415
+    from pipeline.stages.search import search_alone  # noqa: PLC0415
+    from pipeline.stages.train import train  # noqa: PLC0415
+    from pipeline.training import fit  # noqa: PLC0415
+
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, STUDY)
+    counted: list[int] = []
+    original: Any = fit.Stack
+
+    def counting(members: Any, *arguments: Any, **options: Any) -> Any:
+        counted.append(len(members))
+        return original(members, *arguments, **options)
+
+    monkeypatch.setattr(fit, "Stack", counting)
+    params = load_params(PARAMS)
+    networks = networks_of(params)
+    generate("wine")
+    for variant in params.variants:
+        train("wine", variant, jobs=1, backend="threading")
+    assert sum(counted) == networks.rates + networks.points
+    evaluate("wine", jobs=1)
+    search_alone("wine", jobs=1)
+    assert networks.total - sum(counted) in range(0, 20)  # winners may be the same point, and share their networks
