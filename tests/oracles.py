@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, one_hot
 
@@ -223,6 +222,8 @@ def weights_of(chosen, data):
     """Class weights as scikit-learn has them, for one that is balanced."""
     if chosen.balance == "none":
         return None
+    from sklearn.utils.class_weight import compute_class_weight  # noqa: PLC0415  (training must do without)
+
     labels = data.labels["train"]
     return torch.from_numpy(compute_class_weight("balanced", classes=np.arange(data.classes), y=labels))
 

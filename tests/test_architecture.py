@@ -33,6 +33,8 @@ def watched(stage: str) -> set[str]:
     whole = {folder for folder in sizes if 2 * used[folder] > sizes[folder] and folder != "stages"}
     paths = {f"pipeline/{folder.replace('.', '/')}" for folder in whole}
     paths |= {f"pipeline/{name.replace('.', '/')}.py" for name in code if folder_of(name) not in whole}
+    if "reporting.page" in code:
+        paths.add("pipeline/reporting/templates")
     return {path for path in paths if not any(path.startswith(f"{other}/") for other in paths)}
 
 

@@ -19,13 +19,12 @@ from pipeline.core.files import read_arrays
 GOOD = "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 2 else 'no'}\n" for i in range(120))
 FAULTS = {
     "a zero-byte file": (b"", "0 bytes"),
-    "not UTF-8": ("age,outcome\n1,caf\xe9\n".encode("latin-1"), "UTF-8"),
     "infinity": (GOOD.replace("\n5,", "\ninf,", 1).encode(), "'age'"),
     "a missing value": (GOOD.replace("\n5,", "\n,", 1).encode(), "missing: impute"),
     "no target": (GOOD.replace("outcome", "result", 1).encode(), "'outcome'"),
     "one class": (GOOD.replace("yes", "no").encode(), "two classes"),
     "a rare class": ((GOOD + "3,a,maybe\n").encode(), "maybe"),
-    "a duplicate column": (GOOD.replace("city", "age", 1).encode(), "'age'"),
+    "two columns of the target": (GOOD.replace("city", "outcome", 1).encode(), "'outcome'"),
     "a truncated line": (GOOD[:-5].encode(), "fields"),
 }
 
