@@ -25,8 +25,8 @@ from benchmarks.simulation import options  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
 from pipeline.data.bundled import load_bundled  # noqa: E402
 from pipeline.data.dataset import Dataset, Pool, labels_of  # noqa: E402
+from pipeline.data.seed_data import seed_data  # noqa: E402
 from pipeline.data.splits import split_resampled  # noqa: E402
-from pipeline.data.standardization import seed_data  # noqa: E402
 from pipeline.data.synthetic import MixtureTask, make_mixture  # noqa: E402
 from pipeline.evaluation.members import test_groups  # noqa: E402
 from pipeline.evaluation.score import score_members  # noqa: E402

@@ -26,7 +26,7 @@ import torch  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from pipeline.config.points import Point  # noqa: E402
-from pipeline.data.standardization import SeedData  # noqa: E402
+from pipeline.data.seed_data import SeedData  # noqa: E402
 from pipeline.training.member import Member  # noqa: E402
 from pipeline.training.stack import Stack  # noqa: E402
 

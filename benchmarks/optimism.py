@@ -31,8 +31,8 @@ from benchmarks.simulation import options  # noqa: E402
 from pipeline.calibration.calibrator import Calibrator, calibrate, fit_calibrator  # noqa: E402
 from pipeline.config.points import Point  # noqa: E402
 from pipeline.data.dataset import Dataset, Pool  # noqa: E402
+from pipeline.data.seed_data import SeedData, seed_data, seed_preprocessor  # noqa: E402
 from pipeline.data.splits import split_resampled  # noqa: E402
-from pipeline.data.standardization import SeedData, seed_data, standardization, standardize  # noqa: E402
 from pipeline.data.synthetic import MixtureTask, make_mixture  # noqa: E402
 from pipeline.metrics.predictions import Predictions  # noqa: E402
 from pipeline.search.objectives import by_seed  # noqa: E402
@@ -132,10 +132,10 @@ def subset(pool: Pool, rows: NDArray[np.integer]) -> Pool:
 
 
 def with_fresh(dataset: Dataset, seed: int, fresh: Pool) -> SeedData:
-    """A seed's data, and fresh rows that are standardized like its own."""
+    """A seed's data, and fresh rows that are preprocessed like its own."""
     data = seed_data(dataset, seed)
-    mean, scale = standardization(dataset.pool.features[dataset.splits.train[seed]])
-    return replace(data, features={**data.features, "fresh": standardize(fresh.features, mean, scale)})
+    preprocessed = seed_preprocessor(dataset, seed).transform(fresh.features)
+    return replace(data, features={**data.features, "fresh": preprocessed})
 
 
 def logits_of(data: dict[int, SeedData], first: int, splits: Sequence[str]) -> dict[str, NDArray[np.float32]]:

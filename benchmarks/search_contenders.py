@@ -38,8 +38,8 @@ from torch import Tensor, nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from pipeline.config.points import Point, Regularizers  # noqa: E402
+from pipeline.data.seed_data import SeedData, seed_data  # noqa: E402
 from pipeline.data.sources import Bundled  # noqa: E402
-from pipeline.data.standardization import SeedData, seed_data  # noqa: E402
 
 HIDDEN = (128, 128, 128)
 BATCH = 64

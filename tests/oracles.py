@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, kl_div, one_hot
 from pipeline.config.points import Point
 from pipeline.config.search_space import Search
 from pipeline.core.rng import Purpose, generator, uniform16
-from pipeline.data.standardization import SeedData
+from pipeline.data.seed_data import SeedData
 from pipeline.models.build import build as network_of
 from pipeline.results.record import finite
 from pipeline.results.tuning import RateTrial, Tuning

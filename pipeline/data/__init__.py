@@ -1,1 +1,1 @@
-"""Data sets: tables, synthetic tasks, splits, standardization, storage."""
+"""Data sets: tables, synthetic tasks, splits, preprocessing, storage."""

@@ -10,6 +10,7 @@ from pipeline.core.strict_model import StrictModel
 
 Missing = Literal["error", "impute"]
 Rare = Literal["error", "drop", "pool"]
+Unlabeled = Literal["error", "drop"]
 Duplicates = Literal["group", "split"]
 Scale = Literal["standard", "robust", "quantile"]
 
@@ -72,10 +73,9 @@ class Related(StrictModel):
         return self
 
 
-class TableOptions(Reading, Related):
-    """How a table is written, what its columns and classes mean, and how its rows are related."""
+class Meaning(Related):
+    """What the columns and classes of a table mean, and how its rows are related."""
 
-    target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")
     ignore: Columns = Field(default=(), description="Columns to leave out, identifiers for example.")
     categorical: Columns = Field(default=(), description="Columns whose numbers or texts are codes of categories.")
     dates: dict[str, str] = Field(
@@ -86,6 +86,13 @@ class TableOptions(Reading, Related):
         default=None, ge=2, description="Pool a column's rarest categories as `other`, so that this many are left."
     )
     missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
+    unlabeled: Unlabeled = Field(default="error", description="Refuse rows without a class, or leave them out.")
     rare: Rare = Field(
         default="error", description="Classes of fewer than 10 rows: keep those of 3, drop, or pool as `other`."
     )
+
+
+class TableOptions(Reading, Meaning):
+    """How a table is written, which column holds the class, and what its columns mean."""
+
+    target: str = Field(default="y", min_length=1, description="Column that holds the class (strings or integers).")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.core.strict_model import StrictModel
-from pipeline.data.options import Missing, Rare, Reading
+from pipeline.data.options import Missing, Rare, Reading, Unlabeled
 
 OTHER = "other"  # what pooled categories and classes are called
 
@@ -76,7 +76,8 @@ class Schema(StrictModel):
 
     Attributes:
         reading: how its file is written.
-        target: its categories are the classes; with `rare="drop"`, rows of any other class are left out.
+        target: its categories are the classes; with `rare="drop"`, rows of any other class are left out, and with
+            `unlabeled="drop"` those of none.
         columns: those that become features, in their order.
         na_numbers: words that mean a missing value in columns of numbers and dates, beside `reading.na_values`.
         group: the column whose values say which rows belong together.
@@ -89,6 +90,7 @@ class Schema(StrictModel):
     na_numbers: tuple[str, ...]
     missing: Missing = "error"
     rare: Rare = "error"
+    unlabeled: Unlabeled = "error"
     group: str | None = None
     time: Column | None = None
 

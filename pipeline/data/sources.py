@@ -13,7 +13,7 @@ from pipeline.core.paths import INPUTS
 from pipeline.core.strict_model import StrictModel
 from pipeline.data.bundled import load_bundled
 from pipeline.data.dataset import Dataset, Pool
-from pipeline.data.options import Missing, Related, Scale, TableOptions
+from pipeline.data.options import Meaning, Scale, TableOptions
 from pipeline.data.pool_splits import split_pool
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.data.tables.expectation import Expectation, check_expected
@@ -191,18 +191,17 @@ class File(Real, TableOptions):
         return pool
 
 
-class OpenML(Real, Related):
+class OpenML(Real, Meaning):
     """A data set from openml.org, fetched once and cached."""
 
     kind: Literal["openml"]
     id: int = Field(ge=1, description="The data set's number on openml.org.")
     target: str | None = Field(default=None, description="Column that holds the class; OpenML's own default when null.")
-    missing: Missing = Field(default="error", description="Refuse missing values, or impute the training mean.")
 
     def pool(self, name: str) -> Pool:  # noqa: ARG002  (messages speak of its number)
         """All rows, fetched and encoded."""
-        related = Related(**{name: getattr(self, name) for name in Related.model_fields})
-        return load_openml(self.id, target=self.target, missing=self.missing, cache=DOWNLOADS, related=related)
+        meaning = Meaning(**{name: getattr(self, name) for name in Meaning.model_fields})
+        return load_openml(self.id, target=self.target, meaning=meaning, cache=DOWNLOADS)
 
 
 DatasetParams = Annotated[

@@ -26,7 +26,7 @@ from pipeline.results.textbook import ClaimResult, TextbookResults
 
 TEMPLATES = Path(__file__).parent / "templates"
 MADE_WITH = ("torch", "numpy", "scipy", "scikit-learn", "optuna", "matplotlib")
-SETUP = ("hidden", "epochs", "batch_size", "optimizer", "learning_rate", "schedule")
+SETUP = ("hidden", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "balance")
 TITLES = {
     "headline": "Calibration error against generalization gap",
     "rankings": "Who wins where",

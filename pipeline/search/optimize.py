@@ -23,7 +23,7 @@ from pipeline.config.points import Point
 from pipeline.config.search_space import Pruner, Search
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose, generator
-from pipeline.data.standardization import SeedData
+from pipeline.data.seed_data import SeedData
 from pipeline.search.objectives import Labels, Logits, by_seed
 from pipeline.search.trials import distributions
 from pipeline.training.fit import Tick, fit_in_rungs

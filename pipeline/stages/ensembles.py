@@ -16,8 +16,8 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import champion_file, data_file
 from pipeline.core.progress import progress
+from pipeline.data.seed_data import seed_data
 from pipeline.data.splits import SPLITS
-from pipeline.data.standardization import seed_data
 from pipeline.stages.members import TOGETHER, workers
 from pipeline.stages.scores import ScoreFile, scored_points
 from pipeline.stages.stored_dataset import load_data

@@ -13,7 +13,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.stages.stored_dataset import load_data
 
 TOGETHER = 4  # points that are trained and remembered together: enough to share random numbers and to keep workers busy

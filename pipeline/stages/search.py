@@ -18,7 +18,7 @@ from pipeline.core.files import keep_only, write_json
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, result_file, trials_file
 from pipeline.core.progress import progress
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:

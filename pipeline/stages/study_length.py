@@ -11,7 +11,7 @@ from pipeline.config.cost import Networks, network_epochs, networks_of, scaled_d
 from pipeline.config.params import Params
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 
 CORES = os.cpu_count() or 1
 _STAGE = 4.0  # seconds that a stage takes beside training: imports, reading, scoring

@@ -11,7 +11,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import obtain
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.results.record import finite
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.stages.members import workers

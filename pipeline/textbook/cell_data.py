@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset
-from pipeline.data.standardization import SeedData, seed_data
+from pipeline.data.seed_data import SeedData, seed_data
 
 if TYPE_CHECKING:
     from pipeline.config.claims import Cell

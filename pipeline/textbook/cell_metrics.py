@@ -13,8 +13,8 @@ from pipeline.calibration.label_smoothing import desmooth, smoothing_error
 from pipeline.core.determinism import require_pinned
 from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset, test_posterior
+from pipeline.data.seed_data import SeedData
 from pipeline.data.splits import SPLITS, overlapping
-from pipeline.data.standardization import SeedData
 from pipeline.evaluation.members import test_groups
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms

@@ -13,7 +13,7 @@ from pipeline.core.files import digest
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import recall, remember
 from pipeline.data.dataset import Dataset
-from pipeline.data.standardization import SeedData
+from pipeline.data.seed_data import SeedData
 from pipeline.data.storage import to_arrays
 from pipeline.textbook.array_bytes import arrays_of, bytes_of
 from pipeline.textbook.cell_data import cell_data

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.config.points import Point
 from pipeline.core.determinism import heed_cbwr
 from pipeline.data.dataset import Dataset
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.models.network import Arrays, Masks, Workspace
 from pipeline.training.member import Member

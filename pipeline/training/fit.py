@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pipeline.config.points import Point
 from pipeline.config.settings import is_on
 from pipeline.core.determinism import heed_cbwr, require_pinned
-from pipeline.data.standardization import SeedData
+from pipeline.data.seed_data import SeedData
 from pipeline.training.member import Fitted, Member, history_epochs
 from pipeline.training.stack import Stack
 

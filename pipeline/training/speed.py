@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from pipeline.config.points import Point
-from pipeline.data.standardization import SeedData
+from pipeline.data.seed_data import SeedData
 from pipeline.training.fit import fit
 from pipeline.training.member import Member
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pipeline.core.errors import InputError
 from pipeline.core.rng import Purpose
+from pipeline.data.seed_data import SeedData
 from pipeline.data.splits import SPLITS
-from pipeline.data.standardization import SeedData
 from pipeline.models.build import build
 from pipeline.models.network import Workspace
 from pipeline.training import regularizers

@@ -124,8 +124,13 @@ def test_a_column_must_be_there(schema: Schema) -> None:
 
 def test_a_class_that_is_not_known_has_no_label(schema: Schema) -> None:
     assert encode_labels(table(COLUMNS | {"y": ["no", "perhaps", "YES", "yes"]}), schema).tolist() == [0, -1, -1, 1]
-    with pytest.raises(InputError, match=r"^t: target column 'y', data row 2: missing value; every row needs a class$"):
-        encode_labels(table(COLUMNS | {"y": ["no", "", "yes", "yes"]}), schema)
+    says = (
+        r"^t: target column 'y', data row 2: missing value, and every row needs a class; `unlabeled: drop` leaves them"
+    )
+    unlabeled = table(COLUMNS | {"y": ["no", "", "yes", "yes"]})
+    with pytest.raises(InputError, match=says):
+        encode_labels(unlabeled, schema)
+    assert encode_labels(unlabeled, schema.model_copy(update={"unlabeled": "drop"})).tolist() == [0, -1, 1, 1]
 
 
 def test_what_was_understood_is_stored_with_the_data_set() -> None:

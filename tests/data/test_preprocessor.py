@@ -17,8 +17,8 @@ from pipeline.core.files import encode_arrays
 from pipeline.data.bundled import load_bundled
 from pipeline.data.options import Scale, TableOptions
 from pipeline.data.preprocessor import LIMIT, Preprocessor, fit_preprocessor
+from pipeline.data.seed_data import indicators, seed_data, seed_preprocessor
 from pipeline.data.sources import Bundled, File
-from pipeline.data.standardization import indicators, seed_data, seed_preprocessor
 from pipeline.data.storage import from_arrays, to_arrays
 from pipeline.data.tables.load import read_file
 

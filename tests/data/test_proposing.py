@@ -1,4 +1,4 @@
-"""Proposed options: how features are scaled, from the values of their columns."""
+"""Proposed options: how features are scaled, which rows belong together, and which are left out."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def far(options: dict[str, object] | None = None, **columns: Sequence[float]) ->
 @pytest.fixture
 def normals() -> np.ndarray:
     return np.random.default_rng(0).standard_normal(ROWS)
+
+
+def normals_of(rows: int) -> np.ndarray:
+    return np.random.default_rng(rows).standard_normal(rows)
 
 
 def with_last(values: np.ndarray, *last: float) -> np.ndarray:
@@ -77,3 +81,21 @@ def test_open_problems_come_first(normals: np.ndarray) -> None:
     proposal = propose(Table("table", frame, Reading()), TARGET)
     assert proposal.understood.problems
     assert proposal.far == ()
+
+
+def test_an_identifier_of_several_rows_divides_them() -> None:
+    frame = pd.DataFrame({"patient": np.arange(90) // 3, "order id": np.arange(90) % 45, "a": normals_of(90)})
+    table = Table("table", frame.assign(y=["no", "yes"] * 45), Reading())
+    proposal = propose(table, TARGET)
+    assert proposal.options == {**TARGET, "group": "patient", "ignore": ["order id"]}
+    assert [each.column for each in proposal.answered] == ["patient", "order id"]
+    assert propose(table, TARGET, kept=["patient", "order id"]).options == TARGET
+    assert propose(table, {**TARGET, "time": "a"}).options == {**TARGET, "time": "a", "ignore": ["patient", "order id"]}
+
+
+def test_rows_without_a_class_are_left_out() -> None:
+    frame = pd.DataFrame({"a": normals_of(30), "y": ["no", "yes", None] * 10})
+    proposal = propose(Table("table", frame, Reading()), TARGET)
+    assert proposal.options == {**TARGET, "unlabeled": "drop"}
+    assert proposal.pool is not None
+    assert len(proposal.pool.labels) == 20

@@ -14,9 +14,9 @@ from pipeline.core.files import read_arrays, write_arrays
 from pipeline.core.paths import data_file
 from pipeline.data.dataset import Dataset, Pool, labels_of
 from pipeline.data.dataset import test_posterior as posterior_of
+from pipeline.data.seed_data import seed_data
 from pipeline.data.sources import SOURCES, DatasetParams, File, Synthetic
 from pipeline.data.splits import SPLITS
-from pipeline.data.standardization import seed_data
 from pipeline.data.storage import from_arrays, to_arrays
 from pipeline.data.synthetic import consecutive
 

@@ -181,7 +181,8 @@ KINDS = [
     Kind(
         "class_none.csv",
         warnings=(
-            "target column 'y' takes 'NA', 'None' for a class (3 rows); `na_values: [NA, None]` makes it missing",
+            "target column 'y' takes 'NA', 'None' for a class (3 rows); "
+            "`na_values: [NA, None], unlabeled: drop` makes it missing",
         ),
         features={"n": [1, 2, 3]},
         classes=("NA", "None"),
@@ -214,9 +215,20 @@ KINDS = [
     ),
     Kind(
         "dates_by_point.csv",
-        said={"when": "date: days since 2020-01-31, written %d.%m.%y"},
+        said={
+            "when": "date: days since 2020-01-31, written %d.%m.%y; 69 to 99 are years from 1969, 00 to 68 from 2000"
+        },
         features={"when (days)": [0, 1, 10]},
     ),
+    Kind(
+        "dates_in_order.csv",
+        warnings=(
+            "rows are in the order of column 'when'; `time: when` trains on earlier rows and tests on later ones, "
+            "as when the future is to be predicted",
+        ),
+        features={"when (days)": [3 * i for i in range(24)]},
+    ),
+    Kind("dates_in_order.csv", {"time": "when", "ignore": ["when"]}, features={"n": [i * i % 7 for i in range(24)]}),
     Kind(
         "dates_month_names.csv",
         said={"when": "date: days since 2020-01-31, written %d-%b-%Y"},
@@ -241,6 +253,24 @@ KINDS = [
         said={"id": "identifier", "key": "identifier"},
         features={"a": [i * i % 7 for i in range(60)]},
     ),
+    Kind(
+        "patients.csv",
+        said={"patient_id": "number"},
+        warnings=(
+            "column 'patient_id' has 20 values in 60 rows, as an identifier of patients or customers has; "
+            "`group: patient_id` keeps rows of one value on one side of a split, `ignore: [patient_id]` leaves it out",
+        ),
+        features={"a": [i * i % 7 for i in range(60)], "patient_id": [100 + 7 * (i // 3) for i in range(60)]},
+    ),
+    Kind("patients.csv", {"group": "patient_id"}, features={"a": [i * i % 7 for i in range(60)]}),
+    Kind(
+        "row_gaps.csv",
+        {"ignore": ["unnamed 1"]},
+        remarks=("column 1 has no name: called 'unnamed 1'",),
+        said={"unnamed 1": "identifier"},
+        features={"a": [i * i % 7 for i in range(24)]},
+    ),
+    Kind("no_class.csv", {"unlabeled": "drop"}, features={"a": [1, 5]}),
     Kind("codes.csv", said={"code": "number"}, features={"code": [1, 10, 2, 1]}),
     Kind(
         "codes.csv",
@@ -323,6 +353,8 @@ PROBLEMS = {
     "`ignore: [key]` leaves it out",
     "many_categories.csv": "column 'c' must have at most 50 categories; got 53; `max_categories: 50` "
     "pools the rare ones, `ignore: [c]` leaves it out",
+    "no_class.csv": "target column 'y', data row 2: missing value, and every row needs a class; "
+    "`unlabeled: drop` leaves their rows out",
     "missing.csv": "column 'n', data row 2: missing value; column 'c', data row 3: missing value; "
     "`missing: impute` allows it",
 }

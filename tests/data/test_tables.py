@@ -26,13 +26,14 @@ from pyarrow import parquet
 
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Pool
-from pipeline.data.options import TableOptions
+from pipeline.data.options import Meaning, TableOptions
 from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.splits import split_resampled
 from pipeline.data.tables.load import load_openml, read_file
 
 KINDS = ".csv, .tsv, .txt, .parquet, .npz, .xlsx, or in one of these and .gz or .zip"
 GOOD = "a,b,y\n1,2.5,no\n3,4,yes\n5,6,no\n"
+UNLABELED = "missing value, and every row needs a class; `unlabeled: drop` leaves their rows out"
 
 
 def read(path: Path, **options: object) -> Pool:
@@ -336,11 +337,12 @@ def column_faults():
             "a,y\n1,no\n2,no\n", ": target column 'y' must hold at least two classes; every row is 'no'"
         ),
         "missing target value": case(
-            "a,y\n1,no\n2,\n3,yes\n", ": target column 'y', data row 2: missing value; every row needs a class"
+            "a,y\n1,no\n2,\n3,yes\n",
+            f": target column 'y', data row 2: {UNLABELED}",
         ),
         "missing target value, imputed": case(
             "a,y\n1,0\n2,1\n3,\n",
-            ": target column 'y', data row 3: missing value; every row needs a class",
+            f": target column 'y', data row 3: {UNLABELED}",
             missing="impute",
         ),
         "regression": case(
@@ -408,7 +410,8 @@ def parquet_faults():
             ": column 'a', data row 2: must be finite; got inf; `na_values: [inf]` makes it missing",
         ),
         "parquet null target": case(
-            {"a": [1, 2], "y": ["p", None]}, ": target column 'y', data row 2: missing value; every row needs a class"
+            {"a": [1, 2, 3], "y": ["p", None, "q"]},
+            f": target column 'y', data row 2: {UNLABELED}",
         ),
         "no rows": case(
             {"a": pa.array([], pa.int64()), "y": pa.array([], pa.int64())}, ": must have data rows; got none"
@@ -646,7 +649,7 @@ def _no_network(monkeypatch):
 
 @pytest.mark.parametrize("target", [None, "class"])
 def test_openml_is_encoded_like_a_file(tmp_path, target):
-    encoded = load_openml(4242, target=target, missing="impute", cache=cached(tmp_path))
+    encoded = load_openml(4242, target=target, meaning=Meaning(missing="impute"), cache=cached(tmp_path))
     assert encoded.feature_names == ("a", "a is missing", "color=blue", "color=red")
     np.testing.assert_array_equal(encoded.features, [[1.5, 0, 0, 1], [np.nan, 1, 1, 0], [3.5, 0, 1, 0]])
     assert encoded.classes == ("no", "yes")
@@ -654,7 +657,7 @@ def test_openml_is_encoded_like_a_file(tmp_path, target):
 
 
 def test_openml_with_another_target(tmp_path):
-    encoded = load_openml(4242, target="color", missing="impute", cache=cached(tmp_path))
+    encoded = load_openml(4242, target="color", meaning=Meaning(missing="impute"), cache=cached(tmp_path))
     assert encoded.classes == ("blue", "red")
     assert encoded.feature_names == ("a", "a is missing", "class=no", "class=yes")
 
@@ -682,5 +685,5 @@ def test_openml_with_another_target(tmp_path):
 )
 def test_openml_faults_are_one_line(tmp_path, number, target, targets, says):
     with pytest.raises(InputError) as caught:
-        load_openml(number, target=target, missing="error", cache=cached(tmp_path, targets=targets))
+        load_openml(number, target=target, meaning=Meaning(), cache=cached(tmp_path, targets=targets))
     assert str(caught.value) == says

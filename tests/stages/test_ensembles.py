@@ -9,7 +9,7 @@ from project import STUDY, write_params
 from pipeline.config.params import load_params
 from pipeline.core.files import read_arrays
 from pipeline.core.paths import PARAMS, champion_file
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.evaluation.ensembles import mean_of_members
 from pipeline.results.tuning import RateTrial, Tuning
 from pipeline.search.ensembles import ENSEMBLE, SINGLE

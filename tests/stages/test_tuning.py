@@ -10,7 +10,7 @@ from project import STUDY, write_params
 from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.params import load_params
 from pipeline.core.paths import PARAMS
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.stages.generate import generate
 from pipeline.stages.stored_dataset import load_data
 from pipeline.stages.tuning import chosen, tune

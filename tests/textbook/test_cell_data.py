@@ -3,7 +3,7 @@ import pytest
 from oracles import point
 
 from pipeline.config.claims import Cell
-from pipeline.data.standardization import seed_data
+from pipeline.data.seed_data import seed_data
 from pipeline.data.synthetic import MixtureTask, make_mixture
 from pipeline.textbook.cell_data import cell_data, noisy
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,8 +18,11 @@ from pipeline.data.tables.categories import are_folded, are_integers, as_categor
 from pipeline.data.tables.cells import Cells, without
 from pipeline.data.tables.dates import ISO, DateTexts, cycles_of, dates_of, read_dates
 from pipeline.data.tables.encoding import LARGEST, numbers_of
-from pipeline.data.tables.messages import listed, plural
+from pipeline.data.tables.messages import in_yaml, listed, plural
 from pipeline.data.tables.numbers import NumberTexts, choose_style, read_numbers, style_in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NA_NUMBERS = (
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -26,11 +30,17 @@ NA_NUMBERS = (
 )  # fmt: skip
 """Words that pandas takes for a missing value; here they mean one in columns of numbers and dates."""
 
-_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|uuid|guid|index|row ?(number|nr|no)?)|.*[a-z]ID")
+_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|uuid|guid|index|row ?(number|nr|no)?)|.*[a-z]ID|unnamed \d+")
+_OF_SEVERAL_ROWS = re.compile(
+    r"(?i)(.*[ _.-])?(id|uuid|guid)"
+    r"|(patient|subject|person|participant|customer|client|user|member|employee|household|family|individual)s?"
+    r"([ _.-]?(id|no|nr|number|code))?"
+)
 _ROWS_OF_IDENTIFIERS = 20  # fewer may differ by chance
 _WORDS_OF_TEXT = 3
 _NEARLY_ALL = 0.9  # of the rows have another value in a column of identifiers
 _FEW_NUMBERS = 20
+_MANY_DATES = 20
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def _numbers(cells: Cells, style: NumberStyle) -> Understanding:
     remarks = [*style_in_words(style), *([f"counted from {origin:,.10g}"] if origin else [])]
     whole = are_integers(cells.texts)
     if whole and 3 <= len(numbers) <= _FEW_NUMBERS < len(cells.codes) / _FEW_NUMBERS:
-        remarks.append(f"`categorical: [{cells.name}]` if they are codes")
+        remarks.append(f"`{in_yaml({'categorical': [cells.name]})}` if they are codes")
     kind: Kind = "identifier" if whole and _is_identifier(cells, numbers) else "number"
     return Understanding(cells, kind, column.model_copy(update={"origin": origin}), tuple(remarks))
 
@@ -161,7 +171,18 @@ def _dates(cells: Cells, options: TableOptions, form: str) -> Understanding:
     cycles = cycles_of(dates) if cells.name in options.cyclical else ()
     column = DateColumn.model_validate({"name": cells.name, "format": form, "first": first, "cycles": cycles})
     written = "" if form == ISO else f", written {form}"
-    return Understanding(cells, "date", column, (f"days since {first[:10]}{written}",))
+    years = ["69 to 99 are years from 1969, 00 to 68 from 2000"] if "%y" in form else []
+    divided = options.group is not None or options.time is not None
+    noticed = () if divided or not _are_in_order(cells, dates) else (findings.in_order_of_time(cells),)
+    return Understanding(cells, "date", column, (f"days since {first[:10]}{written}", *years), noticed)
+
+
+def _are_in_order(cells: Cells, dates: pd.DatetimeIndex) -> bool:
+    """Whether rows are in the order of their dates, or the reverse, and the dates many."""
+    steps = np.diff(dates.asi8[cells.codes])
+    return (
+        len(dates) >= _MANY_DATES and not cells.absent.any() and (bool((steps >= 0).all()) or bool((steps <= 0).all()))
+    )
 
 
 def _category(cells: Cells, options: TableOptions, *remarks: str) -> Understanding:
@@ -178,7 +199,7 @@ def _category(cells: Cells, options: TableOptions, *remarks: str) -> Understandi
     )
     said = [f"{plural(len(pooled), 'rare category', 'rare categories')} pooled as `other`"] if pooled else []
     what = f"column {cells.name!r}"
-    noticed = () if cells.type == "code" else doubtful_names(named, what, "category")
+    noticed = () if cells.type == "code" else doubtful_names(named, what, "category", named.texts)
     return Understanding(named, kind, column, (*remarks, *name_remarks(present, named), *said), noticed)
 
 
@@ -192,11 +213,11 @@ def keep_frequent(cells: Cells, most: int) -> tuple[list[str], list[str]]:
     return kept, [name for name in names if name not in kept]
 
 
-def doubtful_names(cells: Cells, what: str, taken_for: str) -> tuple[Finding, ...]:
+def doubtful_names(cells: Cells, what: str, taken_for: str, names: Sequence[str]) -> tuple[Finding, ...]:
     """Warnings of names that may mean a missing value, or differ from another in capital letters only."""
-    lacking = [text for text in cells.texts if findings.like_missing(text)]
-    spelt = Counter(text.casefold() for text in cells.texts)
-    alike = sorted(text for text in cells.texts if spelt[text.casefold()] > 1)
+    lacking = [name for name in names if findings.like_missing(name)]
+    spelt = Counter(name.casefold() for name in names)
+    alike = sorted(name for name in names if spelt[name.casefold()] > 1)
     return (
         *([findings.missing_words(cells, lacking, what, taken_for)] if lacking else []),
         *([findings.differ_in_case(cells, alike, what)] if alike else []),
@@ -224,6 +245,16 @@ def _kind_of_texts(cells: Cells) -> Kind:
     return "identifier" if len(texts) > _NEARLY_ALL * (~cells.absent).sum() else "category"
 
 
+def _is_of_several_rows(understood: Understanding) -> bool:
+    """Whether a column is called an identifier, and its many values occur several times."""
+    cells, column = understood.cells, understood.column
+    numbers = isinstance(column, NumberColumn) and are_integers(cells.texts)
+    rows = int((~cells.absent).sum())
+    if not (numbers or understood.kind in ("category", "identifier", "text")):
+        return False
+    return _ROWS_OF_IDENTIFIERS <= len(cells.values) < rows and bool(_OF_SEVERAL_ROWS.fullmatch(cells.name))
+
+
 def _completed(understood: Understanding, all_cells: Cells, options: TableOptions) -> Understanding:
     """With what holds for any kind: blanks, missing values, identifiers, constants."""
     cells, column, noticed = understood.cells, understood.column, list(understood.findings)
@@ -239,6 +270,10 @@ def _completed(understood: Understanding, all_cells: Cells, options: TableOption
         noticed.append(findings.constant(cells))
     elif understood.kind == "identifier" and column is not None:
         noticed.append(findings.identifier(cells))
+    elif _is_of_several_rows(understood):
+        divisible = options.group is None and options.time is None
+        noticed = [each for each in noticed if each.topic != "categories"]
+        noticed.append(findings.shared_identifier(cells, divisible=divisible, usable=column is not None))
     return replace(
         understood,
         kind="constant" if constant else understood.kind,

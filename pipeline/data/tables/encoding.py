@@ -46,16 +46,25 @@ def encode_labels(table: Table, schema: Schema) -> Int64[np.ndarray, " rows"]:
     """The class of each row; -1 for a row that the schema leaves out, or whose class it does not know.
 
     Raises:
-        InputError: the target column is missing, or a row has no class.
+        InputError: the target column is missing, or a row has no class and the schema does not leave it out.
     """
-    target = schema.target
-    where = f"{table.name}: target column"
-    check_known(target.name, [str(name) for name in table.frame.columns], where)
-    cells = without(cells_of(table.frame[target.name], target.name), schema.reading.na_values)
-    if cells.absent.any():
+    cells = target_cells(table, schema)
+    if cells.absent.any() and schema.unlabeled == "error":
         row = int(cells.absent.argmax()) + 1
-        raise InputError(f"{where} {target.name!r}, data row {row}: missing value; every row needs a class")
-    return _places(cells, target)
+        where = f"{table.name}: target column {cells.name!r}, data row {row}"
+        raise InputError(f"{where}: missing value, and every row needs a class; `unlabeled: drop` leaves them out")
+    return _places(cells, schema.target)
+
+
+def target_cells(table: Table, schema: Schema) -> Cells:
+    """The cells of the target column.
+
+    Raises:
+        InputError: it is missing.
+    """
+    name = schema.target.name
+    check_known(name, [str(each) for each in table.frame.columns], f"{table.name}: target column")
+    return without(cells_of(table.frame[name], name), schema.reading.na_values)
 
 
 def class_names(schema: Schema) -> tuple[str, ...]:

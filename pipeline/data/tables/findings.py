@@ -17,9 +17,12 @@ _LIKE_MISSING = ("?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "missi
 _ERRORS = 0.02  # the largest share of rows that typing errors have
 _EFFECTS = {
     "missing": "allows it",
+    "unlabeled": "leaves their rows out",
     "rare: drop": "leaves their rows out",
     "rare: pool": "makes them one class",
     "ignore": "leaves it out",
+    "group": "keeps rows of one value on one side of a split",
+    "time": "trains on earlier rows and tests on later ones, as when the future is to be predicted",
     "na_values": "makes it missing",
     "categorical": "keeps its texts as categories",
     "max_categories": "pools the rare ones",
@@ -77,6 +80,14 @@ def missing(cells: Cells) -> Finding:
     message = f"column {cells.name!r}, data row {row}: missing value"
     rows = int(cells.absent.sum())
     return finding("problem", "missing", message, {"missing": "impute"}, column=cells.name, row=row, number=rows)
+
+
+def unlabeled(cells: Cells) -> Finding:
+    """A row has no class, and that is not allowed."""
+    row = int(cells.absent.argmax()) + 1
+    message = f"target column {cells.name!r}, data row {row}: missing value, and every row needs a class"
+    rows = int(cells.absent.sum())
+    return finding("problem", "missing", message, {"unlabeled": "drop"}, column=cells.name, row=row, number=rows)
 
 
 def wrong_type(cells: Cells) -> Finding:
@@ -145,12 +156,11 @@ def too_many_categories(cells: Cells, kind: Kind) -> Finding:
 
 
 def missing_words(cells: Cells, words: Sequence[str], what: str, taken_for: str) -> Finding:
-    """Categories or classes that may mean a missing value."""
+    """Categories or classes that may mean a missing value; rows without a class must be left out."""
     rows = int(cells.counts()[[cells.texts.index(word) for word in words]].sum())
     message = f"{what} takes {listed(list(words))} for a {taken_for} ({plural(rows, 'row')})"
-    return finding(
-        "warning", "missing word", message, {"na_values": list(words)}, column=cells.name, value=words[0], number=rows
-    )
+    answer: Option = {"na_values": list(words), **({"unlabeled": "drop"} if taken_for == "class" else {})}
+    return finding("warning", "missing word", message, answer, column=cells.name, value=words[0], number=rows)
 
 
 def differ_in_case(cells: Cells, names: Sequence[str], what: str) -> Finding:
@@ -163,6 +173,29 @@ def identifier(cells: Cells) -> Finding:
     """Every row has a value of its own."""
     message = f"column {cells.name!r} has another value in every row, as an identifier has"
     return finding("warning", "identifier", message, {"ignore": [cells.name]}, column=cells.name)
+
+
+def shared_identifier(cells: Cells, *, divisible: bool, usable: bool) -> Finding:
+    """Several rows have one identifier, that of a patient say.
+
+    Args:
+        cells: of the column.
+        divisible: whether splits may be made by this column; nothing else divides rows.
+        usable: whether it could be a feature.
+    """
+    message = (
+        f"column {cells.name!r} has {len(cells.values):,} values in {plural(int((~cells.absent).sum()), 'row')}, "
+        "as an identifier of patients or customers has"
+    )
+    leave_out: Option = {"ignore": [cells.name]}
+    answers = [{"group": cells.name}, leave_out] if divisible else [leave_out]
+    return finding("warning" if usable else "problem", "identifier", message, *answers, column=cells.name)
+
+
+def in_order_of_time(cells: Cells) -> Finding:
+    """Rows are in the order of a column of dates."""
+    message = f"rows are in the order of column {cells.name!r}"
+    return finding("warning", "time", message, {"time": cells.name}, column=cells.name)
 
 
 def constant(cells: Cells) -> Finding:

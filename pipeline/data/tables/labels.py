@@ -8,7 +8,7 @@ from pipeline.data.schema import OTHER, CategoryColumn
 from pipeline.data.tables.categories import are_folded, are_integers, as_categories, in_order
 from pipeline.data.tables.cells import Cells, without
 from pipeline.data.tables.columns import Understanding, doubtful_names, kind_of_names, name_remarks
-from pipeline.data.tables.findings import like_missing
+from pipeline.data.tables.findings import like_missing, unlabeled
 from pipeline.data.tables.judging import RARE_ROWS
 from pipeline.data.tables.messages import listed, plural, show
 from pipeline.data.tables.numbers import parse_numbers, read_numbers
@@ -18,16 +18,15 @@ def understand_target(cells: Cells, options: TableOptions, name: str) -> tuple[C
     """The classes of a table; `name` is what messages call it. `NA` and the like are classes unless in `na_values`.
 
     Raises:
-        InputError: a class is missing, the values are no classes, or all the same; names the row and value.
+        InputError: the values are no classes, all the same, or all missing; names the row and value.
     """
     where = f"{name}: target column {cells.name!r}"
     if cells.type in ("other", "date"):
         got = cells.described or "dates or times"
         raise InputError(f"{where} must hold numbers, strings, booleans or categories; got {got}")
     present = without(cells, options.na_values)
-    if present.absent.any():
-        row = int(present.absent.argmax()) + 1
-        raise InputError(f"{where}, data row {row}: missing value; every row needs a class")
+    if not present.values:
+        raise InputError(f"{where} must hold classes; every value is missing")
     _check_no_regression(present, where)
     integers, folded = are_integers(present.texts), are_folded(present.texts)
     named = as_categories(present, integers=integers, folded=folded)
@@ -39,8 +38,10 @@ def understand_target(cells: Cells, options: TableOptions, name: str) -> tuple[C
     column = CategoryColumn(name=cells.name, categories=in_order(kept), integers=integers, folded=folded, pooled=pooled)
     blanks = [f"blanks around {listed(list(cells.stripped))} left out"] if cells.stripped else []
     remarks = (*blanks, *name_remarks(present, named), *_rare_remarks(rare, options))
-    noticed = doubtful_names(named, f"target column {cells.name!r}", "class")
-    return column, Understanding(named, kind_of_names(named.texts), column, remarks, noticed)
+    noticed = list(doubtful_names(named, f"target column {cells.name!r}", "class", kept))
+    if present.absent.any() and options.unlabeled == "error":
+        noticed.append(unlabeled(present))
+    return column, Understanding(named, kind_of_names(named.texts), column, remarks, tuple(noticed))
 
 
 def _check_no_regression(cells: Cells, where: str) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Pool
-from pipeline.data.options import Missing, Reading, Related, TableOptions
+from pipeline.data.options import Meaning, Reading, TableOptions
 from pipeline.data.tables.encoding import class_names, feature_names
 from pipeline.data.tables.judging import find_shared_rows, judge, repeated_rows
 from pipeline.data.tables.messages import listed, reason
@@ -38,17 +38,14 @@ def read_file(path: Path, options: TableOptions, *, test_path: Path | None = Non
     return to_pool(read_table(path, options, target=options.target), options, test=test)
 
 
-def load_openml(
-    number: int, *, target: str | None, missing: Missing, cache: Path, related: Related | None = None
-) -> Pool:
+def load_openml(number: int, *, target: str | None, meaning: Meaning, cache: Path) -> Pool:
     """Fetch a data set from openml.org by its number, or take it from the cache, and encode it as a file is.
 
     Args:
         number: the data set's id.
         target: the column that holds the class; OpenML's own default when None.
-        missing: refuse missing values ("error"), or allow them with an indicator feature ("impute").
+        meaning: of its columns and classes.
         cache: folder of scikit-learn's `fetch_openml`.
-        related: which rows belong together; those with the same features by default.
 
     Raises:
         InputError: it cannot be fetched, or a problem of its columns is not answered by an option.
@@ -66,8 +63,7 @@ def load_openml(
         if len(defaults) != 1:
             raise InputError(f"{name}: target must be named; OpenML has {len(defaults)} for it: {listed(defaults)}")
         target = str(defaults[0])
-    options = TableOptions(target=target, missing=missing, **dict(related or Related()))
-    return to_pool(Table(name, bunch.frame, Reading()), options)
+    return to_pool(Table(name, bunch.frame, Reading()), TableOptions(target=target, **dict(meaning)))
 
 
 def to_pool(table: Table, options: TableOptions, *, test: Table | None = None) -> Pool:

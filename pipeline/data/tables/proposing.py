@@ -79,7 +79,7 @@ def propose(table: Table, given: Given, *, kept: Collection[str] = ()) -> Propos
         more = _merged(options, proposed_options(asked))
         if more == options:
             break
-        options, answered = more, [*answered, *asked]
+        options, answered = more, [*answered, *(each for each in asked if _holds(each.option, more))]
     return Proposal(options, understood, tuple(answered), pool, () if pool is None else far_values(pool))
 
 
@@ -98,7 +98,7 @@ def _asked(understood: Understood, pool: Pool | None, kept: Collection[str]) -> 
         finding
         for finding in understood.findings
         if (finding.topic in ANSWERED or (finding.topic == "rare class" and _can_be_dropped(pool)))
-        and not ("ignore" in finding.option and finding.column in kept)
+        and not (finding.column in kept and not {"ignore", "group"}.isdisjoint(finding.option))
     ]
 
 
@@ -113,6 +113,11 @@ def _can_be_dropped(pool: Pool | None) -> bool:
 def _merged(given: Given, proposed: Given) -> dict[str, object]:
     """Options with more in their lists and mappings, and with others that were not given."""
     return {**proposed, **{key: _joined(value, proposed.get(key)) for key, value in given.items()}}
+
+
+def _holds(option: Given, options: Given) -> bool:
+    """Whether options, which have all that lists and mappings propose, say what this one does."""
+    return all(isinstance(value, list | dict) or options[key] == value for key, value in option.items())
 
 
 def _joined(value: object, more: object) -> object:

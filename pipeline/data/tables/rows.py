@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.data.schema import Schema
 from pipeline.data.tables.cells import cells_of, without
-from pipeline.data.tables.encoding import encode, encode_labels, missing_words
+from pipeline.data.tables.encoding import encode, encode_labels, missing_words, target_cells
 from pipeline.data.tables.messages import listed, show
 from pipeline.data.tables.related import group_names, times_of
 from pipeline.data.tables.table import Table
@@ -90,8 +90,9 @@ def _check_complete(table: Table, schema: Schema) -> None:
 
 def _check_classes(table: Table, schema: Schema, train: Table) -> None:
     labels, target = encode_labels(table, schema), schema.target
-    if (labels < 0).any():
-        row = int((labels < 0).argmax())
+    unknown = (labels < 0) & ~target_cells(table, schema).absent
+    if unknown.any():
+        row = int(unknown.argmax())
         got = show(str(table.frame[target.name].iloc[row]))
         known = listed(list(target.categories))
         raise InputError(

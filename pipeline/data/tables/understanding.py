@@ -122,6 +122,7 @@ def _schema(
         na_numbers=NA_NUMBERS,
         missing=options.missing,
         rare=options.rare,
+        unlabeled=options.unlabeled,
         group=options.group,
     )
 
