@@ -34,7 +34,7 @@ test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m "" -n auto --dist loadscope
 
 quick: $(READY) ## run the tests that take under a minute together
-	@python -m pytest -n auto
+	@python -m pytest -n auto --dist loadfile
 
 check: $(READY) ## lint, types, import contracts
 	@ruff check .

@@ -1,5 +1,6 @@
 """Arithmetic is pinned before numpy or torch is imported, as it is in the pipeline; a browser and a database server."""
 
+import gc
 import os
 import pwd
 import shutil
@@ -17,6 +18,7 @@ from hypothesis import settings
 
 from pipeline.core import determinism
 
+gc.disable()  # until all is imported and collected, which stays
 settings.register_profile("unhurried", deadline=None)  # first calls import scipy, and machines are busy
 settings.load_profile("unhurried")
 
@@ -31,10 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
         sys.stdout.flush()
         os.execv(sys.executable, sys.orig_argv)
+    if config.getoption("dist", "no") == "no":  # it imports torch: not where xdist's workers run the tests
+        determinism.heed_cbwr()
 
 
-if not _TOO_LATE:
-    determinism.heed_cbwr()
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,9 @@ from urllib.request import urlopen
 
 import pytest
 from claim_tables import table as claims_table
-from project import environment, outputs, run, stage
+from project import environment, outputs, run
 
+from pipeline.__main__ import main
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml
 from pipeline.config.textbook import load_textbook, load_topic
@@ -198,10 +199,11 @@ def test_numbers_in_the_prose_are_those_of_the_files() -> None:
 
 
 def test_every_point_takes_the_learning_rate_that_suits_it() -> None:
+    rates = set(load_params(ROOT / "params.yaml").train.learning_rate)
     for name, results in STUDIES.items():
         for point in results.points:
             means = {trial.learning_rate: trial.mean for trial in point.tuning.trials}
-            assert set(means) == set(load_params(ROOT / "params.yaml").train.learning_rate)
+            assert set(means) == rates
             assert means[point.parameters.learning_rate] == min(means.values())
         assert learning_rates(results, SEARCHED[name].results) in README.replace("\n", " ")
 
@@ -231,14 +233,19 @@ def test_what_the_learning_rate_alone_is_worth() -> None:
     assert "0.001, which was not tuned" in learning_rates(changed(study, points=(one, *study.points[1:])), search)
 
 
-def test_the_sample_and_the_commands_beside_it_are_what_is_printed() -> None:
+def test_the_sample_and_the_commands_beside_it_are_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
     method = DOCUMENTS["docs/method.md"]
     beside = method[method.index("<!-- end results -->") : method.index("<!-- begin sample -->")]
     everything, single = re.findall(r"`python -m pipeline ([^`]+)`", beside)
-    printed = stage(ROOT, *everything.split()).stdout
+    assert main(everything.split()) == 0
+    printed = capsys.readouterr().out
     (sample,) = (block.text for block in BLOCKS if block.language == "text")
     assert set(sample.splitlines()) <= set(printed.splitlines())
-    shown = stage(ROOT, *single.split()).stdout
+    assert main(single.split()) == 0
+    shown = capsys.readouterr().out
     assert shown.startswith(f"{single.split()[-1]}\n")
     assert shown in printed
 
@@ -389,20 +396,26 @@ def md5(path: Path) -> str:
     return f"{hashlib.md5(listed.encode()).hexdigest()}.dir"
 
 
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, str]:
+    """Every output and its hash, as DVC has them."""
+    return outputs(ROOT)
+
+
 @pytest.mark.parametrize("path", [*RESULTS, *SEARCHES, LEDGER, "reports/figures"])
-def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str) -> None:
-    assert md5(ROOT / path) == outputs(ROOT)[path]
+def test_the_numbers_and_figures_are_those_that_dvc_recorded(path: str, recorded: dict[str, str]) -> None:
+    assert md5(ROOT / path) == recorded[path]
 
 
-def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: Path) -> None:
+def test_the_figures_are_made_by_a_stage_and_changing_one_is_noticed(tmp_path: Path, recorded: dict[str, str]) -> None:
     figures = [Path(image) for image in IMAGES if image.startswith("reports/")]
     assert len(figures) >= 2
     assert {str(figure.parent) for figure in figures} == {"reports/figures"}
     altered = Path(shutil.copytree(ROOT / "reports/figures", tmp_path / "figures"))
-    assert md5(altered) == outputs(ROOT)["reports/figures"]
+    assert md5(altered) == recorded["reports/figures"]
     with (altered / figures[0].name).open("ab") as file:
         file.write(b"\0")
-    assert md5(altered) != outputs(ROOT)["reports/figures"]
+    assert md5(altered) != recorded["reports/figures"]
 
 
 # code blocks

@@ -198,7 +198,7 @@ def _write(addition: Addition, shown: str) -> None:
     """
     with locked(PARAMS_LOCK):
         text = read_text(PARAMS)
-        keys = [keys for keys in addition.values if _value(text, keys) != _value(shown, keys)]
+        keys = [keys for keys in addition.values if text != shown and _value(text, keys) != _value(shown, keys)]
         if keys:
             raise InputError(f"{PARAMS}: {'.'.join(keys[0])} has changed meanwhile; run the command again")
         edited = _edited(text, addition.values)

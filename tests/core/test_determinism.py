@@ -99,6 +99,7 @@ class TestPinning:
         determinism.heed_cbwr()
         self.test_products_and_roots_are_those_of_every_processor()
 
+    @pytest.mark.slow
     def test_threads_may_heed_at_once(self):
         heed = (
             "from pipeline.core.determinism import pin, heed_cbwr\npin()\n"
@@ -125,6 +126,7 @@ class TestUnpinned:
         determinism.require_pinned(PINNED)
         determinism.require_pinned()
 
+    @pytest.mark.slow
     def test_a_worker_that_nobody_pinned_trains_nothing(self):
         code = (
             "from pipeline.training.fit import fit_stack\n"

@@ -139,6 +139,7 @@ class TestFingerprint:
             fingerprint(files=[Path("nosuch")])
 
 
+@pytest.mark.slow
 def test_a_new_process_finds_the_same(tmp_path):
     import subprocess  # noqa: PLC0415
 

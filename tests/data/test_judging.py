@@ -99,7 +99,9 @@ def test_chance_is_not_taken_for_a_leak() -> None:
     assert list(find_leaks(columns(a=[0, 1, 0, 1]), np.array([0, 1, 0, 1]), {"a": ("a",)})) == []
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "digits" else name for name in BUNDLED]
+)
 def test_no_leak_in_a_set_of_scikit_learn(name: str) -> None:
     pool = load_bundled(name)
     assert list(find_leaks(pool.features, pool.labels, {each: (each,) for each in pool.feature_names})) == []

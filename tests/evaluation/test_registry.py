@@ -103,6 +103,7 @@ def code_caches():
         cache.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edited", ["evaluation.registry", "metrics.ks_error"])
 def test_a_new_metric_retrains_nothing(edited, code_caches, monkeypatch, tmp_path):
     before = {module: code_digest(module) for module in (*TRAINED, "evaluation.members")}

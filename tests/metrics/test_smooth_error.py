@@ -11,7 +11,7 @@ from pipeline.metrics.smooth_error import smooth_calibration_error
 of = Predictions.from_probabilities
 
 
-@pytest.mark.parametrize("sharpness", [1.0, 2.0])
+@pytest.mark.parametrize("sharpness", [1.0, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_smooth_error_agrees_with_direct_integration(sharpness, rng):
     _, probs, labels = sample(rng, (60,), 3, sharpness)
     expected = oracle.smooth_error(*oracle.ranked(probs, labels))

@@ -303,7 +303,11 @@ def gradients_of(network, flat, x, masks, delta):
 
 
 @pytest.mark.parametrize("dropped", [False, True], ids=["whole", "dropout"])
-@pytest.mark.parametrize("small", [Convolution(5, (2, 3), 2, False), Convolution(4, (2,), 2, True)], ids=str)
+@pytest.mark.parametrize(
+    "small",
+    [pytest.param(Convolution(5, (2, 3), 2, False), marks=pytest.mark.slow), Convolution(4, (2,), 2, True)],
+    ids=str,
+)
 def test_gradients_of_convolutions(small, dropped):
     check_gradients(small, dropped)
 

@@ -49,7 +49,7 @@ def diagrams(results: StudyResults) -> dict[str, Any]:
     return dict.fromkeys((row.key for row in results.points), both_stages)
 
 
-@pytest.fixture(params=DATASETS)
+@pytest.fixture(scope="module", params=["mixture", pytest.param("digits", marks=pytest.mark.slow)])
 def tables(request: pytest.FixtureRequest) -> study.StudyTables:
     results = STUDIES[request.param]
     return study.StudyTables(

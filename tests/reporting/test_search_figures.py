@@ -29,7 +29,7 @@ DRAWN: dict[str, Callable[[SearchResults], canvas.Drawing | None]] = {
 }
 
 
-@pytest.fixture(params=SEARCHES)
+@pytest.fixture(params=["mixture", pytest.param("digits", marks=pytest.mark.slow)])
 def search(request: pytest.FixtureRequest) -> SearchResults:
     return SEARCHES[request.param]
 
@@ -106,6 +106,7 @@ def test_optimism_goes_from_what_was_searched_to_the_fresh_seeds() -> None:
         assert ends[1] == pytest.approx(point.mean(MetricName("validation", "before", "refinement")), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_said() -> None:
     search = SEARCHES["digits"]
     nothing: dict[str, Any] = {"mean": None, "low": None, "high": None}

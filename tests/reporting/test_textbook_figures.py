@@ -321,6 +321,7 @@ class TestLedger:
         for wanted in ("✓ supported", "n = 30 paired seeds", "95% Student t interval", "Bonferroni"):
             assert wanted in caption
 
+    @pytest.mark.slow
     def test_is_the_same_to_the_byte(self) -> None:
         assert canvas.forms(ledger_figure(table())) == canvas.forms(ledger_figure(table()))
 
@@ -345,6 +346,7 @@ class TestAudit:
         assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx(ENOUGH)
         assert "93 to 98 percent" in drawing.caption
 
+    @pytest.mark.slow
     def test_is_the_same_to_the_byte(self) -> None:
         first, second = (audit_figure(AUDIT) for _ in range(2))
         assert first is not None

@@ -254,7 +254,7 @@ class TestEarlyStopping:
                 expected = np.mean([objectives_of(logits, labels)["nll"] for logits, labels, _ in found])
                 assert value == pytest.approx(expected, rel=1e-3)
 
-    @pytest.mark.parametrize("width", [9, 128])
+    @pytest.mark.parametrize("width", [9, pytest.param(128, marks=pytest.mark.slow)])
     def test_trials_without_it_have_the_bits_that_all_validation_rows_give(self, width):
         """Beside trials with it, at a width and at numbers of rows for which kernels differ."""
         rows = {"train": 65, "validation": 257, "test": 5}

@@ -23,14 +23,26 @@ COMMENTED = "# the study of our department\n\n"
 TARGETS = {"two_header_lines.csv": "default", "no_header.csv": "x2"}
 
 
+@pytest.fixture(scope="module")
+def commented_params(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("params")
+    write_params(folder, STUDY)
+    text = (folder / PARAMS).read_text()
+    return COMMENTED + text.replace("network:\n", "# how large?\nnetwork: # small\n")
+
+
 @pytest.fixture(autouse=True)
-def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commented_params: str) -> None:
     folder = tmp_path / "project"
     (folder / "inputs").mkdir(parents=True)
-    write_params(folder, STUDY)
-    text = (folder / PARAMS).read_text().replace("network:\n", "# how large?\nnetwork: # small\n")
-    (folder / PARAMS).write_text(COMMENTED + text)
+    (folder / PARAMS).write_text(commented_params)
     monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def told_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How fast networks train, without training any: for tests of what does not depend on it."""
+    monkeypatch.setattr(add_stage, "measured_speed", lambda *_: Speed(0.01))
 
 
 @pytest.fixture
@@ -89,6 +101,7 @@ class TestShowing:
         assert contents() == before
         assert "--yes writes it, --dry-run looks" in capsys.readouterr().err
 
+    @pytest.mark.usefixtures("told_speed")
     @pytest.mark.parametrize(("answer", "written"), [("y", True), ("yes", True), ("", False), ("n", False)])
     def test_a_person_is_asked(
         self, table: Path, answer: str, *, written: bool, monkeypatch: pytest.MonkeyPatch
@@ -118,6 +131,7 @@ class TestShowing:
         assert added(path, "--yes", "--dates", "when=%d/%m/%Y", "--decimal", ",") == 0
         assert entry("dates").dates == {"when": "%d/%m/%Y"}
 
+    @pytest.mark.usefixtures("told_speed")
     @pytest.mark.parametrize(
         ("classes", "answer"),
         [
@@ -139,6 +153,7 @@ class TestShowing:
         if "--rare pool" in answer:
             assert added(path, "--dry-run", "--rare", "pool") == 0
 
+    @pytest.mark.usefixtures("told_speed")
     @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
     def test_every_kind_of_table_ends_in_an_answer(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code = main(["add", str(path), "--target", TARGETS.get(path.name, "y"), "--dry-run"])
@@ -148,6 +163,7 @@ class TestShowing:
         assert "Traceback" not in said.err
 
 
+@pytest.mark.usefixtures("told_speed")
 class TestWriting:
     def test_every_other_byte_of_the_parameters_stays(self, table: Path) -> None:
         before = PARAMS.read_text()
@@ -212,10 +228,7 @@ class TestWriting:
         assert entry("Mine").ignore == ("smoker", "id")
         assert entry("Mine").train == 50
 
-    def test_the_study_and_its_budget_are_written_where_they_are_asked_for(
-        self, table: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(add_stage, "measured_speed", lambda *_: Speed(0.01))
+    def test_the_study_and_its_budget_are_written_where_they_are_asked_for(self, table: Path) -> None:
         write_params(Path(), {**STUDY, "study": {**STUDY["study"], "seeds": 200}})
         assert added(table, "--yes", "--study", "--budget", "1m") == 0
         params = load_params(PARAMS)
@@ -255,6 +268,7 @@ class TestWriting:
         assert "datasets.loan_data has changed meanwhile" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("told_speed")
 class TestAgain:
     def test_the_same_again_changes_nothing(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         added(table, "--yes")
@@ -291,6 +305,7 @@ class TestAgain:
         assert main(["generate", "loan_data"]) == 0
 
 
+@pytest.mark.usefixtures("told_speed")
 class TestNames:
     def test_another_file_of_the_name_is_left_alone(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (INPUTS / "loan_data.csv").write_text("mine\n")
@@ -319,7 +334,13 @@ class TestNames:
         assert copy.read_bytes() == path.read_bytes()
         assert all(line.isprintable() for line in capsys.readouterr().out.split("\n"))
 
-    @pytest.mark.parametrize("name", ["a: #b", '"', "[bold red]x", "a\u2028b", "😀", "- x", "null", "=cmd()", "a,b"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("a: #b", '"', "[bold red]x", "a\u2028b"),
+            *(pytest.param(name, marks=pytest.mark.slow) for name in ("😀", "- x", "null", "=cmd()", "a,b")),
+        ],
+    )
     def test_hostile_names_of_columns(self, name: str, table: Path) -> None:
         quoted = '"' + name.replace('"', '""') + '"'
         table.write_text(table.read_text().replace("id,age", f"{quoted},age"))

@@ -64,12 +64,14 @@ def test_of_a_calibrated_network_ece_shows_its_noise_floor(calibrated, rows):
     assert row.truth == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "sets"), [(200, 150), (500, 60)])
 def test_of_a_calibrated_network_the_debiased_error_shows_none(calibrated, rows, sets):
     row = found(calibrated, "network")["debiased", rows]
     assert abs(row.bias) < 3.0 * row.sd / np.sqrt(sets)
 
 
+@pytest.mark.slow
 def test_percentile_intervals_of_ece_miss_and_normal_ones_of_the_debiased_error_hold(calibrated):
     rows = found(calibrated, "network")
     for size in (200, 500):
@@ -108,6 +110,7 @@ def test_truths_of_a_quadratic_reliability_curve():
     assert true["calibration"] == pytest.approx(loss([1.0, 0.0]) - best.fun, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_signed_estimators_of_a_miscalibrated_network_hit_their_truths():
     sets = 150
     rows = found(audit([np.log(two(CONFIDENCE))] * 2, two(CONFIDENCE**2), seed=0, jobs=1, sizes={300: sets}), "network")

@@ -18,7 +18,9 @@ from pipeline.textbook.check_results import ROUNDING, check
 from pipeline.training import random_streams, regularizers
 
 
-@pytest.mark.parametrize("name", exact_checks.CHECKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "l2_sgd" else name for name in exact_checks.CHECKS]
+)
 def test_every_statement_holds(name):
     results = exact_checks.CHECKS[name]()
     assert [result for result in results if not result.holds] == []

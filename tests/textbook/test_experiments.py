@@ -251,6 +251,7 @@ def test_a_fingerprint_is_of_what_counts(dataset):
     assert base.fingerprint(SeedSplits(renamed, SEEDS)) == base.fingerprint(splits)
 
 
+@pytest.mark.slow
 def test_a_docstring_changes_no_fingerprint_and_a_new_metric_none_of_training(tmp_path, monkeypatch):
     code = (*cell_training.TRAINING_CODE, "textbook.cell_metrics")
     shutil.copytree(fingerprint.PACKAGE, tmp_path / "pipeline")

@@ -77,6 +77,11 @@ OTHER_SHAPES = {"batch_norm", "normed", "sgd", "sgd_decay", "cosine", "linear", 
 ONE_SHAPE = [name for name in VARIANTS if name not in OTHER_SHAPES]
 
 
+def slow(value):
+    """A value with which a test takes longer than with the first."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def members():
     """Every point of every variant with two seeds."""
@@ -102,20 +107,20 @@ class TestABitForBitEqualMember:
         (together,) = fit([members[variant]], data)
         assert equal(together, Fitted.join(alone[variant]))
 
-    @pytest.mark.parametrize("chunk", [1, 5, 16, 60])
+    @pytest.mark.parametrize("chunk", [slow(1), 5, slow(16), slow(60)])
     def test_among_all_others_under_any_chunking(self, members, data, alone, chunk):
         fitted = fit(list(members.values()), data, chunk=chunk)
         unequal = [name for name, one in zip(members, fitted, strict=True) if not equal(one, Fitted.join(alone[name]))]
         assert not unequal
 
-    @pytest.mark.parametrize("variant", ["dropout", "batch_norm", "combined", "sgd", "conv", "gru_shared"])
+    @pytest.mark.parametrize("variant", ["dropout", "batch_norm", slow("combined"), "sgd", "conv", "gru_shared"])
     def test_with_two_threads(self, members, data, alone, variant):
         stacks = [[member] for member in members[variant]] if variant == "combined" else [members[variant][:2]]
         for place, stack in enumerate(stacks):
             whole = fit_stack(stack, data, threads=2)
             assert equal(whole, Fitted.join(alone[variant][place : place + len(stack)]))
 
-    @pytest.mark.parametrize("kind", WIDE, ids=str)
+    @pytest.mark.parametrize("kind", [WIDE[0], *map(slow, WIDE[1:])], ids=str)
     def test_with_two_threads_at_a_size_that_threads_share(self, kind):
         rows = {"train": 140, "validation": 300, "test": 20}
         points = [point(**kind, batch_size=64, epochs=2, dropout=rate) for rate in (0.0, 0.2, 0.5, 0.8)]
@@ -235,6 +240,7 @@ class TestKeepingSome:
             fitted, left = self.leave(together, data, stays)
             assert equal(fitted.row(left.index(1)), fit_stack([together[1]], data))
 
+    @pytest.mark.slow
     def test_with_two_threads_at_a_size_that_threads_share(self):
         rows = {"train": 140, "validation": 300, "test": 20}
         points = [point(hidden=(128, 128), batch_size=64, epochs=2, dropout=rate) for rate in (0.0, 0.5)]
@@ -324,7 +330,7 @@ class TestRungs:
             assert values.tobytes() == ends(points[group]).tobytes()
         assert sum(ticks) == len(points) * 2 * PLAIN["epochs"]
 
-    @pytest.mark.parametrize("chunk", [1, 5, 16])
+    @pytest.mark.parametrize("chunk", [slow(1), 5, slow(16)])
     def test_every_variant_and_every_third_stays(self, data, ends, chunk):
         everyone = range(len(POINTS))
         stays = {1: [g for g in everyone if g % 3 != 1], 3: [g for g in everyone if g % 3 == 0]}
@@ -479,6 +485,13 @@ BOOK = {
 }  # fmt: skip
 
 
+LONG = {
+    *("r-drop, conv", "r-drop, gru", "r-drop, everything dropped", "confidence penalty, focal loss and dropped logits"),
+    *("class weights, stopping", "class weights, focal loss and a second pass", "class weights, mixed and smooth"),
+    *("conv with spatial dropout", "gru with dropout", "batch norm, averaged", "stopping after scaling", "patience"),
+}  # whose parts are in other cases too
+
+
 def exact_logits(stack, splits):
     """Logits in the type of training."""
     kept, *halves = stack.early_stopping.kept
@@ -488,7 +501,7 @@ def exact_logits(stack, splits):
     return exact
 
 
-@pytest.mark.parametrize("case", BOOK)
+@pytest.mark.parametrize("case", [slow(case) if case in LONG else case for case in BOOK])
 class TestByTheBook:
     """The whole engine against one ordinary network in an ordinary loop."""
 
@@ -674,7 +687,7 @@ def test_dropout_without_hidden_layers_drops_nothing(data):
     assert np.array_equal(fitted.logits["test"][0], fitted.logits["test"][1])
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"optimizer": "sgd"}], ids=str)
+@pytest.mark.parametrize("changes", [{}, *map(slow, ({"dropout": 0.5}, {"optimizer": "sgd"}))], ids=str)
 @pytest.mark.parametrize("kind", WIDE, ids=str)
 def test_a_row_alone_in_its_batch_has_the_same_bits_in_every_stack(kind, changes):
     members = members_of([point(**kind, batch_size=64, epochs=2, **changes)], range(8))
@@ -689,7 +702,7 @@ def test_a_row_alone_in_its_batch_has_the_same_bits_in_every_stack(kind, changes
 class TestWeights:
     """The weights that are kept are those that the logits are of."""
 
-    @pytest.mark.parametrize("variant", VARIANTS)
+    @pytest.mark.parametrize("variant", [slow(v) if v in IMAGES - {"conv", "gru"} else v for v in VARIANTS])
     def test_reproduce_the_logits_and_have_the_same_bits_in_every_stack(self, members, data, variant):
         group = members[variant]
         together = fit([group], data, weights=True, chunk=3)[0]
