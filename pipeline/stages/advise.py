@@ -6,12 +6,14 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import fill
 from time import monotonic
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pipeline.config.cost import scaled_down, search_networks_of
 from pipeline.config.edits import with_value
@@ -21,17 +23,21 @@ from pipeline.config.reading import parse_yaml, read_text
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_arrays, write_bytes
 from pipeline.core.paths import INPUTS, PARAMS, advice_file, data_file, result_file
+from pipeline.data.dataset import Dataset
 from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
+from pipeline.stages.pace import Pace
 from pipeline.stages.study_length import CORES, Speed, changes, duration, measured_speed
 
 if TYPE_CHECKING:
     from pipeline.reporting.sections import Picture
     from pipeline.results.search import SearchResults
 
-_REST = 12.0  # seconds for scores, comparisons and the page
+_REST = 10.0  # seconds for scores, comparisons and the page
+_SURE = 0.8  # of the time left, which the fewest seeds and trials may take: a few steps do not tell the speed exactly
 _FEWEST_ROWS = 100  # to train on
 _ENOUGH_TO_CHOOSE = 1_000  # validation rows
+_ENOUGH_TO_TEST = 10_000
 _BATCH = 5  # trials that are proposed together
 
 Values = Mapping[tuple[str, ...], object]
@@ -39,15 +45,28 @@ Values = Mapping[tuple[str, ...], object]
 
 @dataclass(frozen=True)
 class Plan:
-    """What fits into the time: the rows that are divided, parameters as text, and how long they take."""
+    """What fits into the time.
+
+    Attributes:
+        own: The rows that are divided.
+        text: Parameters.
+        params: The same, read.
+        speed: Of training, measured.
+        deadline: When training is to end.
+        whole: Seconds that training would take on all training rows.
+    """
 
     own: OwnTable
     text: str
     params: Params
-    seconds: float
-    """Of training."""
+    speed: Speed
+    deadline: float
     whole: float
-    """With all training rows."""
+
+    @property
+    def seconds(self) -> float:
+        """Of training."""
+        return _seconds(self.speed, self.params)
 
 
 def advise(*, file: str, target: str, name: str | None, keep: list[str], minutes: float, **flags: object) -> str:
@@ -62,7 +81,7 @@ def advise(*, file: str, target: str, name: str | None, keep: list[str], minutes
     name = _name(Path(file), name)
     given = {"target": target, **given_by(flags)}
     own = read_own(Path(file), given, kept=keep)
-    plan = _plan(own, name, text, seconds=60 * minutes - _REST, start=start)
+    plan = _plan(own, name, text, deadline=start + 60 * minutes - _REST)
     print(_plan_text(plan, own), flush=True)
     results, picture = _answer(plan, name)
     spent = (monotonic() - start) / 60
@@ -89,22 +108,21 @@ def _name(file: Path, name: str | None) -> str:
     return name
 
 
-def _plan(own: OwnTable, name: str, text: str, *, seconds: float, start: float) -> Plan:
-    """The most seeds and trials that fit into the time, or the fewest on fewer training rows."""
+def _plan(own: OwnTable, name: str, text: str, *, deadline: float) -> Plan:
+    """The most seeds and trials that fit into the time, on fewer training rows where even the fewest do not."""
     sketch = _with(text, _sketch(own, name))
     params = params_of(parse_yaml(sketch, PARAMS), PARAMS)
     speed = measured_speed(params, own.source(INPUTS / name).divide(own.rows, name, seeds=1))
-    left = seconds - (monotonic() - start)
+    left = max(deadline - monotonic(), 1.0)
     smaller = list(scaled_down(params))
+    whole = _seconds(speed, smaller[-1])
+    values: dict[tuple[str, ...], object] = {}
+    if whole > _SURE * left:
+        own, speed = _fewer_rows(own, _SURE * left / whole), Speed(speed.epoch * _SURE * left / whole)
+        values = _entry(own, name)
     chosen = next((each for each in smaller if _seconds(speed, each) <= left), smaller[-1])
-    needed = whole = _seconds(speed, chosen)
-    values: dict[tuple[str, ...], object] = {**changes(params, chosen)}
-    if needed > left:
-        own = _fewer_rows(own, max(left, 1.0) / needed)
-        values |= _entry(own, name)
-        needed = min(needed, max(left, 1.0))
-    edited = _with(sketch, values)
-    return Plan(own, edited, params_of(parse_yaml(edited, PARAMS), PARAMS), needed, whole)
+    edited = _with(sketch, {**values, **changes(params, chosen)})
+    return Plan(own, edited, params_of(parse_yaml(edited, PARAMS), PARAMS), speed, deadline, whole)
 
 
 def _sketch(own: OwnTable, name: str) -> dict[tuple[str, ...], object]:
@@ -139,12 +157,19 @@ def _fewer_rows(own: OwnTable, share: float) -> OwnTable:
     return OwnTable(own.rows, {**own.entry, "train": train, "validation": validation})
 
 
+def _tested_on_fewer(dataset: Dataset) -> Dataset:
+    """The data set with no more test rows than a sketch needs, evenly spread over all."""
+    test = dataset.splits.test
+    places = np.linspace(0, test.shape[1] - 1, min(_ENOUGH_TO_TEST, test.shape[1])).astype(np.int64)
+    return replace(dataset, splits=replace(dataset.splits, test=test[:, places]))
+
+
 def _plan_text(plan: Plan, own: OwnTable) -> str:
     networks, params = search_networks_of(plan.params).total, plan.params
     used, all_rows = plan.own.rows_of("train"), own.rows_of("train")
     rows = f"{used:,} rows" + f" (of {all_rows:,}, which would take longer)" * (used < all_rows)
     tried = f"{params.search.trials} trials of each of {len(params.search.arms)} arms and {params.study.seeds} seeds"
-    return f"Training {networks:,} networks of {rows}, {tried}: about {duration(plan.seconds)} on {CORES} cores"
+    return f"Training up to {networks:,} networks of {rows}, {tried}: about {duration(plan.seconds)} on {CORES} cores"
 
 
 @contextmanager
@@ -164,8 +189,8 @@ def _answer(plan: Plan, name: str) -> tuple[SearchResults, Picture]:
     with _elsewhere():
         write_bytes(PARAMS, plan.text.encode())
         dataset = plan.own.source(INPUTS / name).divide(plan.own.rows, name, seeds=plan.params.tuning_seeds.stop)
-        write_arrays(data_file(name), *to_arrays(dataset))
-        search_alone(name, jobs=CORES)
+        write_arrays(data_file(name), *to_arrays(_tested_on_fewer(dataset)))
+        search_alone(name, jobs=CORES, limit=Pace(plan.params, plan.deadline, plan.speed))
         results = read_record(SearchResults, result_file(name, "search.json"))
     return results, _picture(results)
 
@@ -187,7 +212,21 @@ def _sure(results: SearchResults, params: Params, plan: Plan, own: OwnTable, *, 
     longer = f"`--minutes {(plan.whole + _REST) / 60 + 1:.0f}` trains on all of them"
     fewer = [f"Trained on {used:,} of {rows:,} rows, where regularization gains more; {longer}."] * (used < rows)
     study, trials = params.study.seeds, params.search.trials
-    return [baseline(results), *fewer, *how_sure(results, seeds=study, trials=trials, minutes=minutes)]
+    return [
+        baseline(results),
+        *fewer,
+        *_cut(results, plan),
+        *how_sure(results, seeds=study, trials=trials, minutes=minutes),
+    ]
+
+
+def _cut(results: SearchResults, plan: Plan) -> list[str]:
+    """What of the plan the time did not allow."""
+    planned = (plan.params.study.seeds, plan.params.search.trials)
+    if planned == (results.results.protocol.seeds, results.search.trials):
+        return []
+    text = "{} seeds and {} trials were planned; training became slower, and the clock, no result, made them fewer."
+    return [text.format(*planned)]
 
 
 def _write_page(

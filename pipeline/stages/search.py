@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.search.optimize import Task
     from pipeline.search.trials import Trial
 
+Limit = Callable[[int], tuple[int, int]]  # what `search_alone` asks
 MEMBERS = Path(".cache")  # what the contenders predict is needed for their scores alone
 
 
@@ -55,18 +56,25 @@ def search(
         by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs, published=published)
     if arm or trials:
         return _overview(dataset, by_arm, params)
-    return _conclude(dataset, by_arm, params, jobs=jobs)
+    return _conclude(dataset, by_arm, params, seeds=params.study.seeds, jobs=jobs)
 
 
-def search_alone(dataset: str, *, jobs: int) -> str:
-    """Search every arm as params.yaml says, with a journal and without MLflow: in a project that nobody keeps."""
+def search_alone(dataset: str, *, jobs: int, limit: Limit | None = None) -> str:
+    """Search every arm, with a journal and without MLflow: in a project that nobody keeps.
+
+    As far as params.yaml says, or less far: `limit` receives after every batch how many trials each arm has, and gives
+    back how many it shall have, and on how many seeds winners are compared.
+    """
     from pipeline.search.storage import opened  # noqa: PLC0415
 
     params = load_params(PARAMS)
-    task = _task(dataset, params)
+    task, names = _task(dataset, params), _names(dataset, params)
+    limit = limit or (lambda _: (params.search.trials, params.study.seeds))
     with opened(journal_file(dataset).absolute()) as storage:
-        by_arm = _search(dataset, task, storage, _names(dataset, params), trials=None, jobs=jobs, published=False)
-    return _conclude(dataset, by_arm, params, jobs=jobs)
+        by_arm = _search(dataset, task, storage, names, trials=None, jobs=jobs, published=False, limit=limit)
+    trials = min(map(len, by_arm.values()))
+    made = params.model_copy(update={"search": params.search.model_copy(update={"trials": trials})})
+    return _conclude(dataset, by_arm, made, seeds=limit(trials)[1], jobs=jobs)
 
 
 def _looks_around(names: Mapping[str, str], search: Search, trials: int | None) -> bool:
@@ -115,6 +123,7 @@ def _search(
     trials: int | None,
     jobs: int,
     published: bool,
+    limit: Limit | None = None,
 ) -> dict[str, list[Trial]]:
     """Search with progress, publishing after every batch where that is wanted; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
@@ -139,6 +148,8 @@ def _search(
                 records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs)
                 goes_on = min(map(len, by_arm.values())) < budget
                 say(records, [experiment_of(dataset, task.search)] * goes_on, goes_on)
+            if limit is not None and (fewest := min(map(len, by_arm.values()))) >= limit(fewest)[0]:
+                break
     return by_arm
 
 
@@ -189,7 +200,7 @@ def _overview(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     )
 
 
-def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Params, *, jobs: int) -> str:
+def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Params, *, seeds: int, jobs: int) -> str:
     """Train the winners on fresh seeds, compare them, and write the table and the trials."""
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.search.trials import to_row, winner, write_trials  # noqa: PLC0415
@@ -201,14 +212,14 @@ def _conclude(dataset: str, by_arm: Mapping[str, Sequence[Trial]], params: Param
     if "none" not in winners:
         raise InputError(f"{dataset}: search: arm none must complete a trial, all of {len(by_arm['none'])} diverged")
     tuning, points = _tuned(dataset, contenders(winners, search, base), params, jobs=jobs)
-    fitted = _train_and_score(dataset, points, params, jobs=jobs)
+    fitted = _train_and_score(dataset, points, params, seeds=seeds, jobs=jobs)
     write_record(result_file(dataset, "search.json"), _results(dataset, tuning, winners, by_arm, params))
     trials = [trial for of_arm in by_arm.values() for trial in of_arm]
     write_trials(trials_file(dataset), trials, search, rungs=search.pruner.rungs(base.epochs))
     write_json(result_file(dataset, "best.json"), {arm: to_row(trial, search) for arm, trial in winners.items()})
     return (
         f"{result_file(dataset, 'search.json')}: {len(trials)} trials of {len(by_arm)} arms, {len(points)} contenders "
-        f"on {params.study.seeds} fresh seeds ({fitted} trained, {len(points) - fitted} recalled)"
+        f"on {seeds} fresh seeds ({fitted} trained, {len(points) - fitted} recalled)"
     )
 
 
@@ -255,11 +266,11 @@ def _tuned(
 
 
 def _train_and_score(
-    dataset: str, points: Mapping[tuple[ContenderKind, str], Point], params: Params, *, jobs: int
+    dataset: str, points: Mapping[tuple[ContenderKind, str], Point], params: Params, *, seeds: int, jobs: int
 ) -> int:
     """Train contenders and further networks of winners, and score them, where the memo does not have them.
 
-    Contenders are trained on the study's own seeds; how many of them were is given back.
+    Contenders are trained on the study's first seeds; how many of them were is given back.
     """
     from pipeline.config.search_space import TUNED  # noqa: PLC0415
     from pipeline.stages.ensembles import write_averages  # noqa: PLC0415
@@ -269,7 +280,7 @@ def _train_and_score(
     sources = {place: MEMBERS / champion_file(dataset, *place) for place in points}
     fitted = write_members(
         {sources[place]: point for place, point in points.items()},
-        params.study.seeds,
+        seeds,
         dataset,
         jobs=jobs,
         backend="threading",
