@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,6 +14,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
+ENDED = {128 + each: each for each in (signal.SIGHUP, signal.SIGTERM)}  # the same of other signals
 CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
 BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
@@ -62,7 +64,7 @@ What is run stands in params.yaml, the textbook's claims in the files of textboo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage and return the exit code: 2 for what the user can put right, `INTERRUPTED`, or `CLOSED_PIPE`."""
+    """Run one stage and return the exit code: 2 for what the user can put right, or as a shell says what ended it."""
     pin()
     print_anything()
     words = sys.argv[1:] if arguments is None else arguments
@@ -79,10 +81,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         kept = "finished files are kept, and the same command goes on from there"
         print(f"interrupted: {'nothing was written' if command in OWN_TABLE else kept}", file=sys.stderr)
-        return INTERRUPTED
+        return next(iter(interrupt.args), INTERRUPTED)
+
+
+def _heed_endings() -> None:
+    """Let signals that end a program do it as Ctrl-C does, so that nothing temporary is left; not if one is ignored."""
+
+    def end(number: int, _: object) -> None:
+        for each in ENDED.values():
+            signal.signal(each, signal.SIG_IGN)  # `timeout` sends two
+        raise KeyboardInterrupt(128 + number)
+
+    for each in ENDED.values():
+        if signal.getsignal(each) is signal.SIG_DFL:
+            signal.signal(each, end)
 
 
 def _print(text: str) -> int:
@@ -189,7 +204,8 @@ def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 if __name__ == "__main__":
+    _heed_endings()
     code = main()
-    if code == INTERRUPTED and "torch" in sys.modules:
+    if code in (INTERRUPTED, *ENDED) and "torch" in sys.modules:
         os._exit(code)  # worker threads may still be inside a kernel, and the interpreter must not end around them
     sys.exit(code)

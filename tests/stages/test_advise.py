@@ -76,7 +76,8 @@ def test_the_answer_is_printed_and_on_a_page_and_nothing_else_is_written(table: 
 
 
 @pytest.mark.slow
-def test_an_interruption_leaves_nothing_behind(table: Path) -> None:
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interruption_leaves_nothing_behind(kind: signal.Signals, code: int, table: Path) -> None:
     before = contents()
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "advise", str(table), "--target", "default", "--minutes", "5"],
@@ -87,9 +88,12 @@ def test_an_interruption_leaves_nothing_behind(table: Path) -> None:
     while "Training" not in process.stdout.readline():
         pass
     time.sleep(2)
-    os.kill(process.pid, signal.SIGINT)
+    assert [path.name.startswith("advise-") for path in Path("tmp").iterdir()] == [True]
+    os.kill(process.pid, kind)
+    if kind == signal.SIGTERM:
+        os.kill(process.pid, kind)  # as `timeout` does
     _, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, "interrupted: nothing was written\n")
+    assert (process.returncode, error) == (code, "interrupted: nothing was written\n")
     assert contents() == before
     assert not [*Path("tmp").iterdir()]
     assert not PARAMS.with_name("advice").exists()
