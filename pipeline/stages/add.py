@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.stages.own_table import OwnTable, check_name, default_name, read_o
 from pipeline.stages.study_length import CORES, Speed, changes, duration, fitted, measured_speed
 
 _WORTH = 0.8  # of the time, which saving less is not
+_WIDTH = 118  # of a line that is shown; the names of many columns are longer
 _COMPUTED = ("kind", "path", "expects")  # of an entry; all else is the user's
 
 Values = Mapping[tuple[str, ...], object]
@@ -159,14 +160,31 @@ def _edited(text: str, values: Values) -> str:
 
 def _say_changes(addition: Addition, text: str) -> bool:
     """Print what would be written; whether there is anything."""
-    lines = difflib.unified_diff(text.splitlines(), _edited(text, addition.values).splitlines(), n=0, lineterm="")
-    changed = [line for line in list(lines)[2:] if not line.startswith("@@")]
+    changed = list(_changed(text.splitlines(), _edited(text, addition.values).splitlines()))
     if changed:
-        print("\n".join(["", f"{PARAMS}:", *(f"  {line}" for line in changed)]))
+        print("\n".join(["", f"{PARAMS}:", *(f"  {_cut(line)}" for line in changed)]))
     copied = not addition.path.exists()
     if copied:
         print(f"{addition.path}: a copy of {one_line(addition.file)}{_renamed(addition)}")
     return bool(changed) or copied
+
+
+def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """Lines that differ, below the name of the section that they are of."""
+    named = section = ""
+    for _, start, end, at, until in difflib.SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes():
+        if before[start:end] == after[at:until]:
+            section = next((line for line in reversed(after[at:until]) if line[:1].isalpha()), section)
+            continue
+        if section != named:
+            yield f" {section}"
+        named = section
+        yield from (f"-{line}" for line in before[start:end])
+        yield from (f"+{line}" for line in after[at:until])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 4]} ..."
 
 
 def _renamed(addition: Addition) -> str:

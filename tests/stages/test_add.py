@@ -95,6 +95,20 @@ class TestShowing:
         ):
             assert re.search(pattern, said), pattern
 
+    def test_changes_stand_below_their_sections_and_long_lines_are_cut(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "wide.csv"
+        rows = [",".join(map(str, [i % 2, *((i * k) % 101 for k in range(1, 50))])) for i in range(120)]
+        path.write_text("\n".join([",".join(["default", *(f"measure_{k}" for k in range(1, 50))]), *rows]) + "\n")
+        assert added(path, "--dry-run", "--study") == 0
+        lines = capsys.readouterr().out.split("params.yaml:\n")[1].splitlines()
+        assert [line for line in lines if line.startswith("   ")] == ["   datasets:", "   study:"]
+        assert lines.index("   datasets:") < lines.index("  +  wide:") < lines.index("   study:")
+        (expects,) = [line for line in lines if "expects" in line]
+        assert len(expects) <= 120
+        assert expects.endswith(" ...")
+
     def test_nobody_to_ask_is_told_what_to_type(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         before = contents()
         assert added(table) == 2
