@@ -20,6 +20,7 @@ BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
     "add": ("", "read your own table, say what it is and what its study costs, and write it into params.yaml"),
     "advise": ("", "answer for your own table in a minute; nothing is written but one page, into advice/"),
+    "score": ("", "say how well any model's probabilities are calibrated, from a table of its predictions"),
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
     "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
@@ -37,7 +38,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "params": ("", "explain every key of params.yaml and the textbook's files"),
     "unlock": ("", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails"),
 }
-OWN_TABLE = {  # commands that take the user's own table -> what their help teaches
+OWN_TABLE = {  # commands that take a file of the user's -> what their help teaches
     "add": """\
 What each column is understood as is shown, and so are all problems, with an
 answer to those that have a safe one. Nothing is written before you agree.
@@ -51,6 +52,15 @@ time. Nothing has to be edited, and nothing is written but one page.
 
   python -m pipeline advise loans.csv --target default
   python -m pipeline advise loans.csv --target default --minutes 5""",
+    "score": """\
+The table holds the class that came true and a probability of each class, in
+columns named CLASS, p_CLASS, p(CLASS), p=CLASS, prob_CLASS, proba_CLASS or
+probability_CLASS; of two classes one is enough. All other columns are ignored.
+FILE may be - for CSV on standard input. Nothing is written without --page.
+
+  python -m pipeline score predictions.csv --target species
+  python -m pipeline score predictions.csv --target default --probability risk --positive yes
+  python -m pipeline score predictions.parquet --target y --group sex --page score.html""",
 }
 PARALLEL = ("train", "evaluate", "search", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
@@ -175,20 +185,45 @@ def _parser(command: str) -> argparse.ArgumentParser:
         "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"
     )
     if command in OWN_TABLE:
-        _take_own_table(commands[command], command)
+        _take_file(commands[command], command)
     return parser
 
 
-def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
-    """Let a command take a file, and all that can be said of it."""
-    from pipeline.config.flags import add_flags  # noqa: PLC0415  (pydantic)
-    from pipeline.data.sources import File  # noqa: PLC0415
-    from pipeline.stages.study_length import seconds_of  # noqa: PLC0415
-
+def _take_file(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let a command take a file of the user's, and teach its use."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = f"{parser.description}.\n\n{OWN_TABLE[command]}"
     parser.add_argument("file", metavar="FILE", help=".csv, .tsv, .txt, .parquet, .npz, .xlsx, also in .gz or .zip")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the column with the class")
+    if command == "score":
+        _take_predictions(parser)
+    else:
+        _take_own_table(parser, command)
+
+
+def _take_predictions(parser: argparse.ArgumentParser) -> None:
+    """Let a command take all that can be said of a table of predictions."""
+    from pipeline.config.flags import add_flags  # noqa: PLC0415  (pydantic)
+    from pipeline.data.options import Reading  # noqa: PLC0415
+
+    for flag, metavar, text in (
+        ("--probability", "COLUMN", "the probability of one of two classes"),
+        ("--positive", "CLASS", "that class (the one that the column's name says, else 1, yes or true)"),
+        ("--prefix", "TEXT", "what stands before the class in the names of columns, if another"),
+        ("--group", "COLUMN", "show the same errors for each group of rows, too"),
+        ("--page", "FILE.html", "write a page with reliability diagrams; a file that is no such page is left alone"),
+    ):
+        parser.add_argument(flag, metavar=metavar, help=text)
+    parser.add_argument("--percent", action="store_true", help="divide percentages by 100")
+    add_flags(parser, Reading)
+
+
+def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let a command take a table to be studied, and all that can be said of it."""
+    from pipeline.config.flags import add_flags  # noqa: PLC0415  (pydantic)
+    from pipeline.data.sources import File  # noqa: PLC0415
+    from pipeline.stages.study_length import seconds_of  # noqa: PLC0415
+
     parser.add_argument("--name", help="of the data set (after the file)")
     parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="one that is not to be ignored")
     if command == "add":

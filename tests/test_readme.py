@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 from claim_tables import table as claims_table
-from project import environment, outputs, run
+from project import environment, outputs, run, stage
 
 from pipeline.__main__ import main
 from pipeline.config.params import load_params
@@ -649,9 +649,18 @@ def run_shell(block: Block, fixture: Fixture) -> None:
         LINES[command](fixture("mine" if command in (ADD, ADVISE) else "study"), line)
 
 
+def scores(command: str, shown: str, folder: Path) -> None:
+    """A transcript of `score`: the command prints exactly this."""
+    shutil.copy(ROOT / "tests/corpus/predictions.csv", folder)
+    assert stage(folder, *command.split()[3:], PYTHONPATH=str(ROOT)).stdout == shown
+
+
 def shows(block: Block, fixture: Fixture) -> None:
     """A transcript: the command prints these lines, up to what depends on the machine."""
     command, _, shown = block.text.removeprefix("$ ").partition("\n")
+    if " score " in command:
+        scores(command, shown, fixture("tmp_path"))
+        return
     folder = Path(shutil.copytree(fixture("study").folder, fixture("tmp_path") / "copy", symlinks=True))
     shutil.copy(ROOT / "tests/corpus/loans.csv", folder)
     option = "--yes" if " add " in command else "--minutes 0.2"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -24,12 +24,14 @@ from pipeline.reporting.figures.canvas import (
     wrapped,
 )
 from pipeline.results.readable_names import readable
-from pipeline.results.reliability import PointDiagrams, ReliabilityDiagram
+from pipeline.results.reliability import IsotonicCurve, PointDiagrams, ReliabilityBin, ReliabilityDiagram
 from pipeline.results.study import StudyResults
 
 WIDTH, SQUARE, ROW, TOP = 9.6, 3.7, 6.4, 0.35  # inches: figure, axes, a row of two with counts below, legend
 LIMITS = (-0.025, 1.025)
 SKY, GREEN = "#56B4E9", "#009E73"
+
+Line = Sequence[tuple[float, float]]
 
 
 def reliability(results: StudyResults, diagrams: Mapping[str, PointDiagrams | None]) -> Drawing | None:
@@ -75,7 +77,19 @@ def _pair(figure: Figure, key: str, diagrams: PointDiagrams, *, bottom: float) -
 
 def diagram_axes(axes: Axes, diagram: ReliabilityDiagram) -> None:
     """Square; bins at (mean confidence, accuracy) with Wilson bars, band, isotonic line, other seeds, exact curve."""
-    bins = diagram.bins
+    draw_bins(axes, diagram.bins, diagram.isotonic, others=diagram.others)
+    axes.set(ylabel="accuracy")
+    text = (
+        f"seed {diagram.seed}: ECE {diagram.ece:.3f}, floor {diagram.ece_floor:.3f}, "
+        f"p {_p(diagram.ece_p)}\nall seeds: ECE {diagram.ece_mean:.3f}"
+    )
+    axes.text(0, 1.015, text, ha="left", va="bottom", fontsize=10, linespacing=1.25, transform=axes.transAxes)
+
+
+def draw_bins(
+    axes: Axes, bins: Sequence[ReliabilityBin], isotonic: IsotonicCurve, *, others: Sequence[Line] = ()
+) -> None:
+    """The marks of a reliability diagram on square axes: bins with bars and band, isotonic line, seeds, exact curve."""
     xs = [each.confidence for each in bins]
     low, high = (
         [gap_where_missing(end) for end in ends] for ends in zip(*((b.low, b.high) for b in bins), strict=True)
@@ -84,18 +98,13 @@ def diagram_axes(axes: Axes, diagram: ReliabilityDiagram) -> None:
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.9)
     axes.fill_between(xs, below, above, color=PALE, linewidth=0, zorder=1)
     axes.vlines(xs, below, above, color=PALE, linewidth=5, zorder=1)
-    axes.add_collection(LineCollection(diagram.others, color=SKY, linewidth=0.7, alpha=0.35, zorder=1.5))
-    axes.step(diagram.isotonic.confidence, diagram.isotonic.accuracy, where="mid", color=ORANGE, lw=1.6)
+    axes.add_collection(LineCollection(others, color=SKY, linewidth=0.7, alpha=0.35, zorder=1.5))
+    axes.step(isotonic.confidence, isotonic.accuracy, where="mid", color=ORANGE, lw=1.6)
     axes.plot(xs, [gap_where_missing(each.exact) for each in bins], "--", color=GREEN, linewidth=1.8)
     axes.vlines(xs, low, high, color=BLUE, linewidth=1.8, zorder=3)
     axes.plot(xs, [each.accuracy for each in bins], "o", color=BLUE, markersize=5.5, zorder=4)
-    axes.set(xlim=LIMITS, ylim=LIMITS, aspect="equal", ylabel="accuracy")
+    axes.set(xlim=LIMITS, ylim=LIMITS, aspect="equal")
     axes.tick_params(labelbottom=False)
-    text = (
-        f"seed {diagram.seed}: ECE {diagram.ece:.3f}, floor {diagram.ece_floor:.3f}, "
-        f"p {_p(diagram.ece_p)}\nall seeds: ECE {diagram.ece_mean:.3f}"
-    )
-    axes.text(0, 1.015, text, ha="left", va="bottom", fontsize=10, linespacing=1.25, transform=axes.transAxes)
 
 
 def counts_axes(axes: Axes, diagram: ReliabilityDiagram) -> None:

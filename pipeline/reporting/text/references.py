@@ -37,3 +37,10 @@ TEXTBOOK = tuple(
         ]
     )
 )
+ONE_MODEL = (
+    "Bröcker & Smith 2007, Increasing the reliability of reliability diagrams, Weather and Forecasting 22.",
+    "Dimitriadis, Gneiting & Jordan 2021, Stable reliability diagrams for probabilistic classifiers (CORP), PNAS 118.",
+    "Guo et al. 2017, On calibration of modern neural networks, ICML.",
+    "Kumar, Liang & Ma 2019, Verified uncertainty calibration, NeurIPS.",
+    "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers.",
+)
