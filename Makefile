@@ -63,4 +63,4 @@ lock: $(READY) ## write constraints.txt from the present environment
 	@{ head -n 1 constraints.txt; pip freeze | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
-	@rm -rf .venv .cache data members scores sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf .venv .cache data members scores champions baselines sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache

@@ -25,6 +25,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
     "search": ("dataset", "tune every arm with Optuna, and train the winners on fresh seeds, into results/"),
+    "baselines": ("dataset", "compare networks with scikit-learn's classifiers, into baselines/ and results/"),
     "plot": ("dataset", "draw the figures and this data set's part of the report, into reports/"),
     "export": ("dataset", "copy the finished tables that git keeps, into reports/"),
     "report": ("", "join all parts of the report, into reports/index.html"),
@@ -62,7 +63,7 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
   python -m pipeline score predictions.csv --target default --probability risk --positive yes
   python -m pipeline score predictions.parquet --target y --group sex --page score.html""",
 }
-PARALLEL = ("train", "evaluate", "search", "plot", "topic", "ledger")
+PARALLEL = ("train", "evaluate", "search", "baselines", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the

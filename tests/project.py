@@ -45,6 +45,10 @@ STUDY = {
         },
         "stacked": 2,
     },
+    "baselines": {
+        "logistic_regression": {"estimator": "LogisticRegressionCV", "Cs": 3},
+        "random_forest": {"estimator": "RandomForestClassifier", "n_estimators": 5},
+    },
     "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005,
         "ensembles": {"members": 2, "splits": 2},
     },

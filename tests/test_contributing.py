@@ -30,6 +30,7 @@ search:
   {trials: 2, batch: 2, seeds: 2, objectives: [nll], sampler: {kind: tpe}, pruner: {kind: halving, first: 2},
    space: {learning_rate: {low: 0.001, high: 0.03, log: true}, dropout: {low: 0.0, high: 0.6, off: 0.2}},
    arms: {none: [], dropout: [dropout]}, stacked: 0}
+baselines: {}
 study: {datasets: [wine], seeds: 3, least_effect: 0.005, ensembles: {members: 1, splits: 2}}
 """
 

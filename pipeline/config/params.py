@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
+from pipeline.config.baselines import BASELINES, Baseline, read_baselines
 from pipeline.config.dimensions import Choices, Dimension, Range
 from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import Network, Point, Regularizers, Train, Variant, expand
@@ -57,6 +58,7 @@ class Params(Strict):
     train: Train
     variants: dict[Name, Variant]
     search: Search
+    baselines: dict[Name, Baseline]
     study: Study
 
     @property
@@ -102,7 +104,8 @@ def params_of(raw: dict[str, Any], path: Path) -> Params:
     bases = [{**raw["network"], **raw["train"], "learning_rate": rate} for rate in rates]
     variants = _section(raw, "variants", path)
     expanded = {name: _expand(name, rows, bases, path) for name, rows in variants.items()}
-    params = validate(Params, {**raw, "variants": expanded}, path, "")
+    given = {"baselines": read_baselines(raw["baselines"], path)} if "baselines" in raw else {}
+    params = validate(Params, {**raw, **given, "variants": expanded}, path, "")
     _check_study(params, path)
     _check_search(params, path)
     return params
@@ -205,6 +208,10 @@ def explain_params() -> str:
             explained("train", Train),
             explained("variants.NAME", Point, elsewhere=elsewhere),
             *(explained(f"search{title}", model) for title, model in search.items()),
+            *(
+                explained(f"baselines.NAME, estimator: {name}", model, omit={"estimator"})
+                for name, model in BASELINES.items()
+            ),
             explained("study", Study),
             explained("study.ensembles", Ensembles),
         ]

@@ -19,8 +19,8 @@ MEMO = Path(".cache/memo")
 PARAMS_LOCK = Path(".cache/params.lock")
 INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 OUTPUTS = (
-    *("data", "members", "scores", "champions", "results", "claims", "sections", "reports", "studies", "advice"),
-    ".cache",
+    *("data", "members", "scores", "champions", "baselines", "results", "claims", "sections", "reports", "studies"),
+    *("advice", ".cache"),
 )
 NO_DATASET = ("figures", "metrics", "plots", "textbook")  # folders of reports/ that belong to no data set
 REWRITTEN = (*DOCUMENTS, PARAMS)  # files outside of these folders that the project writes itself
@@ -64,7 +64,7 @@ def score_file(dataset: str, variant: str, label: str) -> Path:
 
 
 def result_file(dataset: str, name: str) -> Path:
-    """Where `evaluate` and `search` put a finished table."""
+    """Where `evaluate`, `search` and `baselines` put a finished table."""
     return Path("results") / dataset / name
 
 
@@ -106,6 +106,11 @@ def trials_file(dataset: str) -> Path:
 def champion_file(dataset: str, kind: str, name: str) -> Path:
     """Where `search` puts the scores of a winner, or of a combination of winners, on fresh seeds."""
     return Path("champions") / dataset / kind / f"{name}.safetensors"
+
+
+def baseline_file(dataset: str, name: str) -> Path:
+    """Where `baselines` puts the scores of a classifier's members."""
+    return Path("baselines") / dataset / f"{name}.safetensors"
 
 
 def journal_file(dataset: str) -> Path:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
-from pipeline.reporting.text import audit, ensembles, references, search, study, textbook
+from pipeline.reporting.text import audit, baselines, ensembles, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.learning_rate import learning_rates
@@ -84,6 +84,8 @@ class StudyPart:
     search_notes: tuple[str, ...]
     averages: Table | None
     averages_said: tuple[str, ...]
+    baselines: Table | None
+    baselines_said: tuple[str, ...]
     search_figures: tuple[Figure, ...]
 
 
@@ -187,6 +189,8 @@ def _study_part(section: Section) -> StudyPart:
         search_notes=tuple(search.comparison_notes(section.search)),
         averages=ensembles.table(section.search),
         averages_said=tuple(ensembles.sentences(section.search)),
+        baselines=baselines.page_table(results, section.baselines) if section.baselines.baselines else None,
+        baselines_said=tuple(baselines.sentences(section.baselines)),
         search_figures=tuple(figure_of(key, pictures[key], name) for key in SEARCH if key in pictures),
     )
 

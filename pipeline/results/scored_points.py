@@ -73,9 +73,7 @@ class ScoredPoints:
     @property
     def overlap(self) -> Overlap:
         """The rows that seeds share."""
-        rows = self.dataset
-        sizes = SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping, drawn=rows.drawn)
-        return Overlap(sizes, self.groups)
+        return overlap_of(self.dataset, self.groups)
 
     def of_metrics(self, names: Collection[str]) -> ScoredPoints:
         """The same points with some of their metrics alone."""
@@ -84,3 +82,8 @@ class ScoredPoints:
             scores={name: values for name, values in self.scores.items() if name in names},
             directions={name: direction for name, direction in self.directions.items() if name in names},
         )
+
+
+def overlap_of(rows: DatasetSummary, groups: Groups) -> Overlap:
+    """The rows that seeds of a data set share, with scores of groups of them."""
+    return Overlap(SplitSizes(rows.train, rows.validation, rows.test, rows.overlapping, drawn=rows.drawn), groups)

@@ -26,7 +26,8 @@ def plot(dataset: str, *, jobs: int) -> str:
     from joblib import Parallel, delayed  # noqa: PLC0415
 
     from pipeline.reporting.sections import Section  # noqa: PLC0415
-    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
+    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
@@ -40,7 +41,8 @@ def plot(dataset: str, *, jobs: int) -> str:
     folder = figure_file(dataset, "")
     files, pictures = written(drawn)
     keep_only(folder, files)
-    section = Section(results=tables.results, search=tables.search, pictures=pictures)
+    fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
+    section = Section(results=tables.results, search=tables.search, baselines=fitted, pictures=pictures)
     write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 

@@ -72,10 +72,24 @@ def scored_points(dataset: str, files: Sequence[ScoreFile], *, least_effect: flo
         scores=scores,
         groups=groups,
         directions=directions(scores),
-        dataset=_dataset_summary(dataset, pooled),
+        dataset=dataset_summary(dataset, pooled),
         protocol=protocol_of(least_effect),
         base_rates=_base_rates(pooled, stored[0][1]["seeds"]),
     )
+
+
+def dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
+    """What records say of a stored data set."""
+    from pipeline.results.dataset import DatasetSummary  # noqa: PLC0415
+
+    understood = dataset.pool.understood
+    described = {
+        "name": name,
+        "feature_names": dataset.pool.feature_names,
+        "md5": dvc_digest(data_file(name)),
+        "table": None if understood is None else understood.notes,
+    }
+    return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 
 def below(prefix: str, arrays: Arrays) -> Arrays:
@@ -116,19 +130,6 @@ def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
     logits = base_rate_logits(labels_of(pooled, seeds), classes=len(pooled.pool.classes))
     scored = score_point({f"logits/{split}": rows for split, rows in logits.items()}, pooled, seeds)
     return BaseRateScores(*(_stacked([below(prefix, scored)]) for prefix in ("score", "group")))
-
-
-def _dataset_summary(name: str, dataset: Dataset) -> DatasetSummary:
-    from pipeline.results.dataset import DatasetSummary  # noqa: PLC0415
-
-    understood = dataset.pool.understood
-    described = {
-        "name": name,
-        "feature_names": dataset.pool.feature_names,
-        "md5": dvc_digest(data_file(name)),
-        "table": None if understood is None else understood.notes,
-    }
-    return DatasetSummary.model_validate(described | describe(dataset), strict=False)
 
 
 def _stacked(points: Sequence[Arrays]) -> Arrays:

@@ -8,7 +8,7 @@ from textwrap import fill
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core.paths import LEDGER, PARAMS, SUMMARY
-from pipeline.stages.tables import search_results_of, study_results_of
+from pipeline.stages.tables import baseline_results_of, search_results_of, study_results_of
 
 
 def show(dataset: str | None) -> str:
@@ -21,9 +21,9 @@ def show(dataset: str | None) -> str:
 
 
 def study_text(dataset: str) -> str:
-    """A data set's table and answer, and those of its search where there is one; in colour for a person."""
+    """A data set's table and answer, those of its search and its baselines where they are; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
-    from pipeline.reporting.text import ensembles, search, study  # noqa: PLC0415
+    from pipeline.reporting.text import baselines, ensembles, search, study  # noqa: PLC0415
     from pipeline.reporting.text.answer import params_row, sentence  # noqa: PLC0415
 
     results, searched, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
@@ -32,6 +32,7 @@ def study_text(dataset: str) -> str:
     if searched is not None:
         parts += [search.render(searched, color=color), ensembles.render(searched, color=color)]
         answered = searched.results
+    parts.append(baselines.render(results, baseline_results_of(dataset), color=color))
     if answered.answer.recommendation == "use":
         parts.append(f"As a variant in {PARAMS}: {params_row(answered)}\n")
     return "\n".join(filter(None, parts))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.core.paths import report_file
 
 if TYPE_CHECKING:
+    from pipeline.results.baselines import BaselineResults
     from pipeline.results.search import SearchResults
     from pipeline.results.study import StudyResults
     from pipeline.search.trials import Trial
@@ -34,6 +35,16 @@ def search_results_of(dataset: str) -> SearchResults | None:
 
     path = report_file(dataset, "search.json")
     return read_record(SearchResults, path) if path.exists() else None
+
+
+@cache
+def baseline_results_of(dataset: str) -> BaselineResults | None:
+    """The finished table of a data set's baselines; None where it is not there."""
+    from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+
+    path = report_file(dataset, "baselines.json")
+    return read_record(BaselineResults, path) if path.exists() else None
 
 
 def trials_of(dataset: str) -> tuple[Trial, ...]:

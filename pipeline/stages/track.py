@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
 from pipeline.core.files import read_arrays
-from pipeline.core.paths import PAGE, PARAMS, champion_file, figure_file, report_file, score_file
+from pipeline.core.paths import PAGE, PARAMS, baseline_file, champion_file, figure_file, report_file, score_file
 from pipeline.core.progress import progress
 from pipeline.stages.show import shared_texts, study_text
-from pipeline.stages.tables import search_results_of, study_results_of, trials_of
+from pipeline.stages.tables import baseline_results_of, search_results_of, study_results_of, trials_of
 
 if TYPE_CHECKING:
     from pipeline.tracking.runs import ExperimentPage, RunRecord
@@ -50,15 +50,26 @@ def publish_all(records: Sequence[RunRecord], pages: Sequence[ExperimentPage]) -
 
 
 def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
-    """The records of a data set's study; the search's figures are its own."""
+    """The records of a data set's study and baselines; the search's figures are its own."""
     from pipeline.tracking.search import FIGURES  # noqa: PLC0415
     from pipeline.tracking.study import experiment_of, records_of  # noqa: PLC0415
 
     results = study_results_of(dataset)
     arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
     figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
-    records = records_of(results, arrays, figures)
+    records = [*_baselines(dataset), *records_of(results, arrays, figures)]
     return records, experiment_of(results, records)
+
+
+def _baselines(dataset: str) -> list[RunRecord]:
+    """The records of a data set's baselines; nothing where there are none."""
+    from pipeline.tracking.baselines import records_of  # noqa: PLC0415
+
+    made = baseline_results_of(dataset)
+    if made is None:
+        return []
+    arrays = [read_arrays(baseline_file(dataset, each.name))[0] for each in made.baselines]
+    return records_of(study_results_of(dataset), made, arrays)
 
 
 def _search(dataset: str) -> list[tuple[list[RunRecord], ExperimentPage]]:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.data.schema import ColumnSummary, Kind
 from pipeline.metrics.names import MetricName
 from pipeline.results.dataset import DatasetSummary
-from pipeline.results.study import Comparison, MetricSummary, PointResult, ProtocolSummary, StudyResults
+from pipeline.results.study import Comparison, Measured, MetricSummary, PointResult, ProtocolSummary, StudyResults
 from pipeline.tracking.runs import DatasetInfo, RunRecord
 
 Arrays = Mapping[str, np.ndarray]
@@ -30,7 +30,8 @@ HEADLINE = (
 )
 AGAINST = ("test/nll", "test/ece", "gap/nll")
 CURRENT = 'tags.superseded = "false"'
-_FAMILY = {"against_reference": {"__all__": {"p_holm"}}}  # depends on which other points there are
+_COMPARED = ("against_reference", "against_answer")
+_FAMILY = {name: {"__all__": {"p_holm"}} for name in _COMPARED}  # depends on which other points there are
 
 
 def _dataset_info(dataset: DatasetSummary) -> DatasetInfo:
@@ -61,13 +62,13 @@ def _meaning(column: ColumnSummary) -> str:
     return f"{role}{column.kind}{f' ({column.remark})' if column.remark else ''}"
 
 
-def point_run(draft: RunRecord, results: StudyResults, point: PointResult, arrays: Arrays) -> RunRecord:
-    """A point's run: its verdict, metrics, tables and data set, beside what the draft says.
+def point_run(draft: RunRecord, results: StudyResults, point: Measured, arrays: Arrays) -> RunRecord:
+    """The run of a point or a baseline: verdict, metrics, tables and data set, beside what the draft says.
 
     Args:
         draft: the run's names, description, params, and what only runs of its kind have.
-        results: the study or search the point belongs to.
-        point: the point.
+        results: the study or search that it belongs to.
+        point: the point or baseline.
         arrays: its `score/*`.
     """
     tags = {"dataset": results.dataset.name, "verdict": outcome(point), "dvc.md5.data": results.dataset.md5}
@@ -107,7 +108,7 @@ def answer_run(
     )
 
 
-def _metrics(point: PointResult, arrays: Arrays) -> Iterator[Metric]:
+def _metrics(point: Measured, arrays: Arrays) -> Iterator[Metric]:
     """Means; intervals, comparison and each seed's value of the headline metrics."""
     for name, summary in point.metrics.items():
         yield str(name), number(summary.mean), 0
@@ -117,13 +118,18 @@ def _metrics(point: PointResult, arrays: Arrays) -> Iterator[Metric]:
         yield f"interval/{name}/high", number(summary.high), 0
         yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
         if compared:
-            yield f"against_none/{name}", number(compared.difference), 0
-            yield f"against_none/{name}/low", number(compared.low), 0
-            yield f"against_none/{name}/high", number(compared.high), 0
+            yield from changes("none", name, compared)
             yield f"p_better/{name}", number(compared.p_better.estimate), 0
 
 
-def _metrics_table(point: PointResult) -> bytes:
+def changes(reference: str, name: MetricName, compared: Comparison) -> Iterator[Metric]:
+    """A difference from a reference, with its interval."""
+    yield f"against_{reference}/{name}", number(compared.difference), 0
+    yield f"against_{reference}/{name}/low", number(compared.low), 0
+    yield f"against_{reference}/{name}/high", number(compared.high), 0
+
+
+def _metrics_table(point: Measured) -> bytes:
     """Every metric of a point, headline first: mean and interval, difference from the reference where compared."""
     return as_csv(
         {
@@ -171,19 +177,23 @@ def as_csv(rows: Iterable[Mapping[str, Cell]]) -> bytes:
     return text.getvalue().encode()
 
 
-def outcome(point: PointResult) -> str:
+def outcome(point: Measured) -> str:
     """What became of test NLL, in a word."""
     compared = point.comparison(NLL)
     if compared is None:
         return "reference"
-    return "duplicate" if point.duplicate else _verdict(compared)
+    return "duplicate" if _is_duplicate(point) else _verdict(compared)
+
+
+def _is_duplicate(point: Measured) -> bool:
+    return isinstance(point, PointResult) and point.duplicate
 
 
 def _verdict(compared: Comparison) -> str:
     return "not compared" if compared.left_out else compared.verdict
 
 
-def finding(point: PointResult, reference: str, protocol: ProtocolSummary) -> str:
+def finding(point: Measured, reference: str, protocol: ProtocolSummary) -> str:
     """A point's test NLL and its comparison, in a sentence or two; `reference` links to what it is compared with."""
     means = f"Test NLL is {mean_text(point.metrics[NLL])} and ECE {mean_text(point.metrics[ECE])}"
     compared = point.comparison(NLL)
@@ -191,7 +201,7 @@ def finding(point: PointResult, reference: str, protocol: ProtocolSummary) -> st
         return f"{means}. All other points are compared with this one."
     if compared.left_out:
         return f"{means}. Not compared: {compared.left_out}."
-    if point.duplicate:
+    if _is_duplicate(point):
         return f"{means}. It is {reference} itself, the same network on the same seeds."
     change = change_text(compared.difference, compared.low, compared.high)
     level = f"{protocol.confidence:.0%} interval over paired seeds"

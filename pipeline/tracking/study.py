@@ -62,12 +62,12 @@ def experiment(dataset: str) -> str:
 
 
 def _view(groups: Sequence[str]) -> str:
-    """All points, best first: their headline numbers, how these depend on three regularizers, and training curves."""
+    """All points and baselines, best first: headline numbers, how these depend on regularizers, and training curves."""
     curves = [views.lines(f"curves/{split}/nll") for split in ("train", "validation")]
     return views.saved(
         "Points, compared",
         columns=views.headline_columns(AGAINST, COMPARED),
-        search=f'{CURRENT} AND tags.level = "point"',
+        search=f'{CURRENT} AND tags.verdict != ""',
         order_by=views.metric("test/nll"),
         sections=[
             views.section("Regularizers and results", [views.parallel(COMPARED, AGAINST)], columns=1, height=420),

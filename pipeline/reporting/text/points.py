@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.reporting.table import Cell, Column, Table, verdict_style
 from pipeline.reporting.text.numbers import short, short_interval
 from pipeline.results.readable_names import DAGGER
-from pipeline.results.study import BaseRates, Comparison, Finding, Measured, PointResult
+from pipeline.results.study import BaseRates, Comparison, Finding, Measured
 
+Row = TypeVar("Row", bound=Measured)
 STAGE_NAMES: dict[Stage, str] = {"before": "as trained", "after": "after calibration"}
 SUFFIX: dict[Stage, str] = {"before": "", "after": "_calibrated"}
 """Of the keys of columns."""
@@ -42,10 +44,10 @@ def mean_text(point: Measured, metric: MetricName, *, digits: int = 3, sign: boo
 
 def points_table(
     title: str,
-    points: Iterable[PointResult],
+    points: Iterable[Row],
     base_rates: BaseRates,
     *,
-    name: Callable[[PointResult], str],
+    name: Callable[[Row], str],
     head: str,
 ) -> Table:
     """All that tables show of points: columns `name`, `accuracy`, and those of `_TITLES`, which end in `SUFFIX`.
