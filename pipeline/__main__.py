@@ -26,10 +26,12 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
     "search": ("dataset", "tune every arm with Optuna, and train the winners on fresh seeds, into results/"),
     "baselines": ("dataset", "compare networks with scikit-learn's classifiers, into baselines/ and results/"),
+    "champion": ("dataset", "fit the model that is handed over, and judge it on test rows, into models/"),
     "plot": ("dataset", "draw the figures and this data set's part of the report, into reports/"),
     "export": ("dataset", "copy the finished tables that git keeps, into reports/"),
     "report": ("", "join all parts of the report, into reports/index.html"),
     "track": ("", "publish what MLflow lacks of study and search, and print the results"),
+    "predict": ("", "give calibrated probabilities for new rows, by the model of a data set"),
     "topic": ("topic", "train a topic's experiments and judge its claims, into claims/"),
     "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
     "track-textbook": ("", "publish what MLflow lacks of the textbook, and print the verdicts"),
@@ -63,7 +65,7 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
   python -m pipeline score predictions.csv --target default --probability risk --positive yes
   python -m pipeline score predictions.parquet --target y --group sex --page score.html""",
 }
-PARALLEL = ("train", "evaluate", "search", "baselines", "plot", "topic", "ledger")
+PARALLEL = ("train", "evaluate", "search", "baselines", "champion", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
@@ -181,6 +183,11 @@ def _parser(command: str) -> argparse.ArgumentParser:
     search.add_argument(
         "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
     )
+    predict = commands["predict"]
+    predict.add_argument("model", metavar="MODEL", help="a data set of the study, or the folder or file of a model")
+    predict.add_argument("file", metavar="FILE", help="the rows, as `add` takes them; - for CSV on standard input")
+    predict.add_argument("--out", metavar="FILE", help="a new file (standard output)")
+    predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")
     commands["ui"].add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
     commands["show"].add_argument(
         "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"

@@ -49,6 +49,11 @@ STUDY = {
         "logistic_regression": {"estimator": "LogisticRegressionCV", "Cs": 3},
         "random_forest": {"estimator": "RandomForestClassifier", "n_estimators": 5},
     },
+    "champion": {
+        "folds": 2, "size": 5, "least_steps": 0,
+        "portfolio": {"dropout": {"dropout": 0.2}, "bins": {"encoding": "piecewise_linear"}},
+        "estimators": ["logistic_regression"],
+    },
     "study": {"datasets": ["mixture", "wine"], "seeds": 3, "least_effect": 0.005,
         "ensembles": {"members": 2, "splits": 2},
     },

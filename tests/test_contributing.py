@@ -31,6 +31,7 @@ search:
    space: {learning_rate: {low: 0.001, high: 0.03, log: true}, dropout: {low: 0.0, high: 0.6, off: 0.2}},
    arms: {none: [], dropout: [dropout]}, stacked: 0}
 baselines: {}
+champion: {folds: 2, size: 1, least_steps: 0, portfolio: {plain: {}}, estimators: []}
 study: {datasets: [wine], seeds: 3, least_effect: 0.005, ensembles: {members: 1, splits: 2}}
 """
 

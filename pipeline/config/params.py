@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.config.baselines import BASELINES, Baseline, read_baselines
+from pipeline.config.champion import STORABLE, Champion, Recipe, with_recipes
 from pipeline.config.dimensions import Choices, Dimension, Range
 from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import Network, Point, Regularizers, Train, Variant, expand
@@ -59,6 +60,7 @@ class Params(Strict):
     variants: dict[Name, Variant]
     search: Search
     baselines: dict[Name, Baseline]
+    champion: Champion
     study: Study
 
     @property
@@ -104,8 +106,11 @@ def params_of(raw: dict[str, Any], path: Path) -> Params:
     bases = [{**raw["network"], **raw["train"], "learning_rate": rate} for rate in rates]
     variants = _section(raw, "variants", path)
     expanded = {name: _expand(name, rows, bases, path) for name, rows in variants.items()}
-    given = {"baselines": read_baselines(raw["baselines"], path)} if "baselines" in raw else {}
-    params = validate(Params, {**raw, **given, "variants": expanded}, path, "")
+    sections = {"variants": expanded, "champion": with_recipes(_section(raw, "champion", path), bases[0], path)}
+    if "baselines" in raw:
+        sections["baselines"] = read_baselines(raw["baselines"], path)
+    params = validate(Params, {**raw, **sections}, path, "")
+    _check_champion(params, path)
     _check_study(params, path)
     _check_search(params, path)
     return params
@@ -175,6 +180,16 @@ def _extremes(space: Mapping[str, Dimension]) -> list[dict[str, Setting]]:
     ]
 
 
+def _check_champion(params: Params, path: Path) -> None:
+    """What stands beside the networks must be a baseline that can be stored."""
+    for name in params.champion.estimators:
+        row = params.baselines.get(name)
+        if row is None or row.estimator not in STORABLE:
+            known = ", ".join(each for each, row in params.baselines.items() if row.estimator in STORABLE) or "none"
+            must = f"must name baselines that are a {' or '.join(STORABLE)} (there are {known})"
+            raise InputError(f"{path}: champion.estimators: {must}, got {name!r}")
+
+
 def _check_reference(variants: dict[str, Variant], path: Path) -> None:
     """All points are compared with the first of `none`, and a replicate of that one is the A/A check."""
     if "none" not in variants:
@@ -212,6 +227,8 @@ def explain_params() -> str:
                 explained(f"baselines.NAME, estimator: {name}", model, omit={"estimator"})
                 for name, model in BASELINES.items()
             ),
+            explained("champion", Champion),
+            explained("champion.portfolio.NAME", Recipe, elsewhere=elsewhere, omit={"replicate"}),
             explained("study", Study),
             explained("study.ensembles", Ensembles),
         ]

@@ -19,8 +19,8 @@ MEMO = Path(".cache/memo")
 PARAMS_LOCK = Path(".cache/params.lock")
 INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 OUTPUTS = (
-    *("data", "members", "scores", "champions", "baselines", "results", "claims", "sections", "reports", "studies"),
-    *("advice", ".cache"),
+    *("data", "members", "scores", "champions", "baselines", "models", "results", "claims", "sections", "reports"),
+    *("studies", "advice", ".cache"),
 )
 NO_DATASET = ("figures", "metrics", "plots", "textbook")  # folders of reports/ that belong to no data set
 REWRITTEN = (*DOCUMENTS, PARAMS)  # files outside of these folders that the project writes itself
@@ -111,6 +111,11 @@ def champion_file(dataset: str, kind: str, name: str) -> Path:
 def baseline_file(dataset: str, name: str) -> Path:
     """Where `baselines` puts the scores of a classifier's members."""
     return Path("baselines") / dataset / f"{name}.safetensors"
+
+
+def model_file(dataset: str) -> Path:
+    """Where `champion` puts the model that is handed over."""
+    return Path("models") / dataset / "model.safetensors"
 
 
 def journal_file(dataset: str) -> Path:

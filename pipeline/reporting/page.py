@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
-from pipeline.reporting.text import audit, baselines, ensembles, references, search, study, textbook
+from pipeline.reporting.text import audit, baselines, champion, ensembles, references, search, study, textbook
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.learning_rate import learning_rates
@@ -86,6 +86,9 @@ class StudyPart:
     averages_said: tuple[str, ...]
     baselines: Table | None
     baselines_said: tuple[str, ...]
+    champion: Table
+    champion_parts: Table
+    champion_said: tuple[str, ...]
     search_figures: tuple[Figure, ...]
 
 
@@ -191,6 +194,9 @@ def _study_part(section: Section) -> StudyPart:
         averages_said=tuple(ensembles.sentences(section.search)),
         baselines=baselines.page_table(results, section.baselines) if section.baselines.baselines else None,
         baselines_said=tuple(baselines.sentences(section.baselines)),
+        champion=champion.table(section.champion),
+        champion_parts=champion.parts_table(section.champion),
+        champion_said=tuple(champion.sentences(section.champion)),
         search_figures=tuple(figure_of(key, pictures[key], name) for key in SEARCH if key in pictures),
     )
 

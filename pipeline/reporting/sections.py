@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.results.baselines import BaselineResults
+from pipeline.results.champion import ChampionResults
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
@@ -16,9 +17,10 @@ class Picture(Record):
 
 
 class Section(Record):
-    """A data set's part of the study page: the finished tables of study, search and baselines, and pictures by name."""
+    """A data set's part of the study page: its finished tables, and pictures by name."""
 
     results: StudyResults
     search: SearchResults
     baselines: BaselineResults
+    champion: ChampionResults
     pictures: dict[str, Picture]

@@ -27,6 +27,7 @@ def plot(dataset: str, *, jobs: int) -> str:
 
     from pipeline.reporting.sections import Section  # noqa: PLC0415
     from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
+    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
     from pipeline.results.record import read_record, write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
@@ -42,7 +43,10 @@ def plot(dataset: str, *, jobs: int) -> str:
     files, pictures = written(drawn)
     keep_only(folder, files)
     fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
-    section = Section(results=tables.results, search=tables.search, baselines=fitted, pictures=pictures)
+    champion = read_record(ChampionResults, result_file(dataset, "champion.json"))
+    section = Section(
+        results=tables.results, search=tables.search, baselines=fitted, champion=champion, pictures=pictures
+    )
     write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
 

@@ -8,7 +8,7 @@ from textwrap import fill
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core.paths import LEDGER, PARAMS, SUMMARY
-from pipeline.stages.tables import baseline_results_of, search_results_of, study_results_of
+from pipeline.stages.tables import baseline_results_of, champion_results_of, search_results_of, study_results_of
 
 
 def show(dataset: str | None) -> str:
@@ -21,9 +21,9 @@ def show(dataset: str | None) -> str:
 
 
 def study_text(dataset: str) -> str:
-    """A data set's table and answer, those of its search and its baselines where they are; in colour for a person."""
+    """All that is found on a data set, as far as it is there: tables and answers; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
-    from pipeline.reporting.text import baselines, ensembles, search, study  # noqa: PLC0415
+    from pipeline.reporting.text import baselines, champion, ensembles, search, study  # noqa: PLC0415
     from pipeline.reporting.text.answer import params_row, sentence  # noqa: PLC0415
 
     results, searched, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
@@ -33,6 +33,7 @@ def study_text(dataset: str) -> str:
         parts += [search.render(searched, color=color), ensembles.render(searched, color=color)]
         answered = searched.results
     parts.append(baselines.render(results, baseline_results_of(dataset), color=color))
+    parts.append(champion.render(champion_results_of(dataset), color=color))
     if answered.answer.recommendation == "use":
         parts.append(f"As a variant in {PARAMS}: {params_row(answered)}\n")
     return "\n".join(filter(None, parts))

@@ -9,6 +9,7 @@ from pipeline.core.paths import report_file
 
 if TYPE_CHECKING:
     from pipeline.results.baselines import BaselineResults
+    from pipeline.results.champion import ChampionResults
     from pipeline.results.search import SearchResults
     from pipeline.results.study import StudyResults
     from pipeline.search.trials import Trial
@@ -45,6 +46,16 @@ def baseline_results_of(dataset: str) -> BaselineResults | None:
 
     path = report_file(dataset, "baselines.json")
     return read_record(BaselineResults, path) if path.exists() else None
+
+
+@cache
+def champion_results_of(dataset: str) -> ChampionResults | None:
+    """What is known of the model that is handed over; None where there is none."""
+    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+
+    path = report_file(dataset, "champion.json")
+    return read_record(ChampionResults, path) if path.exists() else None
 
 
 def trials_of(dataset: str) -> tuple[Trial, ...]:

@@ -17,6 +17,8 @@ EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
 SEEN = (slice(None), ODD, EVEN)
 """The validation rows that choose an epoch: all of them for use; half of them to predict the other half, `HELD_OUT`."""
 HELD_OUT = (EVEN, ODD)
+LOOKS = 200
+"""Of so many epochs at most the weights are looked at, evenly spaced: a calibrator at every look takes its time."""
 
 
 class EarlyStopping:
@@ -28,9 +30,13 @@ class EarlyStopping:
 
     The first are chosen by all validation rows, for use. Rows that have chosen the weights that predict them look too
     good, so the second are chosen by odd rows and predict even ones, the third the other way around.
+
+    Attributes:
+        every: epochs from one look to the next; more than 1 only where there are more than `LOOKS`.
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
+        self.every = -(-points[0].epochs // LOOKS)
         rules = np.array([point.early_stopping for point in points])
         self.plain, self.calibrated = rules == "nll", rules == "nll_calibrated"
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
@@ -50,6 +56,10 @@ class EarlyStopping:
         """The weights (3, member, parameter) that would be used by now: kept by a rule, else the last."""
         return torch.where(torch.from_numpy(self.ruled)[:, None], self.kept, self.flat)
 
+    def looks_at(self, epoch: int) -> bool:
+        """Whether the weights after so many epochs, counted from 1, may be kept by a member that stops early."""
+        return bool(self.ruled.any()) and epoch % self.every == 0
+
     def keep(self, members: Sequence[int], flat: Tensor) -> None:
         """Keep only these members, by their numbers; their weights are now these."""
         for name in ("plain", "calibrated", "patience", "best", "epochs", "waited"):
@@ -66,7 +76,7 @@ class EarlyStopping:
         """
         scores = np.stack([self._scores(logits[:, rows], labels[:, rows]) for rows in SEEN])
         better = ~self.ruled | ((scores < self.best) & (self.waited < self.patience))
-        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + 1))
+        self.waited = np.where(self.waited >= self.patience, self.waited, np.where(better, 0, self.waited + self.every))
         self.best = np.where(better, scores, self.best)
         self.epochs = np.where(better, epoch, self.epochs)
         for kept, rows in zip(self.kept, better, strict=True):

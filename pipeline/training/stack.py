@@ -166,7 +166,7 @@ class Stack:
             self._step(torch.from_numpy(order[:, start : start + self.batch]), epoch * self.steps + index)
         if epoch + 1 in self.history_epochs:
             self._record(epoch + 1)
-        if self.early_stopping.ruled.any() or epoch + 1 == self.epochs:
+        if self.early_stopping.looks_at(epoch + 1) or epoch + 1 == self.epochs:
             labels = self.streams.by_member(self.labels["validation"]).numpy()
             self.early_stopping.update(epoch + 1, self._logits(self.average, "validation"), labels)
 

@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from pipeline.core.errors import InputError
+from pipeline.data.dataset import Pool
+from pipeline.data.options import Reading
 from pipeline.data.schema import OTHER, CategoryColumn, Column, DateColumn, NumberColumn, Schema
 from pipeline.data.tables.categories import category_of
 from pipeline.data.tables.cells import Cells, cells_of, without
 from pipeline.data.tables.dates import dates_of, days_since, place_in_cycle
-from pipeline.data.tables.messages import check_known, show
+from pipeline.data.tables.messages import check_known, listed, show
 from pipeline.data.tables.numbers import parse_numbers
 from pipeline.data.tables.table import Table
 
@@ -65,6 +67,35 @@ def target_cells(table: Table, schema: Schema) -> Cells:
     name = schema.target.name
     check_known(name, [str(each) for each in table.frame.columns], f"{table.name}: target column")
     return without(cells_of(table.frame[name], name), schema.reading.na_values)
+
+
+def schema_of(pool: Pool) -> Schema:
+    """How a row of a table becomes a row of a pool: as its own table did, or by columns named as the features."""
+    if pool.understood is not None:
+        return pool.understood.table
+    return Schema(
+        reading=Reading(),
+        target=CategoryColumn(name="class", categories=pool.classes),
+        columns=tuple(NumberColumn(name=name) for name in pool.feature_names),
+        na_numbers=(),
+    )
+
+
+def unread(table: Table, schema: Schema) -> dict[str, int]:
+    """What is not read as training rows were, in words, with the rows that it concerns, 0 for columns."""
+    known = {column.name for column in schema.columns} | {schema.target.name}
+    extra = [str(name) for name in table.frame.columns if str(name) not in known]
+    noticed = {f"columns that the model does not use: {listed(extra)}": 0} if extra else {}
+    for column in schema.columns:
+        if column.name not in table.frame.columns:
+            continue  # `encode` says so
+        cells = without(cells_of(table.frame[column.name], column.name), missing_words(column, schema))
+        if cells.absent.any() and not column.indicator:
+            noticed[f"column {column.name!r}: missing, as in no training row"] = int(cells.absent.sum())
+        if isinstance(column, CategoryColumn) and not column.pooled:
+            strange = int(((_places(cells, column) < 0) & ~cells.absent).sum())
+            noticed |= {f"column {column.name!r}: a category that no training row had": strange} if strange else {}
+    return noticed
 
 
 def class_names(schema: Schema) -> tuple[str, ...]:

@@ -1,0 +1,129 @@
+"""The model that is handed over, as text: its parts, how it does on test rows, and what does the work."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+from pipeline.reporting.table import WIDTH, Cell, Column, Style, Table, terminal
+from pipeline.reporting.text.numbers import fixed, interval, short_interval
+from pipeline.results.champion import ChampionResults, Contender, PartResult, RowMean
+from pipeline.results.readable_names import readable
+
+_KINDS = {"network": "networks", "linear": "logistic regression", "trees": "boosted trees"}
+_OF_THE_BLEND = ("networks alone", "without networks")
+
+
+def title(dataset: str) -> str:
+    """What the table is called."""
+    return f"The model that is handed over, {dataset}"
+
+
+def table(results: ChampionResults) -> Table:
+    """The champion, parts of it alone, and ordinary models on the same test rows."""
+    columns = (
+        Column("name", "model", kind="label"),
+        Column("nll", "NLL"),
+        Column("brier", "Brier score"),
+        Column("accuracy", "accuracy"),
+        Column("difference", "NLL − champion’s"),
+    )
+    caption = (
+        f"Means over {results.test:,} test rows with 95% intervals over rows; fitted on {results.train:,} others, the "
+        f"champion in {results.folds} folds"
+    )
+    rows = (results.champion, *results.contenders)
+    return Table(title(results.dataset), columns, tuple(_row(each, results) for each in rows), caption, ())
+
+
+def parts_table(results: ChampionResults) -> Table:
+    """Every recipe of the library: its share of the blend, and its loss on rows that it was not fitted on."""
+    columns = (
+        Column("name", "part", kind="label"),
+        Column("kind", "kind", kind="label"),
+        Column("share", "share"),
+        Column("held_out", "NLL, held out"),
+    )
+    rows = tuple(
+        (Cell(readable(each.name)), Cell(each.kind), Cell(f"{each.share:.0%}" if each.share else "-"),
+         Cell(fixed(each.held_out)))
+        for each in results.parts
+    )  # fmt: skip
+    caption = f"Calibrated log-loss, in nats, of {results.train:,} rows, each by networks that have not seen it"
+    return Table(f"Its parts, {results.dataset}", columns, rows, caption, ())
+
+
+def sentences(results: ChampionResults) -> list[str]:
+    """What does the work, whether anything else does better, and how far selection flatters itself."""
+    return [_work(results), _against(results), _curse(results)]
+
+
+def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool = False) -> str:
+    """The table and the sentences for a terminal; nothing where there is no champion."""
+    if results is None:
+        return ""
+    shown = terminal(table(results), width=width, color=color)
+    return f"{title(results.dataset)}\n{shown}" + "".join(f"{fill(text, width)}\n" for text in sentences(results))
+
+
+def _row(each: Contender, results: ChampionResults) -> tuple[Cell, ...]:
+    first = each.name == results.champion.name
+    style: Style = "" if first else "bad" if each.difference.high < 0 else "good" if each.difference.low > 0 else "soft"
+    difference = Cell("" if first else short_interval(each.difference.mean, each.difference, sign=True), style)
+    of_rows = (Cell(short_interval(mean.mean, mean)) for mean in (each.nll, each.brier, each.accuracy))
+    return (Cell(readable(each.name)), *of_rows, difference)
+
+
+def _work(results: ChampionResults) -> str:
+    """The share of each kind, the largest first, and the largest parts."""
+    shares = {kind: sum(each.share for each in results.parts if each.kind == kind) for kind in _KINDS}
+    kinds = sorted((kind for kind in shares if shares[kind]), key=lambda kind: -shares[kind])
+    listed = ", ".join(f"{shares[kind]:.0%} {_KINDS[kind]}" for kind in kinds)
+    largest = ", ".join(_part(each) for each in results.parts[:4] if each.share)
+    return f"The model is a blend of {listed}: {largest}{', ...' if _count(results) > 4 else ''}."
+
+
+def _part(each: PartResult) -> str:
+    return f"{readable(each.name)} {each.share:.0%}"
+
+
+def _count(results: ChampionResults) -> int:
+    return sum(each.share > 0 for each in results.parts)
+
+
+def _against(results: ChampionResults) -> str:
+    """The best of the ordinary models, and whether it differs."""
+    loss = f"Its test NLL is {interval(results.champion.nll.mean, results.champion.nll)}"
+    others = [each for each in results.contenders if each.name not in _OF_THE_BLEND]
+    if not others:
+        return f"{loss}."
+    best = min(others, key=lambda each: each.nll.mean)
+    return f"{loss}; the best of the others, {readable(best.name)}, {_compared(best.difference)}.{_networks(results)}"
+
+
+def _networks(results: ChampionResults) -> str:
+    """What networks add to the rest, where there is a rest."""
+    without = next((each for each in results.contenders if each.name == "without networks"), None)
+    return "" if without is None else f" Without networks the blend {_compared(without.difference)}."
+
+
+def _compared(difference: RowMean) -> str:
+    change = interval(abs(difference.mean), _absolute(difference))
+    if difference.low > 0:
+        return f"is worse by {change}"
+    if difference.high < 0:
+        return f"is better by {change}"
+    return f"cannot be told apart from it ({interval(difference.mean, difference, sign=True)})"
+
+
+def _absolute(difference: RowMean) -> RowMean:
+    if difference.mean >= 0:
+        return difference
+    return RowMean(mean=-difference.mean, low=-difference.high, high=-difference.low)
+
+
+def _curse(results: ChampionResults) -> str:
+    gap = results.cross_fitted - results.held_out
+    return (
+        f"On the rows that chose its parts its NLL is {fixed(results.held_out)}, on rows that did not "
+        f"{fixed(results.cross_fitted)}: {fixed(gap)} of it is the winner’s curse."
+    )

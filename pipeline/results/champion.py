@@ -1,0 +1,75 @@
+"""Records of a champion: its parts, what each is worth, and how it does on test rows."""
+
+from __future__ import annotations
+
+from pipeline.results.record import Record
+
+
+class PartResult(Record):
+    """A recipe of the library.
+
+    Attributes:
+        name: of the recipe.
+        kind: "network", "linear" or "trees".
+        held_out: log-loss of rows that it was not fitted on, calibrated, nats.
+        share: of the blend, 0 where it was not selected.
+    """
+
+    name: str
+    kind: str
+    held_out: float
+    share: float
+
+
+class RowMean(Record):
+    """A mean over test rows with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Contender(Record):
+    """A model on the test rows.
+
+    Attributes:
+        name: of the model.
+        nll: log-loss, nats.
+        brier: multiclass Brier score, 0 to 2.
+        accuracy: share of correct predictions.
+        difference: its log-loss minus the champion's, paired by row; above 0 the champion is better.
+    """
+
+    name: str
+    nll: RowMean
+    brier: RowMean
+    accuracy: RowMean
+    difference: RowMean
+
+
+class ChampionResults(Record):
+    """The model that is handed over.
+
+    Attributes:
+        dataset: that it was fitted on.
+        classes: their names.
+        train: rows that it was fitted on, in `folds` folds.
+        test: rows that judge it.
+        parts: of the library, those with the largest share first.
+        held_out: log-loss of the blend on the rows that have selected it.
+        cross_fitted: the same where selection and calibrator did not see the rows; what it is more is winner's curse.
+        champion: on the test rows.
+        contenders: others on the same rows: the champion without networks, without trees and linear models, and
+            ordinary models.
+    """
+
+    dataset: str
+    classes: tuple[str, ...]
+    train: int
+    test: int
+    folds: int
+    parts: tuple[PartResult, ...]
+    held_out: float
+    cross_fitted: float
+    champion: Contender
+    contenders: tuple[Contender, ...]
