@@ -90,6 +90,8 @@ search:
            weight_decay: {low: 0.001, high: 1.0, log: true, off: 0.2}},
    arms: {none: [], dropout: [dropout], weight_decay: [weight_decay], cocktail: [dropout, weight_decay]},
    stacked: 2}
+baselines: {forest: {estimator: RandomForestClassifier, n_estimators: 5}}
+champion: {folds: 2, size: 3, least_steps: 0, portfolio: {plain: {}}, estimators: []}
 study:
   datasets: [mixture, wine]
   seeds: 3
@@ -363,13 +365,16 @@ def test_the_graph_has_an_arrow_from_what_makes_a_file_to_what_reads_it() -> Non
         "cook": {"matrix": {"dish": "x", "day": "y"}, "outs": [{"meals/${item.dish}": {"cache": False}}]},
         "serve": {"deps": ["meals", "plates/blue"], "metrics": ["happiness"]},
         "rest": {"deps": ["happy"]},
+        "wash": {"deps": ["meals/${item.dish}/pot"]},
     }
     graph = parts_of(mixture(), stages=stages)["graph"]
     assert [line.strip() for line in graph.splitlines()[2:-1]] == [
         'cook["cook@dish-day"]',
         'serve["serve"]',
         'rest["rest"]',
+        'wash["wash"]',
         "cook --> serve",
+        "cook --> wash",
     ]
 
 

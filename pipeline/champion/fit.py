@@ -105,7 +105,10 @@ def views_of(pool: Pool, folds: Sequence[Fold], scale: Scale) -> list[View]:
 def fit_networks(
     recipes: Sequence[NetworkRecipe], pool: Pool, folds: Sequence[Fold], views: Sequence[View], *, jobs: int, tick: Tick
 ) -> list[Candidate]:
-    """Train every recipe on every fold; rows held out are predicted by weights that they have not chosen."""
+    """Train every recipe on every fold, and leave out those that diverge.
+
+    Rows held out are predicted by weights that they have not chosen.
+    """
     of_recipe: dict[str, list[tuple[NetworkPredictor, Logits]]] = {recipe.name: [] for recipe in recipes}
     for number, (fold, view) in enumerate(zip(folds, views, strict=True)):
         for encoding, group in groupby(sorted(recipes, key=lambda each: each.encoding), key=lambda each: each.encoding):
@@ -116,9 +119,11 @@ def fit_networks(
             for recipe, fitted in zip(together, results, strict=True):
                 predictor = NetworkPredictor(recipe.point, len(pool.classes), fitted.weights[0])
                 of_recipe[recipe.name].append((predictor, fitted.logits["validation"][0].astype(np.float64)))
+    labels = held_out_labels(pool, folds)
     return [
-        _candidate(recipe.name, "network", recipe.encoding, of_recipe[recipe.name], held_out_labels(pool, folds))
+        _candidate(recipe.name, "network", recipe.encoding, fitted, labels)
         for recipe in recipes
+        if all(np.isfinite(logits).all() for _, logits in (fitted := of_recipe[recipe.name]))
     ]
 
 

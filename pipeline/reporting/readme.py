@@ -148,7 +148,7 @@ def _graph(stages: Mapping[str, Stage]) -> str:
         for name, stage in stages.items()
         for dep in _paths(stage, "deps")
         for path, source in made.items()
-        if source != name and (path == dep or path.startswith(f"{dep}/"))
+        if source != name and (path == dep or path.startswith(f"{dep}/") or dep.startswith(f"{path}/"))
     }
     lines = [f'    {name}["{shown}"]' for name, shown in names.items()] + [f"    {a} --> {b}" for a, b in arrows]
     return "\n".join(["```mermaid", "flowchart LR", *lines, "```"])

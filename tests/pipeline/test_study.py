@@ -129,6 +129,37 @@ class TestStudy:
         evaluated = {path: md5 for path, md5 in outputs(fresh).items() if not path.startswith("members")}
         assert {path: outputs(project)[path] for path in evaluated} == evaluated
 
+    def test_baselines_stand_beside_networks(self, finished: Path) -> None:
+        printed = (finished / "printed.txt").read_text()
+        page = (finished / "reports/index.html").read_text()
+        runs = {run[:2] for run in runs_in(finished)}
+        for dataset in STUDY["study"]["datasets"]:
+            table = json.loads((finished / f"reports/{dataset}/baselines.json").read_text())
+            assert [each["name"] for each in table["baselines"]] == list(STUDY["baselines"])
+            assert table["seeds"] == STUDY["study"]["seeds"]
+            assert f"Is a network worth it? Classifiers of scikit-learn, {dataset}" in printed
+            assert {(f"{dataset} regularization", name) for name in (*STUDY["baselines"], "baselines")} <= runs
+        assert page.count(": is a network worth it?</h2>") == len(STUDY["study"]["datasets"])
+
+    def test_editing_a_baseline_fits_it_alone_and_none_may_be_left(self, project: Path) -> None:
+        before, both = outputs(project), STUDY["study"]["datasets"]
+        stages = {f"{stage}@{d}" for stage in ("baselines", "champion", "plot", "export") for d in both}
+        stages |= {"report", "track"}
+        forest = {**STUDY["baselines"]["random_forest"], "n_estimators": 6}
+        write_params(project, {**STUDY, "baselines": {**STUDY["baselines"], "random_forest": forest}})
+        done = run(project, "dvc", "repro")
+        assert executed(done) == stages
+        assert done.stdout.count("3 classifiers fitted, 3 recalled from the memo") == 2
+        alone = {**STUDY["champion"], "estimators": []}
+        write_params(project, {**STUDY, "baselines": {}, "champion": alone})
+        assert executed(run(project, "dvc", "repro")) == stages
+        assert "is a network worth it?" not in (project / "reports/index.html").read_text()
+        assert "Is a network worth it?" not in stage(project, "show").stdout
+        changed = {path for path, md5 in outputs(project).items() if before[path] != md5}
+        assert not [
+            path for path in changed if path.startswith("results") and not re.search("baselines|champion", path)
+        ]
+
     def test_a_table_is_printed_again(self, finished: Path) -> None:
         shown = stage(finished, "show").stdout
         one = stage(finished, "show", "wine").stdout
@@ -213,7 +244,7 @@ def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
     if not others:
         refuses(tmp_path, "every point diverged", "evaluate", "wine")
         return
-    of_the_data_set = [(name, "wine") for name in ("evaluate", "search", "plot", "export")]
+    of_the_data_set = [(name, "wine") for name in ("evaluate", "search", "baselines", "champion", "plot", "export")]
     for arguments in (*of_the_data_set, ("report",), ("track",)):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr

@@ -22,11 +22,15 @@ from pipeline.config.decay_timescale import DecayTimescale
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.page import study_page, textbook_page
 from pipeline.reporting.sections import Picture, Section
+from pipeline.reporting.text import baselines as text_of_baselines
+from pipeline.reporting.text import champion as text_of_champion
 from pipeline.reporting.text import ensembles, textbook
 from pipeline.reporting.text.answer import card, params_row
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.numbers import interval, short
 from pipeline.reporting.text.search import conclusion
+from pipeline.results.baselines import BaselineResults
+from pipeline.results.champion import ChampionResults
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
@@ -38,7 +42,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = {name: ROOT / f"reports/{name}.html" for name in ("index", "textbook")}
 DATASETS = ("mixture", "digits")
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
+BASELINES = {name: read_record(BaselineResults, ROOT / f"reports/{name}/baselines.json") for name in DATASETS}
 SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
+CHAMPIONS = {name: read_record(ChampionResults, ROOT / f"reports/{name}/champion.json") for name in DATASETS}
 PICTURE = Picture(svg='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', caption="what it says & means")
 SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
 DRAWN = dict.fromkeys(("forest", "calibration", "reliability", "curves", "arms", "interactions"), PICTURE)
@@ -50,9 +56,15 @@ def changed(record: Record, **changes: Any) -> Any:
     return record.model_copy(update=changes)
 
 
-def made(*names: str, textbook_link: str = "", searches: Any = SEARCHES, **changes: Any) -> str:
+def made(
+    *names: str, textbook_link: str = "", searches: Any = SEARCHES, baselines: Any = BASELINES, **changes: Any
+) -> str:
     studies = [changed(STUDIES[name], **changes) for name in names or DATASETS]
-    sections = [Section(results=s, search=searches[s.dataset.name], pictures=DRAWN) for s in studies]
+    sections = [
+        Section(results=s, search=searches[name], baselines=baselines[name], champion=CHAMPIONS[name], pictures=DRAWN)
+        for s in studies
+        for name in [s.dataset.name]
+    ]
     return study_page(sections, summary(studies), SHARED, textbook_link=textbook_link)
 
 
@@ -233,6 +245,26 @@ class TestSearch:
         assert "On digits the search’s seeds are not those" in limits
         assert "On mixture the search’s seeds" not in limits
         assert "not with the runners-up" not in text
+
+    def test_the_model_has_its_tables_and_is_said(self) -> None:
+        page, results = made("digits"), CHAMPIONS["digits"]
+        text = part(page, "model-digits")
+        assert text.count('<tr><th scope="row">') == 1 + len(results.contenders) + len(results.parts)
+        assert 'href="#model-digits"' in page
+        for said in text_of_champion.sentences(results):
+            assert str(escape(said)) in text
+
+    def test_baselines_have_a_table_and_are_said_where_there_are_some(self) -> None:
+        page, fitted = made("digits"), BASELINES["digits"]
+        text = part(page, "baselines-digits")
+        assert text.count('<tr><th scope="row">') == 2 + len(fitted.baselines) + 1
+        assert 'href="#baselines-digits"' in page
+        for said in text_of_baselines.sentences(fitted):
+            assert str(escape(said)) in part(page, "best")
+            assert str(escape(said)) in text
+        without = made("digits", baselines={"digits": changed(fitted, baselines=())})
+        assert "baselines-digits" not in without
+        assert "scikit-learn do" not in without
 
     def test_averages_have_a_table_and_are_said_where_there_are_some(self) -> None:
         plain_search = changed(SEARCHES["digits"], ensembles=None)

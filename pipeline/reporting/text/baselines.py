@@ -25,9 +25,14 @@ def title(dataset: str) -> str:
 
 
 def page_table(results: StudyResults, made: BaselineResults) -> Table:
-    """No regularization, the answer and every baseline, as trained and after calibration; class frequencies last."""
-    keys = [key + SUFFIX[stage] for stage in STAGES for key in (*_KEYS, *(_AGAINST if made.answer is not None else ()))]
-    return _table(results, made).only("name", "accuracy", *keys)
+    """No regularization, the answer and every baseline, as trained and after calibration; class frequencies last.
+
+    Verdicts are those after calibration: with all of them the page would have to be scrolled for these.
+    """
+    against = _AGAINST if made.answer is not None else ()
+    keys = [key for key in (*_KEYS, *against) if "verdict" not in key]
+    after = [key + SUFFIX["after"] for key in (*_KEYS, *against)]
+    return _table(results, made).only("name", "accuracy", *keys, *after)
 
 
 def _terminal_table(results: StudyResults, made: BaselineResults) -> Table:
