@@ -121,9 +121,9 @@ def fit_networks(
                 of_recipe[recipe.name].append((predictor, fitted.logits["validation"][0].astype(np.float64)))
     labels = held_out_labels(pool, folds)
     return [
-        _candidate(recipe.name, "network", recipe.encoding, fitted, labels)
+        _candidate(recipe.name, "network", recipe.encoding, of_recipe[recipe.name], labels)
         for recipe in recipes
-        if all(np.isfinite(logits).all() for _, logits in (fitted := of_recipe[recipe.name]))
+        if all(np.isfinite(logits).all() for _, logits in of_recipe[recipe.name])
     ]
 
 

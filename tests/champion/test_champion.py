@@ -132,3 +132,17 @@ def test_a_damaged_model_is_one_line(pool: Pool, library: Library, damage) -> No
 def test_kinds_can_be_left_out(library: Library) -> None:
     assert {part.kind for part in library.only("network").blend(size=9).parts} == {"network"}
     assert {part.kind for part in library.only("linear", "trees").blend(size=9).parts} <= {"linear", "trees"}
+
+
+def test_a_network_that_diverges_is_left_out(pool: Pool) -> None:
+    changes = {"optimizer": "sgd", "learning_rate": 1e30, "early_stopping": "none"}
+    wild = NetworkRecipe("wild", POINT.model_copy(update=changes))
+    left = fitted(pool, networks=[wild, NETWORKS[0]])
+    assert [each.part.name for each in left.candidates] == ["dropout", "linear", "trees"]
+
+
+def test_one_pick_is_one_network(pool: Pool, library: Library) -> None:
+    champion = library.blend(size=1)
+    (part,) = champion.parts
+    assert (part.kind, len(part.predictors), len(champion.views), list(champion.shares)) == ("network", 1, 1, [1.0])
+    np.testing.assert_allclose(champion.probabilities(pool.features).sum(axis=1), 1)
