@@ -528,7 +528,8 @@ def rows() -> str:
 def mine(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The same project with a reader's own data, committed."""
     folder = Path(shutil.copytree(study.folder, tmp_path_factory.mktemp("mine") / "copy", symlinks=True))
-    (folder / "mine.csv").write_text(rows())
+    for name in ("mine.csv", "new.csv"):
+        (folder / name).write_text(rows())
     printed = typed(folder, f"{ACTIVATE} && {ADD} --yes").stdout + typed(folder, "make repro").stdout
     commit(folder)
     return Study(folder, printed)
@@ -728,6 +729,7 @@ COMMANDS = [name for name in table() if name not in PLACES and name not in LINES
 SAYS = {
     "python -m pipeline show": r"P\(better\)",
     "python -m pipeline params": "label_smoothing",
+    "python -m pipeline predict": "class,p_",
     "dvc metrics show": r"reports/metrics/mine\.json",
     "dvc metrics diff": "workspace",
     "dvc plots show": "dvc_plots/index.html",
