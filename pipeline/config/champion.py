@@ -11,6 +11,8 @@ from pydantic import Field
 
 from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import Point, expand
+from pipeline.config.reading import check_names
+from pipeline.core.errors import InputError
 
 STORABLE: Mapping[str, Literal["linear", "trees"]] = {
     "LogisticRegressionCV": "linear",
@@ -59,9 +61,9 @@ class Champion(Strict):
 
 def _named(row: str, recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, Recipe]]:
     settings = [label.split(",") for label in recipes]
-    shared = set(settings[0]).intersection(*settings)
+    unsaid = {*set(settings[0]).intersection(*settings), "encoding=standard"}
     for own, recipe in zip(settings, recipes.values(), strict=True):
-        yield " ".join([row, *(each for each in own if each not in shared)]), recipe
+        yield " ".join([row, *(each for each in own if each not in unsaid)]), recipe
 
 
 def with_recipes(section: Mapping[str, Any], base: Mapping[str, object], path: Path) -> dict[str, Any]:
@@ -71,12 +73,20 @@ def with_recipes(section: Mapping[str, Any], base: Mapping[str, object], path: P
         InputError: a row is none, or sets what is unknown or out of range.
     """
     rest = {name: value for name, value in section.items() if name not in ("common", "portfolio")}
-    shared = {**base, **section.get("common", {})}
+    shared, rows = ({**_mapping(section, name, path)} for name in ("common", "portfolio"))
+    check_names(rows, path, "champion.portfolio")
     portfolio = {
-        name: expand(Recipe, row, shared, path, f"champion.portfolio.{name}", name)
-        for name, row in section.get("portfolio", {}).items()
+        name: expand(Recipe, row, {**base, **shared}, path, f"champion.portfolio.{name}", name)
+        for name, row in rows.items()
     }
     return {**rest, "portfolio": portfolio}
+
+
+def _mapping(section: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+    given = section.get(name, {})
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: champion.{name}: must be a mapping of names, got {given!r}")
+    return given
 
 
 def with_steps(point: Point, rows: int, *, least: int) -> Point:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from textwrap import fill
 
 from pipeline.reporting.table import WIDTH, Cell, Column, Style, Table, terminal
-from pipeline.reporting.text.numbers import fixed, interval, short_interval
+from pipeline.reporting.text.numbers import fixed, interval, short_interval, spelled
 from pipeline.results.champion import ChampionResults, Contender, PartResult, RowMean
 from pipeline.results.readable_names import readable
 
 _KINDS = {"network": "networks", "linear": "logistic regression", "trees": "boosted trees"}
+_NAMED = 4  # parts of a blend in a sentence
 _OF_THE_BLEND = ("networks alone", "without networks")
 
 
@@ -78,16 +79,13 @@ def _work(results: ChampionResults) -> str:
     shares = {kind: sum(each.share for each in results.parts if each.kind == kind) for kind in _KINDS}
     kinds = sorted((kind for kind in shares if shares[kind]), key=lambda kind: -shares[kind])
     listed = ", ".join(f"{shares[kind]:.0%} {_KINDS[kind]}" for kind in kinds)
-    largest = ", ".join(_part(each) for each in results.parts[:4] if each.share)
-    return f"The model is a blend of {listed}: {largest}{', ...' if _count(results) > 4 else ''}."
+    largest = ", ".join(_part(each) for each in results.parts[:_NAMED] if each.share)
+    more = sum(each.share > 0 for each in results.parts) - _NAMED
+    return f"The model is a blend of {listed}: {largest}{f' and {spelled(more)} more' if more > 0 else ''}."
 
 
 def _part(each: PartResult) -> str:
     return f"{readable(each.name)} {each.share:.0%}"
-
-
-def _count(results: ChampionResults) -> int:
-    return sum(each.share > 0 for each in results.parts)
 
 
 def _against(results: ChampionResults) -> str:
