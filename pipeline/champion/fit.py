@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 
 from pipeline.calibration.calibrator import Calibrator, fit_calibrator
 from pipeline.champion.model import Champion, Encoding, Part, View, calibrated, log_of
-from pipeline.champion.predictors import Kind, NetworkPredictor, Predictor, from_linear, from_trees
+from pipeline.champion.predictors import Kind, NetworkPredictor, Predictor, predictor_of
 from pipeline.champion.selection import select
 from pipeline.config.points import Point
 from pipeline.data.dataset import Pool
@@ -23,6 +23,7 @@ from pipeline.data.piecewise_linear import fit_piecewise_linear
 from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.seed_data import SeedData, indicators
 from pipeline.models.baselines import fit as fit_baseline
+from pipeline.results.champion import PartResult
 from pipeline.training.fit import Tick, fit
 from pipeline.training.member import Member
 
@@ -73,6 +74,7 @@ def fit_library(
     scale: Scale,
     jobs: int,
     tick: Tick,
+    seed: int = 0,
 ) -> Library:
     """Fit every recipe on every fold.
 
@@ -84,10 +86,11 @@ def fit_library(
         scale: of features.
         jobs: workers.
         tick: receives how many network-epochs are done.
+        seed: of the first fold's parts; those of the others follow.
     """
     views = views_of(pool, folds, scale)
-    of_networks = fit_networks(networks, pool, folds, views, jobs=jobs, tick=tick)
-    of_estimators = fit_estimators(estimators, pool, folds, views, jobs=jobs)
+    of_networks = fit_networks(networks, pool, folds, views, jobs=jobs, tick=tick, seed=seed)
+    of_estimators = fit_estimators(estimators, pool, folds, views, jobs=jobs, seed=seed)
     return Library([*of_networks, *of_estimators], held_out_labels(pool, folds), views)
 
 
@@ -103,14 +106,21 @@ def views_of(pool: Pool, folds: Sequence[Fold], scale: Scale) -> list[View]:
 
 
 def fit_networks(
-    recipes: Sequence[NetworkRecipe], pool: Pool, folds: Sequence[Fold], views: Sequence[View], *, jobs: int, tick: Tick
+    recipes: Sequence[NetworkRecipe],
+    pool: Pool,
+    folds: Sequence[Fold],
+    views: Sequence[View],
+    *,
+    jobs: int,
+    tick: Tick,
+    seed: int = 0,
 ) -> list[Candidate]:
     """Train every recipe on every fold, and leave out those that diverge.
 
     Rows held out are predicted by weights that they have not chosen.
     """
     of_recipe: dict[str, list[tuple[NetworkPredictor, Logits]]] = {recipe.name: [] for recipe in recipes}
-    for number, (fold, view) in enumerate(zip(folds, views, strict=True)):
+    for number, (fold, view) in enumerate(zip(folds, views, strict=True), seed):
         for encoding, group in groupby(sorted(recipes, key=lambda each: each.encoding), key=lambda each: each.encoding):
             together = list(group)
             data = {number: _fold_data(pool, fold, view, encoding)}
@@ -128,13 +138,19 @@ def fit_networks(
 
 
 def fit_estimators(
-    recipes: Sequence[EstimatorRecipe], pool: Pool, folds: Sequence[Fold], views: Sequence[View], *, jobs: int
+    recipes: Sequence[EstimatorRecipe],
+    pool: Pool,
+    folds: Sequence[Fold],
+    views: Sequence[View],
+    *,
+    jobs: int,
+    seed: int = 0,
 ) -> list[Candidate]:
     """Fit every recipe of scikit-learn on every fold, with one thread each."""
     tasks = [(recipe, number) for recipe in recipes for number in range(len(folds))]
     call = delayed(_fit_estimator)
     fitted: list[tuple[Predictor, Logits]] = Parallel(n_jobs=jobs, backend="threading")(
-        call(recipe, pool, folds[number], views[number], number) for recipe, number in tasks
+        call(recipe, pool, folds[number], views[number], seed + number) for recipe, number in tasks
     )
     labels, size = held_out_labels(pool, folds), len(folds)
     return [
@@ -164,10 +180,11 @@ class Library:
     def blend(self, *, size: int) -> Champion:
         """Select candidates by the loss on rows held out, with so many picks, and calibrate their average.
 
-        One pick is one network, the best one, as it was fitted on the first fold.
+        One pick is one network, the best one, as it was fitted on the first fold; where there is none, another part.
         """
         if size == 1:
-            return self.only("network")._single()
+            networks = self.only("network")
+            return (networks if networks.candidates else self)._single()
         shares, calibrator = _selected(self._probabilities, self.labels, size=size)
         chosen = [(each.part, float(share)) for each, share in zip(self.candidates, shares, strict=True) if share > 0]
         return Champion(self.views, [part for part, _ in chosen], [share for _, share in chosen], calibrator)
@@ -192,6 +209,17 @@ class Library:
             fresh[unseen] = _row_losses(_mixed(probabilities[:, unseen], *fitted), self.labels[unseen])
         all_rows = _mixed(probabilities, *_selected(probabilities, self.labels, size=size))
         return float(_row_losses(all_rows, self.labels).mean()), float(fresh.mean())
+
+    def results(self, chosen: Champion) -> tuple[PartResult, ...]:
+        """What each candidate is worth, and its share of a blend; the largest share first."""
+        shares = dict(zip((part.name for part in chosen.parts), chosen.shares, strict=True))
+        parts = [
+            PartResult(
+                name=each.part.name, kind=each.part.kind, held_out=each.loss, share=shares.get(each.part.name, 0.0)
+            )
+            for each in self.candidates
+        ]
+        return tuple(sorted(parts, key=lambda part: (-part.share, part.held_out)))
 
     @property
     def _probabilities(self) -> Float64[np.ndarray, "candidates rows classes"]:
@@ -233,13 +261,10 @@ def _fold_data(pool: Pool, fold: Fold, view: View, encoding: Encoding) -> SeedDa
     return SeedData(features=features, labels=labels, classes=len(pool.classes))
 
 
-def _fit_estimator(
-    recipe: EstimatorRecipe, pool: Pool, fold: Fold, view: View, number: int
-) -> tuple[Predictor, Logits]:
+def _fit_estimator(recipe: EstimatorRecipe, pool: Pool, fold: Fold, view: View, seed: int) -> tuple[Predictor, Logits]:
     inputs = view.inputs(pool.features[fold.train], recipe.encoding)
-    estimator = fit_baseline(recipe.make(number), inputs, pool.labels[fold.train])
-    convert = from_trees if recipe.kind == "trees" else from_linear
-    predictor = convert(estimator, len(pool.classes))
+    estimator = fit_baseline(recipe.make(seed), inputs, pool.labels[fold.train])
+    predictor = predictor_of(estimator, recipe.kind, len(pool.classes), inputs.shape[1])
     return predictor, predictor.logits(view.inputs(pool.features[fold.held_out], recipe.encoding))
 
 

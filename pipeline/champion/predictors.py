@@ -121,7 +121,7 @@ class TreesPredictor:
         sums += self.start
         for number, tree in enumerate(self._trees):
             sums[:, number % len(self.start)] += tree.predict(rows, none, places, 1)
-        of_known = np.column_stack([np.zeros(len(rows)), sums]) if len(self.start) == 1 else sums
+        of_known = np.column_stack([np.zeros(len(rows)), sums]) if len(self.known) == 2 else sums
         logits = np.full((len(rows), self.classes), UNKNOWN)
         logits[:, self.known] = of_known
         return logits
@@ -138,7 +138,7 @@ class TreesPredictor:
 
         nodes = np.ascontiguousarray(self.nodes).view(PREDICTOR_RECORD_DTYPE)[:, 0]
         none = np.empty((0, 8), np.uint32)
-        trees = np.split(nodes, np.cumsum(self.sizes)[:-1])
+        trees = np.split(nodes, np.cumsum(self.sizes)[:-1]) if len(self.sizes) else []
         for tree in trees:
             _check_tree(tree, self.features)
         return [TreePredictor(np.ascontiguousarray(tree), none, none) for tree in trees]
@@ -160,6 +160,31 @@ def _blocks(inputs: NDArray[Any]) -> list[NDArray[Any]]:
     padding = -len(inputs) % BLOCK
     padded = np.concatenate([inputs, np.zeros((padding, inputs.shape[1]), inputs.dtype)])
     return np.split(padded, len(padded) // BLOCK)
+
+
+def predictor_of(estimator: Any, kind: Kind, classes: int, features: int) -> Predictor:
+    """The arrays of a fitted estimator, or of the class frequencies that are left of one where rows are too few."""
+    if hasattr(estimator, "class_prior_"):
+        logs, known = np.log(estimator.class_prior_), estimator.classes_.astype(np.int64)
+        constant = _constant_trees if kind == "trees" else _constant_linear
+        return constant(logs, known, classes, features)
+    return from_trees(estimator, classes) if kind == "trees" else from_linear(estimator, classes)
+
+
+def _constant_linear(
+    logs: NDArray[np.float64], known: NDArray[np.int64], classes: int, features: int
+) -> LinearPredictor:
+    intercepts = np.full(classes, UNKNOWN)
+    intercepts[known] = logs
+    return LinearPredictor(np.zeros((classes, features)), intercepts)
+
+
+def _constant_trees(logs: NDArray[np.float64], known: NDArray[np.int64], classes: int, features: int) -> TreesPredictor:
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE  # noqa: PLC0415
+
+    nodes = np.zeros((0, PREDICTOR_RECORD_DTYPE.itemsize), np.uint8)
+    start = logs[1:] - logs[0] if len(logs) == 2 else logs
+    return TreesPredictor(nodes, np.zeros(0, np.int64), start, known, classes, features)
 
 
 def from_linear(estimator: Any, classes: int) -> LinearPredictor:

@@ -20,7 +20,7 @@ class Fold:
     held_out: Int64[np.ndarray, " held_out"]
 
 
-def folds_of(pool: Pool, rows: Int64[np.ndarray, " rows"], *, folds: int) -> tuple[Fold, ...]:
+def folds_of(pool: Pool, rows: Int64[np.ndarray, " rows"], *, folds: int, seed: int = 0) -> tuple[Fold, ...]:
     """Divide rows of a pool into folds: stratified, with groups on one side, or forwards in time.
 
     Forwards in time the first fold trains on the earliest rows and holds out those that follow, the next trains on
@@ -30,9 +30,10 @@ def folds_of(pool: Pool, rows: Int64[np.ndarray, " rows"], *, folds: int) -> tup
         pool: whose rows.
         rows: their numbers.
         folds: how many, at least 2; fewer where the largest class has fewer rows, or there are fewer groups.
+        seed: shuffles rows that have no time.
     """
     rows = np.sort(rows)
-    divided = _forwards(pool, rows, folds) if pool.times is not None else _stratified(pool, rows, folds)
+    divided = _forwards(pool, rows, folds) if pool.times is not None else _stratified(pool, rows, folds, seed)
     return tuple(Fold(np.sort(train), np.sort(held_out)) for train, held_out in divided)
 
 
@@ -46,7 +47,7 @@ def _forwards(pool: Pool, rows: _Rows, folds: int) -> Iterator[tuple[_Rows, _Row
         yield np.concatenate(blocks[:number]), blocks[number]
 
 
-def _stratified(pool: Pool, rows: _Rows, folds: int) -> Iterator[tuple[_Rows, _Rows]]:
+def _stratified(pool: Pool, rows: _Rows, folds: int, seed: int) -> Iterator[tuple[_Rows, _Rows]]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415  (slow to import)
 
     labels = pool.labels[rows]
@@ -55,5 +56,5 @@ def _stratified(pool: Pool, rows: _Rows, folds: int) -> Iterator[tuple[_Rows, _R
     shared, folds = most < len(rows), min(folds, most, int(np.bincount(labels).max()))
     kind = StratifiedGroupKFold if shared else StratifiedKFold
     with warnings.catch_warnings(action="ignore"):  # a class may have fewer rows than there are folds
-        for train, held_out in kind(folds, shuffle=True, random_state=0).split(rows, labels, groups):
+        for train, held_out in kind(folds, shuffle=True, random_state=seed).split(rows, labels, groups):
             yield rows[train], rows[held_out]

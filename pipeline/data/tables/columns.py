@@ -135,7 +135,7 @@ def _numbers(cells: Cells, style: NumberStyle) -> Understanding:
     numbers = np.array(numbers_of(cells, column), dtype=np.float64)
     for place in np.flatnonzero(~(np.abs(numbers) <= LARGEST)):
         return _unusable(cells, "number", findings.not_finite(cells, int(place), float(numbers[place])))
-    origin = _origin(numbers)
+    origin = origin_of(numbers)
     remarks = [*style_in_words(style), *([f"counted from {origin:,.10g}"] if origin else [])]
     whole = are_integers(cells.texts)
     if whole and 3 <= len(numbers) <= _FEW_NUMBERS < len(cells.codes) / _FEW_NUMBERS:
@@ -144,7 +144,7 @@ def _numbers(cells: Cells, style: NumberStyle) -> Understanding:
     return Understanding(cells, kind, column.model_copy(update={"origin": origin}), tuple(remarks))
 
 
-def _origin(numbers: Float64[np.ndarray, " values"]) -> float:
+def origin_of(numbers: Float64[np.ndarray, " values"]) -> float:
     """The median where numbers lie so far from zero that 32 bits would merge some, else 0."""
     if len(numbers) < 2 or np.abs(numbers).max() <= 2 * np.ptp(numbers):
         return 0.0

@@ -61,13 +61,16 @@ class Proposal:
     far: tuple[FarValue, ...] = ()
 
 
-def propose(table: Table, given: Given, *, kept: Collection[str] = ()) -> Proposal:
+def propose(
+    table: Table, given: Given, *, kept: Collection[str] = (), topics: Collection[Topic] = ANSWERED
+) -> Proposal:
     """Understand a table, and answer what it asks where the answer changes nothing else than what it says.
 
     Args:
         table: as it was read.
         given: the user's options, which no proposal changes; lists are added to.
         kept: columns that are not to be ignored.
+        topics: what is answered.
 
     Raises:
         InputError: an option names no column, there are no rows or features, or the target cannot be classes.
@@ -75,7 +78,7 @@ def propose(table: Table, given: Given, *, kept: Collection[str] = ()) -> Propos
     options, answered = dict(given), list[Finding]()
     for _ in range(_ROUNDS):
         understood, pool = _understood(table, TableOptions.model_validate(options))
-        asked = [each for each in _asked(understood, pool, kept) if each not in answered]
+        asked = [each for each in _asked(understood, pool, kept, topics) if each not in answered]
         more = _merged(options, proposed_options(asked))
         if more == options:
             break
@@ -92,12 +95,14 @@ def _understood(table: Table, options: TableOptions) -> tuple[Understood, Pool |
     return pool.understood or understood, pool
 
 
-def _asked(understood: Understood, pool: Pool | None, kept: Collection[str]) -> list[Finding]:
+def _asked(
+    understood: Understood, pool: Pool | None, kept: Collection[str], topics: Collection[Topic]
+) -> list[Finding]:
     """The findings that a proposal answers."""
     return [
         finding
         for finding in understood.findings
-        if (finding.topic in ANSWERED or (finding.topic == "rare class" and _can_be_dropped(pool)))
+        if (finding.topic in topics or (finding.topic == "rare class" and _can_be_dropped(pool)))
         and not (finding.column in kept and not {"ignore", "group"}.isdisjoint(finding.option))
     ]
 
