@@ -88,14 +88,9 @@ def _results(
 ) -> ChampionResults:
     """What each part is worth, and how the champion and others do on the test rows."""
     from pipeline.champion.judge import judged  # noqa: PLC0415
-    from pipeline.results.champion import ChampionResults, PartResult  # noqa: PLC0415
+    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
 
     pool, test, size = pooled.pool, pooled.splits.test[SEED], params.champion.size
-    shares = dict(zip((part.name for part in chosen.parts), chosen.shares, strict=True))
-    parts = [
-        PartResult(name=each.part.name, kind=each.part.kind, held_out=each.loss, share=shares.get(each.part.name, 0.0))
-        for each in library.candidates
-    ]
     held_out, cross_fitted = library.losses(size=size)
     champion, *others = judged(_contenders(library, chosen, pooled, rows, params), pool.labels[test])
     return ChampionResults(
@@ -104,7 +99,7 @@ def _results(
         train=len(rows),
         test=len(test),
         folds=len(library.views),
-        parts=tuple(sorted(parts, key=lambda part: (-part.share, part.held_out))),
+        parts=library.results(chosen),
         held_out=held_out,
         cross_fitted=cross_fitted,
         champion=champion,
