@@ -695,8 +695,24 @@ def is_generated(block: Block, fixture: Fixture) -> None:
     assert any(begin <= block.start < end for _, begin, end in spans(EVERYTHING[block.document]))
 
 
-RUNNERS = {"sh": run_shell, "console": shows, "yml": fits_the_claims, "text": is_generated, "mermaid": is_generated}
-SLOW = {"sh", "console"}
+def runs_in_python(block: Block, fixture: Fixture) -> None:
+    """In a notebook: what is shown is computed, and stays where it is saved."""
+    folder = fixture("tmp_path")
+    shutil.copy(ROOT / "tests/corpus/loans.csv", folder)
+    done = run(folder, sys.executable, "-c", block.text, PYTHONPATH=str(ROOT), check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "loans.safetensors").exists()
+
+
+RUNNERS = {
+    "python": runs_in_python,
+    "sh": run_shell,
+    "console": shows,
+    "yml": fits_the_claims,
+    "text": is_generated,
+    "mermaid": is_generated,
+}
+SLOW = {"sh", "console", "python"}
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
     for arguments in (("generate", "wine"), ("train", "wine", "none"), ("train", "wine", "hot"), ("evaluate", "wine")):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
-    for arguments in (("search", "wine"), ("plot", "wine"), ("export", "wine"), ("report",)):
+    for arguments in (*((name, "wine") for name in ("search", "baselines", "champion", "plot", "export")), ("report",)):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     drawn = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "reports/wine/figures").rglob("*.png")}
