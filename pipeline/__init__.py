@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.champion.estimator import RegularizedClassifier
+    from pipeline.estimator.classifier import RegularizedClassifier
 
 __all__ = ["RegularizedClassifier"]
 
@@ -18,6 +18,6 @@ def __getattr__(name: str) -> object:
     from pipeline.core.determinism import pin  # noqa: PLC0415
 
     pin()  # before numpy is imported, where it is not yet
-    from pipeline.champion.estimator import RegularizedClassifier  # noqa: PLC0415
+    from pipeline.estimator.classifier import RegularizedClassifier  # noqa: PLC0415
 
     return RegularizedClassifier

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.champion import STORABLE, with_steps
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core.files import write_arrays
@@ -21,7 +19,7 @@ from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
-    from pipeline.champion.fit import EstimatorRecipe, Library, NetworkRecipe
+    from pipeline.champion.fit import Library
     from pipeline.champion.model import Champion
     from pipeline.data.dataset import Dataset
     from pipeline.results.champion import ChampionResults
@@ -54,33 +52,16 @@ def champion(dataset: str, *, jobs: int) -> str:
 def _library(dataset: str, pooled: Dataset, rows: Rows, params: Params, *, jobs: int) -> Library:
     """All recipes, fitted on every fold of the rows."""
     from pipeline.champion.fit import fit_library  # noqa: PLC0415  (torch takes a second to import)
+    from pipeline.champion.portfolio import estimators_of, networks_of  # noqa: PLC0415
     from pipeline.data.folds import folds_of  # noqa: PLC0415
 
     folds = folds_of(pooled.pool, rows, folds=params.champion.folds)
-    networks, estimators = _networks(params, len(folds[0].train)), _estimators(params)
+    networks = networks_of(params.champion.recipes, len(folds[0].train), least=params.champion.least_steps)
+    estimators = estimators_of({name: params.baselines[name] for name in params.champion.estimators})
     total = sum(recipe.point.epochs for recipe in networks) * len(folds)
     text = f"{dataset}: {len(networks) * len(folds)} networks of the library"
     with workers("threading"), progress(text, total, "epochs") as tick:
         return fit_library(networks, estimators, pooled.pool, folds, scale=pooled.scale, jobs=jobs, tick=tick)
-
-
-def _networks(params: Params, rows: int) -> list[NetworkRecipe]:
-    """The networks of the portfolio, with epochs enough for so many training rows."""
-    from pipeline.champion.fit import NetworkRecipe  # noqa: PLC0415
-
-    least = params.champion.least_steps
-    return [
-        NetworkRecipe(name, with_steps(recipe.point, rows, least=least), recipe.encoding)
-        for name, recipe in params.champion.recipes.items()
-    ]
-
-
-def _estimators(params: Params) -> list[EstimatorRecipe]:
-    from pipeline.champion.fit import EstimatorRecipe  # noqa: PLC0415
-    from pipeline.models.baselines import make  # noqa: PLC0415
-
-    rows = {name: params.baselines[name] for name in params.champion.estimators}
-    return [EstimatorRecipe(name, STORABLE[row.estimator], partial(make, row)) for name, row in rows.items()]
 
 
 def _results(

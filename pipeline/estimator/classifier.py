@@ -15,10 +15,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from pipeline.champion.fitted import Fitted, read_fitted, write_fitted
-from pipeline.champion.labels import labels_of
 from pipeline.champion.portfolio import Portfolio, portfolio_of
-from pipeline.champion.rows import (
+from pipeline.champion.storage import Model
+from pipeline.core.determinism import pin
+from pipeline.core.errors import InputError
+from pipeline.data.folds import folds_of
+from pipeline.data.options import Scale
+from pipeline.data.schema import CategoryColumn
+from pipeline.data.tables.cells import text_of
+from pipeline.data.tables.encoding import schema_of
+from pipeline.estimator.fitted import Fitted, read_fitted, write_fitted
+from pipeline.estimator.labels import labels_of
+from pipeline.estimator.rows import (
     column_names,
     features_of_frame,
     features_of_numbers,
@@ -30,15 +38,7 @@ from pipeline.champion.rows import (
     target_name,
     with_groups_that_suffice,
 )
-from pipeline.champion.storage import Model
-from pipeline.champion.threads import own_threads
-from pipeline.core.determinism import pin
-from pipeline.core.errors import InputError
-from pipeline.data.folds import folds_of
-from pipeline.data.options import Scale
-from pipeline.data.schema import CategoryColumn
-from pipeline.data.tables.cells import text_of
-from pipeline.data.tables.encoding import schema_of
+from pipeline.estimator.threads import own_threads
 
 if TYPE_CHECKING:
     from pipeline.champion.fit import Library

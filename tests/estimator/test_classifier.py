@@ -22,7 +22,6 @@ from sklearn.preprocessing import StandardScaler
 from pipeline import RegularizedClassifier
 from pipeline.champion.fit import fit_library
 from pipeline.champion.portfolio import DEFAULT, Portfolio, default_champion, portfolio_of
-from pipeline.champion.rows import features_of_frame, features_of_numbers, pool_of_numbers
 from pipeline.champion.storage import Model, to_arrays
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml
@@ -33,6 +32,7 @@ from pipeline.data.dataset import Pool
 from pipeline.data.folds import folds_of
 from pipeline.data.schema import CategoryColumn
 from pipeline.data.tables.encoding import schema_of
+from pipeline.estimator.rows import features_of_frame, features_of_numbers, pool_of_numbers
 
 PORTFOLIO = {
     "dropout": {"hidden": [16], "dropout": 0.2, "epochs": 4, "learning_rate": 0.01},
@@ -261,6 +261,16 @@ def test_classes_are_checked(labels: Any, message: str) -> None:
         small().fit(rows, labels)
 
 
+def test_a_class_of_one_row_is_known_and_unlikely(tmp_path: Path) -> None:
+    """Folds that train without it leave estimators only class frequencies."""
+    features = numbers()[0][:21]
+    model = small(folds=3).fit(features, np.arange(21) == 20)
+    assert model.predict_proba(features)[:, 1].mean() < 0.2
+    model.save(tmp_path / "m")
+    loaded = RegularizedClassifier.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict_proba(features), model.predict_proba(features))
+
+
 def test_budgets() -> None:
     sweep = {"dropout": {"dropout": [0.1, 0.2, 0.3, 0.4], "epochs": 1, "hidden": [16]}, "linear": PORTFOLIO["linear"]}
     features, labels = numbers()
@@ -284,7 +294,7 @@ def test_one_pick_is_one_part_of_one_fold(budget: Any, kinds: set[str]) -> None:
 
 
 def test_networks_that_all_diverge_are_said() -> None:
-    wild = {"wild": {"optimizer": "sgd", "learning_rate": 1e9, "epochs": 3, "hidden": [16]}}
+    wild = {"wild": {"optimizer": "sgd", "learning_rate": 1e30, "early_stopping": "none", "epochs": 9, "hidden": [16]}}
     with pytest.raises(ValueError, match="every network diverged"):
         small(portfolio=wild).fit(*numbers())
 

@@ -1,0 +1,1 @@
+"""The model that is handed over, as an estimator of scikit-learn."""
