@@ -30,7 +30,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "plot": ("dataset", "draw the figures and this data set's part of the report, into reports/"),
     "export": ("dataset", "copy the finished tables that git keeps, into reports/"),
     "report": ("", "join all parts of the report, into reports/index.html"),
-    "track": ("", "publish what MLflow lacks of study and search, and print the results"),
+    "track": ("", "publish what MLflow lacks of study, search and models, and print the results"),
     "predict": ("", "give calibrated probabilities for new rows, by the model of a data set"),
     "topic": ("topic", "train a topic's experiments and judge its claims, into claims/"),
     "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
@@ -183,8 +183,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
     search.add_argument(
         "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
     )
+    commands["track"].add_argument(
+        "--force-champion", action="store_true", help="the present models are the champions, better or not"
+    )
     predict = commands["predict"]
-    predict.add_argument("model", metavar="MODEL", help="a data set of the study, or the folder or file of a model")
+    predict.add_argument(
+        "model", metavar="MODEL", help="a data set of the study, a model's folder or file, or models:/NAME@champion"
+    )
     predict.add_argument("file", metavar="FILE", help="the rows, as `add` takes them; - for CSV on standard input")
     predict.add_argument("--out", metavar="FILE", help="a new file (standard output)")
     predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")

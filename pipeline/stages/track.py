@@ -1,4 +1,4 @@
-"""The command `track`: publish to MLflow what it lacks of the study and the search, and print the results."""
+"""The command `track`: publish to MLflow what it lacks of study, search and models, and print the results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipeline.config.params import load_params
 from pipeline.core.files import read_arrays
 from pipeline.core.paths import PAGE, PARAMS, baseline_file, champion_file, figure_file, report_file, score_file
 from pipeline.core.progress import progress
+from pipeline.stages.registration import model_records, register_models
 from pipeline.stages.show import shared_texts, study_text
 from pipeline.stages.tables import baseline_results_of, search_results_of, study_results_of, trials_of
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from pipeline.tracking.runs import ExperimentPage, RunRecord
 
 
-def track() -> str:
-    """Publish what evaluations and searches found to MLflow, where the store lacks it, and print the results."""
+def track(*, force_champion: bool = False) -> str:
+    """Publish what evaluations and searches found to MLflow, where the store lacks it, and print the results.
+
+    Args:
+        force_champion: let the present models be the champions, even where they are not better than earlier ones.
+    """
     records: list[RunRecord] = []
     pages: list[ExperimentPage] = []
     datasets = load_params(PARAMS).study.datasets
@@ -26,7 +31,7 @@ def track() -> str:
         for of_experiment, page in (_study(dataset), *_search(dataset)):
             records += of_experiment
             pages.append(page)
-    line = publish_all(records, pages)
+    line = "\n".join([publish_all(records, pages), *register_models(datasets, force=force_champion)])
     print("\n".join([*map(study_text, datasets), *shared_texts()]))
     report = f"\nReport: {PAGE}, open it in a browser" if PAGE.exists() else ""
     return f"{line}{report}"
@@ -50,14 +55,14 @@ def publish_all(records: Sequence[RunRecord], pages: Sequence[ExperimentPage]) -
 
 
 def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
-    """The records of a data set's study and baselines; the search's figures are its own."""
+    """The records of a data set's study, baselines and model; the search's figures are its own."""
     from pipeline.tracking.search import FIGURES  # noqa: PLC0415
     from pipeline.tracking.study import experiment_of, records_of  # noqa: PLC0415
 
     results = study_results_of(dataset)
     arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
     figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
-    records = [*_baselines(dataset), *records_of(results, arrays, figures)]
+    records = [*_baselines(dataset), *model_records(dataset), *records_of(results, arrays, figures)]
     return records, experiment_of(results, records)
 
 

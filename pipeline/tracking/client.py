@@ -53,7 +53,8 @@ def connected(uri: str) -> Iterator[MlflowClient]:
         InputError: MLflow cannot use the store.
     """
     database = database_of(uri)
-    with _environment(ENVIRONMENT if database is None else ENVIRONMENT | LOCAL), _quiet(), _errors_of(uri):
+    settings = {**ENVIRONMENT, **({} if database is None else LOCAL), "MLFLOW_TRACKING_URI": uri}  # not all is told it
+    with _environment(settings), _quiet(), _errors_of(uri):
         from mlflow import MlflowClient  # noqa: PLC0415 (seconds)
 
         if database is not None and not database.exists():
@@ -93,12 +94,13 @@ def _errors_of(uri: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing, and leave out the warning that SQLAlchemy 2.1 gives about a declaration of MLflow's."""
+    """Log nothing, and leave out warnings that SQLAlchemy 2.1 and MLflow give about declarations of MLflow's own."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
             yield
     finally:
         logging.disable(before)

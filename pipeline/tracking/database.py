@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.core.errors import InputError
 from pipeline.tracking.plan import StoredExperiment, StoredRun
+from pipeline.tracking.promotion import StoredVersion
 from pipeline.tracking.runs import EXPERIMENT_DIGEST, RunRecord, size
 
 PREFIX = "sqlite:///"
@@ -40,6 +41,18 @@ FROM experiments AS experiment
 LEFT JOIN experiment_tags AS digest
        ON digest.experiment_id = experiment.experiment_id AND digest.key = '{EXPERIMENT_DIGEST}'
 WHERE experiment.lifecycle_stage = 'active'
+"""
+
+VERSIONS = """
+SELECT version.version AS number, coalesce(version.storage_location, version.source) AS location,
+       (SELECT json_group_object(tag.key, tag.value) FROM model_version_tags AS tag
+         WHERE tag.name = version.name AND tag.version = version.version AND tag.workspace = version.workspace) AS tags,
+       (SELECT json_group_array(other.alias) FROM registered_model_aliases AS other
+         WHERE other.name = version.name AND other.version = version.version
+           AND other.workspace = version.workspace) AS aliases
+FROM model_versions AS version
+WHERE version.name = ? AND version.current_stage != 'Deleted_Internal'
+ORDER BY version.version
 """
 
 
@@ -81,6 +94,26 @@ def stored_experiments(database: Path) -> list[StoredExperiment]:
         InputError: the file is not a database that MLflow made.
     """
     return [StoredExperiment(**dict(row)) for row in _rows(database, EXPERIMENTS)]
+
+
+def stored_versions(database: Path, name: str) -> list[StoredVersion]:
+    """The versions of a registered model, the first one first; none when there is no such file.
+
+    Raises:
+        InputError: the file is not a database that MLflow made.
+    """
+    return [
+        StoredVersion(**{**row, "tags": json.loads(row["tags"]), "aliases": tuple(json.loads(row["aliases"]))})
+        for row in _rows(database, VERSIONS, name)
+    ]
+
+
+def holds(version: StoredVersion, file: str, *, database: Path, experiment: str) -> bool:
+    """Whether a version's file lies where it should; those of another kind of store are believed."""
+    folder = _local_path(version.location)
+    if folder is None:
+        return True
+    return (folder / file).is_file() and not moved(folder.parents[2].as_uri(), database, experiment)
 
 
 def intact(run: StoredRun, record: RunRecord, *, database: Path) -> bool:
@@ -128,7 +161,7 @@ def _has_size(path: Path, expected: int) -> bool:
     return path.is_file() and path.stat().st_size == expected
 
 
-def _rows(database: Path, query: str) -> list[sqlite3.Row]:
+def _rows(database: Path, query: str, *values: str) -> list[sqlite3.Row]:
     """Read rows; errors are one line that says what to do, and advises deletion only of what is damaged.
 
     The mode is "rw", for a writer that was killed leaves a journal that only such a connection may undo.
@@ -138,7 +171,7 @@ def _rows(database: Path, query: str) -> list[sqlite3.Row]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=20)) as connection:
             connection.row_factory = sqlite3.Row
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values).fetchall()
     except sqlite3.Error as error:
         damaged = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         state = "an empty file" if damaged and database.stat().st_size == 0 else str(error)

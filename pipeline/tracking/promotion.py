@@ -1,0 +1,82 @@
+"""Promotion of a model: which version of it is the champion, by what the new and the old one say of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from pipeline.statistics.intervals import Interval, mean_interval
+
+if TYPE_CHECKING:
+    from pipeline.champion.storage import Model
+
+ALIAS = "champion"
+MODEL, DATA, REASON = "dvc.md5.model", "dvc.md5.data", "champion.reason"
+"""Tags of a version: the hashes of its file and of its data, and why it became the champion or did not."""
+FORCE = "`python -m pipeline track --force-champion` moves it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredVersion:
+    """A version of a registered model; `location` is that of its folder."""
+
+    number: int
+    location: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether it has the alias."""
+        return ALIAS in self.aliases
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the alias moves to a new version, and why, in words."""
+
+    moves: bool
+    why: str
+
+
+def champion_of(versions: Sequence[StoredVersion]) -> StoredVersion | None:
+    """The version that has the alias."""
+    return next((each for each in versions if each.is_champion), None)
+
+
+def compared(
+    new: Model, old: Model, features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]
+) -> Decision:
+    """Whether a new model is better than an old one: Student's interval of the paired differences lies below 0.
+
+    Args:
+        new: the model whose schema made the features.
+        old: what it is compared with.
+        features: of test rows.
+        labels: of the same rows.
+    """
+    if old.classes != new.classes:
+        return Decision(False, "the old one knows other classes")
+    if old.schema.columns != new.schema.columns:
+        return Decision(False, "the old one reads other columns, or reads them otherwise")
+    losses = [_losses(each, features, labels) for each in (new, old)]
+    change = mean_interval(losses[0] - losses[1])
+    said = f"test NLL changes by {_text(change)} on {len(labels):,} test rows"
+    return Decision(bool(change.high < 0), said if change.high < 0 else f"{said}, which is not better")
+
+
+def _losses(
+    model: Model, features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]
+) -> Float64[np.ndarray, " rows"]:
+    from pipeline.champion.model import log_of  # noqa: PLC0415
+
+    probabilities = model.champion.probabilities(features)
+    return -log_of(probabilities[np.arange(len(labels)), labels])
+
+
+def _text(change: Interval) -> str:
+    return f"{change.mean:+.4f} [{change.low:+.4f}, {change.high:+.4f}]"
