@@ -19,8 +19,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.core.errors import InputError
-from pipeline.tracking.plan import StoredExperiment, StoredRun
-from pipeline.tracking.promotion import StoredVersion
+from pipeline.tracking.plan import StoredExperiment, StoredRun, StoredVersion
 from pipeline.tracking.runs import EXPERIMENT_DIGEST, RunRecord, size
 
 PREFIX = "sqlite:///"

@@ -9,6 +9,24 @@ from dataclasses import dataclass, replace
 from pipeline.core.errors import InputError
 from pipeline.tracking.runs import Identity, RunRecord, digest, reference_tags
 
+ALIAS = "champion"
+"""Of the version of a registered model that is to be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredVersion:
+    """A version of a registered model; `location` is that of its folder."""
+
+    number: int
+    location: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether it has the alias."""
+        return ALIAS in self.aliases
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,29 +10,14 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from pipeline.statistics.intervals import Interval, mean_interval
+from pipeline.tracking.plan import StoredVersion
 
 if TYPE_CHECKING:
     from pipeline.champion.storage import Model
 
-ALIAS = "champion"
 MODEL, DATA, REASON = "dvc.md5.model", "dvc.md5.data", "champion.reason"
 """Tags of a version: the hashes of its file and of its data, and why it became the champion or did not."""
 FORCE = "`python -m pipeline track --force-champion` moves it"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredVersion:
-    """A version of a registered model; `location` is that of its folder."""
-
-    number: int
-    location: str
-    tags: Mapping[str, str]
-    aliases: tuple[str, ...]
-
-    @property
-    def is_champion(self) -> bool:
-        """Whether it has the alias."""
-        return ALIAS in self.aliases
 
 
 @dataclass(frozen=True)

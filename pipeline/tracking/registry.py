@@ -12,7 +12,8 @@ from pipeline.core.errors import InputError
 from pipeline.tracking import database as local
 from pipeline.tracking.client import connected
 from pipeline.tracking.model_folder import FILE
-from pipeline.tracking.promotion import ALIAS, DATA, FORCE, MODEL, REASON, Decision, StoredVersion, champion_of
+from pipeline.tracking.plan import ALIAS, StoredVersion
+from pipeline.tracking.promotion import DATA, FORCE, MODEL, REASON, Decision, champion_of
 from pipeline.tracking.versions import MODELS, Candidate, add_version, versions_of
 
 if TYPE_CHECKING:

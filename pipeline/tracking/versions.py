@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.errors import InputError
 from pipeline.tracking.model_folder import save_folder
-from pipeline.tracking.promotion import ALIAS, DATA, MODEL, Decision, StoredVersion
+from pipeline.tracking.plan import ALIAS, StoredVersion
+from pipeline.tracking.promotion import DATA, MODEL, Decision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -41,7 +41,8 @@ from pipeline.tracking import model_folder
 from pipeline.tracking.client import connected
 from pipeline.tracking.database import locked, stored_versions, uri_of
 from pipeline.tracking.model_folder import example_of, requirements
-from pipeline.tracking.promotion import ALIAS, Decision, champion_of, compared
+from pipeline.tracking.plan import ALIAS
+from pipeline.tracking.promotion import Decision, champion_of, compared
 from pipeline.tracking.publish import publish
 from pipeline.tracking.registry import register
 from pipeline.tracking.runs import RunRecord
