@@ -95,6 +95,7 @@ class TestShowing:
         ):
             assert re.search(pattern, said), pattern
 
+    @pytest.mark.slow
     def test_changes_stand_below_their_sections_and_long_lines_are_cut(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -109,6 +110,7 @@ class TestShowing:
         assert len(expects) <= 120
         assert expects.endswith(" ...")
 
+    @pytest.mark.slow
     def test_nobody_to_ask_is_told_what_to_type(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         before = contents()
         assert added(table) == 2
@@ -214,6 +216,7 @@ class TestWriting:
         assert added(table, "--dry-run") == 0
         assert "holds all of this already" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_a_scale_that_is_given_stands(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         table.write_text(table.read_text().replace("c1003,27,", "c1003,9999,"))
         assert added(table, "--yes", "--scale", "standard") == 0
@@ -254,6 +257,7 @@ class TestWriting:
         assert added(table, "--yes", "--budget", "1s") == 2
         assert "error: --budget: must be " in capsys.readouterr().err
 
+    @pytest.mark.slow
     def test_adds_at_once_lose_nothing(self, table: Path) -> None:
         shown = PARAMS.read_text()
         additions = [
@@ -292,6 +296,7 @@ class TestAgain:
         assert contents() == before
         assert "holds all of this already" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_a_change_is_shown_and_needs_a_yes(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         added(table, "--yes", "--train", "70")
         before = contents()

@@ -145,6 +145,7 @@ class TestABitForBitEqualMember:
 
     @settings(max_examples=25, deadline=None)
     @given(st.data())
+    @pytest.mark.slow
     def test_in_random_sub_stacks_in_random_order(self, members, data, alone, draw):
         shape = (
             "none",
@@ -213,6 +214,7 @@ class TestKeepingSome:
 
     @settings(max_examples=40, deadline=None)
     @given(st.data())
+    @pytest.mark.slow
     def test_random_ones_in_a_random_order(self, members, data, alone, draw):
         pool = [(name, number) for name in ONE_SHAPE for number in range(len(members[name]))]
         chosen = draw.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=9, unique=True))
@@ -350,6 +352,7 @@ class TestRungs:
     def test_nobody_all_and_one(self, data, ends, stays):
         self.check(POINTS[:9], data, ends, stays)
 
+    @pytest.mark.slow
     def test_threads(self, data, ends):
         with joblib.parallel_config(backend="threading"):
             self.check(POINTS, data, ends, {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}, jobs=2, chunk=5)
