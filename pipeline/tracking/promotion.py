@@ -15,8 +15,8 @@ from pipeline.tracking.plan import StoredVersion
 if TYPE_CHECKING:
     from pipeline.champion.storage import Model
 
-MODEL, DATA, REASON = "dvc.md5.model", "dvc.md5.data", "champion.reason"
-"""Tags of a version: the hashes of its file and of its data, and why it became the champion or did not."""
+MODEL, DATA, REASON, AGAINST = "dvc.md5.model", "dvc.md5.data", "champion.reason", "champion.against"
+"""Tags of a version: hashes of its file and its data; why it became the champion or did not, and instead of which."""
 FORCE = "`python -m pipeline track --force-champion` moves it"
 
 

@@ -13,7 +13,7 @@ from pipeline.tracking import database as local
 from pipeline.tracking.client import connected
 from pipeline.tracking.model_folder import FILE
 from pipeline.tracking.plan import ALIAS, StoredVersion
-from pipeline.tracking.promotion import DATA, FORCE, MODEL, REASON, Decision, champion_of
+from pipeline.tracking.promotion import AGAINST, DATA, FORCE, MODEL, REASON, Decision, champion_of
 from pipeline.tracking.versions import MODELS, Candidate, add_version, versions_of
 
 if TYPE_CHECKING:
@@ -82,13 +82,16 @@ def _holds(version: StoredVersion, candidate: Candidate, database: Path | None) 
 def _settled(
     candidate: Candidate, versions: Sequence[StoredVersion], database: Path | None, *, force: bool
 ) -> str | None:
-    """What there is to say where nothing is to be done; None where something is."""
+    """What there is to say where nothing is to be done; None where something is.
+
+    What was decided holds against one champion: with another, it is decided anew.
+    """
     present, champion = _present(candidate, versions, database), champion_of(versions)
     if present is None or champion is None:
         return None
     if present.is_champion:
         return ""
-    if force or REASON not in present.tags:
+    if force or present.tags.get(AGAINST) != str(champion.number):
         return None
     other = f"version {champion.number}, and not the present model, version {present.number}"
     return f"{candidate.name}: the champion is {other}: {present.tags[REASON]}; {FORCE}"
@@ -110,6 +113,7 @@ def _registered(
     if decision.moves:
         client.set_registered_model_alias(name, ALIAS, number)
     client.set_model_version_tag(name, number, REASON, decision.why)
+    client.set_model_version_tag(name, number, AGAINST, str(old.number) if old else "none")
     if decision.moves:
         return f"{said} is the champion: {decision.why}"
     return f"{said} is not the champion: {decision.why}; {FORCE}"

@@ -267,6 +267,16 @@ class TestRegistry:
         assert "the champion is version 1, and not the present model, version 2" in store.put(model)
         assert store.versions() == [(1, True), (2, False)]
 
+    def test_going_back_to_a_better_one_makes_it_the_champion_again(self, store: Store, model: Model) -> None:
+        store.put(model)
+        store.put(worse(model))
+        store.put(worse(model), force=True)
+        assert store.put(model).startswith(
+            f"{NAME}: version 1 is the champion: against version 2, test NLL changes by -"
+        )
+        assert "version 2 is not the champion: " not in store.put(model)
+        assert store.versions() == [(1, True), (2, False)]
+
     def test_what_was_deleted_or_moved_comes_back(self, store: Store, model: Model) -> None:
         store.put(worse(model))
         store.put(model)
