@@ -186,8 +186,9 @@ if "STAGE" in os.environ:
 
 
 def heed_interrupts() -> None:
-    """Undo what a shell does to its background jobs: an inherited ignored SIGINT would make Ctrl-C do nothing."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Undo what a shell does to its background jobs, and nohup: a signal that is ignored is inherited as such."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
 
 
 def refuses(folder: Path, line: str, *arguments: str) -> None:
