@@ -862,7 +862,7 @@ class server:  # noqa: N801 (reads as a function where it is used)
         )
 
     def __enter__(self) -> str:
-        for _ in range(300):
+        for _ in range(900):
             try:
                 urllib.request.urlopen(f"{self.address}/health").close()
             except OSError:
