@@ -82,6 +82,7 @@ def test_labels_of_rows_that_are_not_given_change_nothing(pool: Pool, library: L
         np.testing.assert_array_equal(one.probabilities, two.probabilities)
 
 
+@pytest.mark.slow
 def test_workers_and_company_change_no_bit(pool: Pool, library: Library) -> None:
     with parallel_config(backend="threading"):
         parallel = fitted(pool, jobs=2)

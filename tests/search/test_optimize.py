@@ -224,6 +224,7 @@ def by_the_book(point, data, seed):
     return held_out_logits(point, evaluations, labels), labels, kept
 
 
+@pytest.mark.slow
 class TestEarlyStopping:
     """It is judged on validation rows that it has not seen, and nothing else changes because of that."""
 
@@ -367,6 +368,7 @@ class TestDivergence:
         assert {trial.state for trials in found.values() for trial in trials} == {TrialState.FAIL}
 
 
+@pytest.mark.slow
 class TestGoingOn:
     @pytest.mark.parametrize(
         ("sampler", "told"),

@@ -287,6 +287,7 @@ class TestWriting:
 
 
 @pytest.mark.usefixtures("told_speed")
+@pytest.mark.slow
 class TestAgain:
     def test_the_same_again_changes_nothing(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         added(table, "--yes")
@@ -325,6 +326,7 @@ class TestAgain:
 
 
 @pytest.mark.usefixtures("told_speed")
+@pytest.mark.slow
 class TestNames:
     def test_another_file_of_the_name_is_left_alone(self, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (INPUTS / "loan_data.csv").write_text("mine\n")

@@ -38,6 +38,7 @@ def written(rows, *, jobs=1, folder="first"):
     return write_fits(files, SEEDS, "wine", jobs=jobs), {path.stem: path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_classifiers_fitted_alone(rows):
     written(rows)
     data = [seed_data(load_data("wine"), seed) for seed in range(SEEDS)]

@@ -34,6 +34,7 @@ def tuned(params, variant):
     return tune(dict(params.variants[variant].pairs), "wine", params, jobs=1, backend="threading")
 
 
+@pytest.mark.slow
 def test_values_are_those_of_members_trained_alone(params):
     """An oracle: every network by itself, on validation rows of seeds that neither the study nor its A/A check has."""
     pooled = load_data("wine")

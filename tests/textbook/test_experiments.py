@@ -27,6 +27,9 @@ TASK = MixtureTask(seed=1, classes=3, components=1, features=4, separation=2.0, 
 CHANGES = ({}, {"dropout": 0.5}, {"label_smoothing": 0.2, "rows": 20}, {"label_noise": 0.4})
 
 
+pytestmark = pytest.mark.slow  # every one trains an experiment
+
+
 @pytest.fixture(autouse=True)
 def _empty_memo(tmp_path, monkeypatch):
     """Every test begins with a memo of its own, below the working directory."""

@@ -99,6 +99,7 @@ def alone(members, data):
     return {name: [fit_stack([member], data) for member in group] for name, group in members.items()}
 
 
+@pytest.mark.slow
 class TestABitForBitEqualMember:
     """A member's result never depends on what it is trained beside, or how."""
 
@@ -188,6 +189,7 @@ def run_on(stack, epochs):
             stack.run_epoch(epoch)
 
 
+@pytest.mark.slow
 class TestKeepingSome:
     """Whoever leaves a stack, and whenever: the others have the bits they have alone."""
 
@@ -319,6 +321,7 @@ def trained_in_rungs(points, data, stays, **options):
     return logits, ticks, calls
 
 
+@pytest.mark.slow
 class TestRungs:
     def check(self, points, data, ends, stays, **options):
         logits, ticks, calls = trained_in_rungs(points, data, stays, **options)
