@@ -92,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print(line) if line else 0
     except InputError as error:
         return _fail(str(error))
+    except BrokenPipeError:
+        return _closed_pipe()
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
     except KeyboardInterrupt as interrupt:
@@ -118,9 +120,14 @@ def _print(text: str) -> int:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
-        return CLOSED_PIPE
+        return _closed_pipe()
     return 0
+
+
+def _closed_pipe() -> int:
+    """Let what is left be flushed into nothing at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED_PIPE
 
 
 def _run(command: str, options: dict[str, object]) -> str:

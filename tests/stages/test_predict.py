@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from project import ROOT, run
 
 from pipeline.__main__ import main
 from pipeline.champion.fit import EstimatorRecipe, fit_library
@@ -164,3 +166,12 @@ def test_a_damaged_model(project, tmp_path, capsys) -> None:
     broken.write_bytes(model_file("mine").read_bytes()[:-200])
     assert main(["predict", str(broken), str(written(tmp_path, table(4)))]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_reader_who_has_seen_enough_ends_it_in_silence(project, tmp_path) -> None:
+    rows = written(tmp_path, pd.concat([table()] * 600))
+    line = f"{sys.executable} -m pipeline predict mine {rows} | head -2 | wc -l; echo ${{PIPESTATUS[0]}}"
+    done = run(project, "bash", "-c", line, PYTHONPATH=str(ROOT))
+    assert done.stdout.split() == ["2", "141"]
+    assert "rror" not in done.stderr
