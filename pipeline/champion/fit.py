@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int64
 from joblib import Parallel, delayed
 
 from pipeline.calibration.calibrator import Calibrator, fit_calibrator
-from pipeline.champion.model import Champion, Encoding, Part, View, calibrated, log_of
+from pipeline.champion.model import Champion, Encoding, Part, View, calibrated, log_of, row_losses
 from pipeline.champion.predictors import Kind, NetworkPredictor, Predictor, predictor_of
 from pipeline.champion.selection import select
 from pipeline.config.points import Point
@@ -206,9 +206,9 @@ class Library:
         for number in range(_PARTS):
             seen, unseen = part != number, part == number
             fitted = _selected(probabilities[:, seen], self.labels[seen], size=size)
-            fresh[unseen] = _row_losses(_mixed(probabilities[:, unseen], *fitted), self.labels[unseen])
+            fresh[unseen] = row_losses(_mixed(probabilities[:, unseen], *fitted), self.labels[unseen])
         all_rows = _mixed(probabilities, *_selected(probabilities, self.labels, size=size))
-        return float(_row_losses(all_rows, self.labels).mean()), float(fresh.mean())
+        return float(row_losses(all_rows, self.labels).mean()), float(fresh.mean())
 
     def results(self, chosen: Champion) -> tuple[PartResult, ...]:
         """What each candidate is worth, and its share of a blend; the largest share first."""
@@ -242,13 +242,6 @@ def _mixed(
     return calibrated(log_of(np.tensordot(shares, probabilities, 1)), calibrator)
 
 
-def _row_losses(
-    probabilities: Float64[np.ndarray, "rows classes"], labels: Int64[np.ndarray, " rows"]
-) -> Float64[np.ndarray, " rows"]:
-    losses: Float64[np.ndarray, " rows"] = -log_of(probabilities[np.arange(len(labels)), labels])
-    return losses
-
-
 def held_out_labels(pool: Pool, folds: Sequence[Fold]) -> Int64[np.ndarray, " rows"]:
     """Labels of the rows held out, fold after fold."""
     return np.concatenate([pool.labels[fold.held_out] for fold in folds])
@@ -278,5 +271,5 @@ def _candidate(
     logits = np.concatenate([each for _, each in fitted])
     calibrator = fit_calibrator(logits, labels)
     probabilities = calibrated(logits, calibrator)
-    loss = float(_row_losses(probabilities, labels).mean())
+    loss = float(row_losses(probabilities, labels).mean())
     return Candidate(Part(name, kind, encoding, calibrator, [each for each, _ in fitted]), probabilities, loss)

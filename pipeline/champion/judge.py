@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from pipeline.champion.model import log_of
+from pipeline.champion.model import row_losses
 from pipeline.results.champion import Contender, RowMean
 from pipeline.statistics.intervals import mean_interval
 
@@ -21,7 +21,7 @@ def judged(
 
     Intervals are Student's over rows, as if these were independent.
     """
-    losses = {name: -log_of(each[np.arange(len(labels)), labels]) for name, each in probabilities.items()}
+    losses = {name: row_losses(each, labels) for name, each in probabilities.items()}
     first = next(iter(losses.values()))
     truth = np.eye(next(iter(probabilities.values())).shape[1])[labels]
     return [

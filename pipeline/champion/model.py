@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 from numpy.typing import NDArray
 
 from pipeline.calibration.calibrator import Calibrator, calibrate
 from pipeline.champion.predictors import Kind, Predictor
 from pipeline.data.piecewise_linear import PiecewiseLinear
 from pipeline.data.preprocessor import Preprocessor
-from pipeline.metrics.probabilities import softmax
+from pipeline.metrics.probabilities import pick, softmax
 
 Encoding = Literal["raw", "standard", "piecewise_linear"]
 Features = Float32[np.ndarray, "rows features"]
@@ -75,24 +75,32 @@ class Champion:
 
     def probabilities(self, features: Features) -> Probabilities:
         """Calibrated probabilities (row, class) of encoded rows; a row's bits depend on no other row."""
+        encodings = {part.encoding for part in self.parts}
+        seen = [{encoding: view.inputs(features, encoding) for encoding in encodings} for view in self.views]
         pairs = zip(self.parts, self.shares, strict=True)
-        blend = np.add.reduce([share * self.of_part(part, features) for part, share in pairs])
+        blend = np.add.reduce([share * _of_part(part, [each[part.encoding] for each in seen]) for part, share in pairs])
         return calibrated(log_of(blend), self.calibrator)
 
-    def of_part(self, part: Part, features: Features) -> Probabilities:
-        """Probabilities (row, class) of one part, calibrated, averaged over the folds."""
-        each = [
-            calibrated(predictor.logits(view.inputs(features, part.encoding)), part.calibrator)
-            for view, predictor in zip(self.views, part.predictors, strict=True)
-        ]
-        mean: Probabilities = np.add.reduce(each) / len(each)
-        return mean
+
+def _of_part(part: Part, inputs: Sequence[NDArray[Any]]) -> Probabilities:
+    """Probabilities (row, class) of one part, calibrated, averaged over the folds, of which each has its inputs."""
+    each = [
+        calibrated(predictor.logits(rows), part.calibrator)
+        for predictor, rows in zip(part.predictors, inputs, strict=True)
+    ]
+    mean: Probabilities = np.add.reduce(each) / len(each)
+    return mean
 
 
 def log_of(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithms in nats, of 1e-12 for what is less."""
     logs: NDArray[np.float64] = np.log(np.maximum(probabilities, _LEAST))
     return logs
+
+
+def row_losses(probabilities: Probabilities, labels: Int64[np.ndarray, " rows"]) -> Float64[np.ndarray, " rows"]:
+    """Log-loss of each row in nats; a probability below 1e-12 counts as that."""
+    return -log_of(pick(probabilities, labels))
 
 
 def calibrated(logits: Float64[np.ndarray, "rows classes"], calibrator: Calibrator) -> Probabilities:

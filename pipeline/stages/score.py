@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.flags import given_by
 from pipeline.core.errors import InputError
 from pipeline.data.options import Reading
+from pipeline.data.tables.chunks import STANDARD_INPUT
 from pipeline.data.tables.delimited import read_delimited
 from pipeline.data.tables.messages import one_line, plural
 from pipeline.data.tables.predicted import Groups, Predicted, read_groups, read_predicted
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.evaluation.trust import Trust
     from pipeline.reporting.sections import Picture
 
-STANDARD_INPUT = "-"
 _WIDTH = 120
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Int64
 
 from pipeline.statistics.intervals import Interval, mean_interval
 from pipeline.tracking.plan import StoredVersion
@@ -44,23 +44,16 @@ def compared(
         features: of test rows.
         labels: of the same rows.
     """
+    from pipeline.champion.model import row_losses  # noqa: PLC0415
+
     if old.classes != new.classes:
         return Decision(False, "the old one knows other classes")
     if old.schema.columns != new.schema.columns:
         return Decision(False, "the old one reads other columns, or reads them otherwise")
-    losses = [_losses(each, features, labels) for each in (new, old)]
+    losses = [row_losses(each.champion.probabilities(features), labels) for each in (new, old)]
     change = mean_interval(losses[0] - losses[1])
     said = f"test NLL changes by {_text(change)} on {len(labels):,} test rows"
     return Decision(bool(change.high < 0), said if change.high < 0 else f"{said}, which is not better")
-
-
-def _losses(
-    model: Model, features: Float32[np.ndarray, "rows features"], labels: Int64[np.ndarray, " rows"]
-) -> Float64[np.ndarray, " rows"]:
-    from pipeline.champion.model import log_of  # noqa: PLC0415
-
-    probabilities = model.champion.probabilities(features)
-    return -log_of(probabilities[np.arange(len(labels)), labels])
 
 
 def _text(change: Interval) -> str:
