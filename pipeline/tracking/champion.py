@@ -37,11 +37,16 @@ def record_of(results: StudyResults, made: ChampionResults, md5: str) -> RunReco
             f"fitted in {made.folds} folds on {made.train:,} rows, judged on {made.test:,} others. Parameters are the "
             f"parts' shares. It is registered as `{name_of(dataset)}`, whose versions hold its card."
         ),
-        params={"folds": made.folds, **{f"share/{part.name}": part.share for part in parts}},
+        params={"folds": made.folds, **{f"share/{_param(part.name)}": part.share for part in parts}},
         tags={"dataset": dataset, "level": "champion", MODEL: md5, DATA: results.dataset.md5},
         metrics=list(_metrics(made)),
         artifacts={"champion.json": made.model_dump_json(indent=1).encode()},
     )
+
+
+def _param(part: str) -> str:
+    """A part's name as MLflow allows it: `noise encoding=piecewise_linear` has a sign that it does not."""
+    return part.replace("=", " ")
 
 
 def _metrics(made: ChampionResults) -> Iterator[Metric]:

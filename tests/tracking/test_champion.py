@@ -7,6 +7,7 @@ from pathlib import Path
 
 from champion_results import DIGITS
 
+from pipeline.results.champion import ChampionResults
 from pipeline.results.record import read_record
 from pipeline.results.study import StudyResults
 from pipeline.tracking.champion import key, record_of
@@ -30,6 +31,15 @@ def test_shares_are_params() -> None:
     shares = {name.removeprefix("share/"): share for name, share in RECORD.params.items() if name != "folds"}
     assert shares == {part.name: part.share for part in DIGITS.parts if part.share}
     assert RECORD.params["folds"] == DIGITS.folds
+
+
+def test_parts_of_the_default_study_have_names_that_mlflow_allows() -> None:
+    made = read_record(ChampionResults, ROOT / "reports/digits/champion.json")
+    chosen = [part for part in made.parts if part.share]
+    assert any("=" in part.name for part in chosen)
+    params = record_of(RESULTS, made, "md5 of a file").params
+    assert params["share/noise encoding piecewise_linear"] > 0
+    assert len(params) == 1 + len(chosen)
 
 
 def test_numbers_are_metrics_with_intervals() -> None:
