@@ -149,6 +149,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text!r}")
+    return share
+
+
 def _minutes(text: str) -> float:
     """A number above 0, of minutes."""
     try:
@@ -199,6 +210,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     predict.add_argument("file", metavar="FILE", help="the rows, as `add` takes them; - for CSV on standard input")
     predict.add_argument("--out", metavar="FILE", help="a new file (standard output)")
+    predict.add_argument(
+        "--coverage", type=_share, metavar="SHARE", help="add a set of classes that holds the right one this often"
+    )
+    predict.add_argument(
+        "--method", choices=("lac", "aps"), default="lac", help="of sets: the smallest, or larger where rows are hard"
+    )
     predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")
     commands["ui"].add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
     commands["show"].add_argument(

@@ -1,6 +1,15 @@
 """What is known of a model that is handed over, made by hand."""
 
+import numpy as np
+
+from pipeline.calibration.conformal import fit_conformal
+from pipeline.champion.judge import calibration_of, sets_of
 from pipeline.results.champion import ChampionResults, Contender, PartResult, RowMean
+
+_GENERATOR = np.random.default_rng(0)
+PROBABILITIES = _GENERATOR.dirichlet(np.ones(10), 400)
+LABELS = np.array([_GENERATOR.choice(10, p=row) for row in PROBABILITIES])
+CLASSES = tuple("0123456789")
 
 
 def _contender(name: str, nll: float, difference: float) -> Contender:
@@ -15,7 +24,7 @@ def _contender(name: str, nll: float, difference: float) -> Contender:
 
 DIGITS = ChampionResults(
     dataset="digits",
-    classes=tuple("0123456789"),
+    classes=CLASSES,
     train=400,
     test=1000,
     folds=5,
@@ -29,4 +38,6 @@ DIGITS = ChampionResults(
     cross_fitted=0.108,
     champion=_contender("champion", 0.12, 0.0),
     contenders=(_contender("without networks", 0.13, 0.01), _contender("random_forest", 0.2, 0.08)),
+    calibration=calibration_of(PROBABILITIES, LABELS, CLASSES),
+    sets=sets_of(fit_conformal(PROBABILITIES, LABELS), PROBABILITIES, LABELS, coverage=0.9),
 )

@@ -1,9 +1,9 @@
-"""Fitting the champion: a library of recipes on every fold, a selection, and the calibrators."""
+"""Fitting a library: every recipe on every fold, each calibrated on the rows that it has not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from joblib import Parallel, delayed
 
-from pipeline.calibration.calibrator import Calibrator, fit_calibrator
-from pipeline.champion.model import Champion, Encoding, Part, View, calibrated, log_of, row_losses
+from pipeline.calibration.calibrator import fit_calibrator
+from pipeline.champion.library import Candidate, Library
+from pipeline.champion.model import Encoding, Part, View, calibrated, row_losses
 from pipeline.champion.predictors import Kind, NetworkPredictor, Predictor, predictor_of
-from pipeline.champion.selection import select
 from pipeline.config.points import Point
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import Fold
@@ -23,12 +23,10 @@ from pipeline.data.piecewise_linear import fit_piecewise_linear
 from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.seed_data import SeedData, indicators
 from pipeline.models.baselines import fit as fit_baseline
-from pipeline.results.champion import PartResult
 from pipeline.training.fit import Tick, fit
 from pipeline.training.member import Member
 
 Logits = Float64[np.ndarray, "rows classes"]
-_PARTS = 5
 MakeEstimator = Callable[[int], Any]
 """From a seed to an estimator of scikit-learn."""
 
@@ -54,15 +52,6 @@ class EstimatorRecipe:
     def encoding(self) -> Encoding:
         """Trees see the numbers themselves."""
         return "raw" if self.kind == "trees" else "standard"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A part, and its calibrated probabilities (row, class) of the rows that were held out."""
-
-    part: Part
-    probabilities: Float64[np.ndarray, "rows classes"]
-    loss: float
 
 
 def fit_library(
@@ -157,89 +146,6 @@ def fit_estimators(
         _candidate(recipe.name, recipe.kind, recipe.encoding, fitted[size * k : size * (k + 1)], labels)
         for k, recipe in enumerate(recipes)
     ]
-
-
-@dataclass(frozen=True)
-class Library:
-    """Candidates that were fitted on the same folds.
-
-    Attributes:
-        candidates: parts with their probabilities of the rows held out.
-        labels: (row,) of the rows held out, fold after fold.
-        views: what each fold sees rows by.
-    """
-
-    candidates: Sequence[Candidate]
-    labels: Int64[np.ndarray, " rows"]
-    views: Sequence[View]
-
-    def only(self, *kinds: Kind) -> Library:
-        """The candidates of these kinds alone."""
-        return replace(self, candidates=[each for each in self.candidates if each.part.kind in kinds])
-
-    def blend(self, *, size: int) -> Champion:
-        """Select candidates by the loss on rows held out, with so many picks, and calibrate their average.
-
-        One pick is one network, the best one, as it was fitted on the first fold; where there is none, another part.
-        """
-        if size == 1:
-            networks = self.only("network")
-            return (networks if networks.candidates else self)._single()
-        shares, calibrator = _selected(self._probabilities, self.labels, size=size)
-        chosen = [(each.part, float(share)) for each, share in zip(self.candidates, shares, strict=True) if share > 0]
-        return Champion(self.views, [part for part, _ in chosen], [share for _, share in chosen], calibrator)
-
-    def _single(self) -> Champion:
-        best = min(self.candidates, key=lambda each: each.loss)
-        calibrator = fit_calibrator(log_of(best.probabilities), self.labels)
-        return Champion(self.views[:1], [replace(best.part, predictors=best.part.predictors[:1])], [1.0], calibrator)
-
-    def losses(self, *, size: int) -> tuple[float, float]:
-        """Log-loss of the blend on the rows that selected it, and on rows that neither selected nor calibrated it.
-
-        For the second, row i belongs to part i modulo 5; its part is predicted by what the others select. What is left
-        of the winner's curse is that each candidate's own calibrator has seen the row.
-        """
-        probabilities = self._probabilities
-        part = np.arange(len(self.labels)) % _PARTS
-        fresh = np.empty(len(self.labels))
-        for number in range(_PARTS):
-            seen, unseen = part != number, part == number
-            fitted = _selected(probabilities[:, seen], self.labels[seen], size=size)
-            fresh[unseen] = row_losses(_mixed(probabilities[:, unseen], *fitted), self.labels[unseen])
-        all_rows = _mixed(probabilities, *_selected(probabilities, self.labels, size=size))
-        return float(row_losses(all_rows, self.labels).mean()), float(fresh.mean())
-
-    def results(self, chosen: Champion) -> tuple[PartResult, ...]:
-        """What each candidate is worth, and its share of a blend; the largest share first."""
-        shares = dict(zip((part.name for part in chosen.parts), chosen.shares, strict=True))
-        parts = [
-            PartResult(
-                name=each.part.name, kind=each.part.kind, held_out=each.loss, share=shares.get(each.part.name, 0.0)
-            )
-            for each in self.candidates
-        ]
-        return tuple(sorted(parts, key=lambda part: (-part.share, part.held_out)))
-
-    @property
-    def _probabilities(self) -> Float64[np.ndarray, "candidates rows classes"]:
-        return np.stack([each.probabilities for each in self.candidates])
-
-
-def _selected(
-    probabilities: Float64[np.ndarray, "candidates rows classes"], labels: Int64[np.ndarray, " rows"], *, size: int
-) -> tuple[Float64[np.ndarray, " candidates"], Calibrator]:
-    """Shares of the candidates, and the calibrator of their average."""
-    shares = select(probabilities, labels, steps=size)
-    return shares, fit_calibrator(log_of(np.tensordot(shares, probabilities, 1)), labels)
-
-
-def _mixed(
-    probabilities: Float64[np.ndarray, "candidates rows classes"],
-    shares: Float64[np.ndarray, " candidates"],
-    calibrator: Calibrator,
-) -> Float64[np.ndarray, "rows classes"]:
-    return calibrated(log_of(np.tensordot(shares, probabilities, 1)), calibrator)
 
 
 def held_out_labels(pool: Pool, folds: Sequence[Fold]) -> Int64[np.ndarray, " rows"]:

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.calibration.calibrator import Calibrator
-from pipeline.champion.model import Champion, Part, View
+from pipeline.calibration.conformal import SCORES, Conformal, Method
+from pipeline.champion.model import Champion, Part, Probabilities, View
 from pipeline.champion.predictors import Arrays, LinearPredictor, NetworkPredictor, Predictor, TreesPredictor
 from pipeline.config.points import Point
 from pipeline.core.errors import InputError
 from pipeline.data.piecewise_linear import PiecewiseLinear
 from pipeline.data.preprocessor import Preprocessor
 from pipeline.data.schema import Schema
+from pipeline.metrics.decisions import Costs, cheapest
 
-FORMAT = 1
+FORMAT = 2
 """Of the files; another one is refused."""
 
 
@@ -30,17 +32,42 @@ class Model:
         champion: the fitted blend.
         schema: how a row of a table becomes features.
         classes: their names, in the order of the probabilities.
+        conformal: scores of rows held out, for prediction sets.
+        costs: (truth, decision) what deciding costs, where that was said.
     """
 
     champion: Champion
     schema: Schema
     classes: tuple[str, ...]
+    conformal: Conformal
+    costs: Costs | None = None
+
+    def columns(self, probabilities: Probabilities) -> dict[str, list[str] | NDArray[np.float64]]:
+        """What is told of rows: likeliest class, cheapest decision where costs are known, probability of every class.
+
+        Equal probabilities go to the first class.
+        """
+        told: dict[str, list[str] | NDArray[np.float64]] = {"class": self._names(probabilities.argmax(axis=1))}
+        if self.costs is not None:
+            told["decision"] = self._names(cheapest(probabilities, self.costs))
+        return told | {f"p_{name}": probabilities[:, place] for place, name in enumerate(self.classes)}
+
+    def sets(self, probabilities: Probabilities, *, coverage: float, method: Method) -> list[str]:
+        """The classes of each row's conformal set, with "|" between them, before which a name has a backslash."""
+        names = [name.replace("|", "\\|") for name in self.classes]
+        within = self.conformal.sets(probabilities, coverage=coverage, method=method)
+        return ["|".join(name for name, inside in zip(names, row, strict=True) if inside) for row in within.tolist()]
+
+    def _names(self, places: NDArray[np.int64]) -> list[str]:
+        return [self.classes[place] for place in places.tolist()]
 
 
 def to_arrays(model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """A model as named arrays and a JSON-ready description."""
     champion = model.champion
     arrays: dict[str, NDArray[Any]] = {"shares": np.array(champion.shares), **_of_calibrator("", champion.calibrator)}
+    arrays |= {f"conformal/{method}": getattr(model.conformal, method) for method in SCORES}
+    arrays |= {} if model.costs is None else {"costs": model.costs}
     for number, view in enumerate(champion.views):
         fitted, _ = view.preprocessor.to_arrays()
         encoder = {"edges": view.encoder.edges, "plain": view.encoder.plain}
@@ -89,7 +116,9 @@ def _model(arrays: Arrays, about: Mapping[str, Any]) -> Model:
         for place, each in enumerate(about["parts"])
     ]
     champion = Champion(views, parts, arrays["shares"].tolist(), _calibrator(arrays))
-    return Model(champion, Schema.model_validate(about["schema"], strict=False), classes)
+    conformal = Conformal(**{method: arrays[f"conformal/{method}"] for method in SCORES})
+    schema = Schema.model_validate(about["schema"], strict=False)
+    return Model(champion, schema, classes, conformal, arrays.get("costs"))
 
 
 def _view(arrays: Arrays, scale: str) -> View:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from joblib import effective_n_jobs, parallel_config
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from pipeline.calibration.conformal import SCORES, Conformal, fit_conformal
+from pipeline.champion.model import row_losses
 from pipeline.champion.portfolio import Portfolio, portfolio_of
 from pipeline.champion.storage import Model
 from pipeline.core.determinism import pin
@@ -41,7 +43,7 @@ from pipeline.estimator.rows import (
 from pipeline.estimator.threads import own_threads
 
 if TYPE_CHECKING:
-    from pipeline.champion.fit import Library
+    from pipeline.champion.library import Library
     from pipeline.data.dataset import Pool
 
 SMALL_NETWORKS, SMALL_STEPS = 3, 0.2
@@ -165,15 +167,15 @@ class RegularizedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             library = self._library(pool, portfolio)
         if not library.candidates:
             raise InputError("portfolio: every network diverged; lower their learning_rate")
-        champion = library.blend(size=int(self.size))
-        schema, names = schema_of(pool), getattr(self, "feature_names_in_", None)
+        champion, fresh = library.blend(size=int(self.size)), library.cross_fitted(size=int(self.size))
+        names = getattr(self, "feature_names_in_", None)
         fitted = Fitted(
-            model=Model(champion, schema, pool.classes),
+            model=Model(champion, schema_of(pool), pool.classes, fit_conformal(fresh, library.labels)),
             classes=classes,
             columns=self.n_features_in_,
             names=None if names is None else tuple(names),
             parts=[dict(part) for part in library.results(champion)],
-            loss=library.losses(size=int(self.size))[1],
+            loss=float(row_losses(fresh, library.labels).mean()),
         )
         return self._take(fitted)
 
@@ -193,6 +195,25 @@ class RegularizedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         likeliest = self.predict_proba(X).argmax(axis=1)
         predicted: NDArray[Any] = self.classes_[likeliest]
         return predicted
+
+    def predict_set(
+        self, X: Any, *, coverage: float = 0.9, method: Literal["lac", "aps"] = "lac"
+    ) -> Bool[np.ndarray, "rows classes"]:
+        """Which classes (row, class) belong to each row's conformal set: it holds the row's own with this probability.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            New rows.
+        coverage : float, default=0.9
+            Above 0, below 1.
+        method : {"lac", "aps"}, default="lac"
+            The smallest sets, or sets that are larger where a row is hard.
+        """
+        if not 0 < coverage < 1 or method not in SCORES:
+            raise InputError(f"coverage must lie between 0 and 1, and method be lac or aps; got {coverage}, {method!r}")
+        conformal: Conformal = self._fitted.model.conformal
+        return conformal.sets(self.predict_proba(X), coverage=coverage, method=method)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a new file, whole or not at all: numbers and JSON, in which no code hides.

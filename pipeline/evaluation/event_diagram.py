@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pipeline.calibration.reliability_curve import GRID_POINTS
 from pipeline.metrics.bins import bin_edges, segment_sums
 from pipeline.metrics.ranking import Ranked, isotonic_fit
-from pipeline.results.record import finite
-from pipeline.results.reliability import IsotonicCurve, ReliabilityBin, consistency_band, wilson
+from pipeline.results.event_scores import EventDiagram
+from pipeline.results.reliability import IsotonicCurve, ReliabilityBin, reliability_bins
 
 _BARS = 40
-
-
-@dataclass(frozen=True)
-class EventDiagram:
-    """What is drawn of an event.
-
-    Attributes:
-        bins: those that are not empty.
-        isotonic: regression of outcomes on probabilities.
-        counts: rows in each of `len(counts)` equally wide intervals from 0 to 1.
-        rate: how often the event came true.
-        mean: of the probabilities.
-    """
-
-    bins: tuple[ReliabilityBin, ...]
-    isotonic: IsotonicCurve
-    counts: tuple[int, ...]
-    rate: float
-    mean: float
 
 
 def event_diagram(ranked: Ranked, *, bins: int = 15) -> EventDiagram:
@@ -55,20 +34,7 @@ def _bins(ranked: Ranked, bins: int) -> tuple[ReliabilityBin, ...]:
     filled = count > 0
     count = count[filled].astype(np.float64)
     forecast, rate = (segment_sums(rows, edges)[filled] / count for rows in (ranked.confidence, ranked.correct))
-    interval, band = wilson(rate, count), consistency_band(np.clip(forecast, 0, 1), count)
-    return tuple(
-        ReliabilityBin(
-            confidence=float(forecast[b]),
-            accuracy=float(rate[b]),
-            low=finite(interval.low[b]),
-            high=finite(interval.high[b]),
-            band_low=finite(band.low[b]),
-            band_high=finite(band.high[b]),
-            exact=None,
-            count=float(count[b]),
-        )
-        for b in range(len(count))
-    )
+    return reliability_bins(forecast, rate, count, exact=np.full(len(count), np.nan))
 
 
 def _isotonic(ranked: Ranked) -> IsotonicCurve:

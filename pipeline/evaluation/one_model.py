@@ -16,6 +16,7 @@ from pipeline.metrics.predictions import Predictions
 from pipeline.metrics.probabilities import Floats, Ints, pick
 from pipeline.metrics.proper_scores import brier_score, negative_log_likelihood
 from pipeline.metrics.ranking import Ranked, rank
+from pipeline.results.event_scores import Estimate, EventScores
 from pipeline.results.reliability import wilson
 from pipeline.statistics.intervals import mean_interval
 from pipeline.statistics.paired_comparison import holm
@@ -23,38 +24,6 @@ from pipeline.statistics.paired_comparison import holm
 _TINY = float(np.finfo(np.float64).tiny)
 FEWEST_ROWS = 50
 """Of a group whose calibration is looked at."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class EventScores:
-    """How well the probability of one event is calibrated.
-
-    Attributes:
-        rows: how many rows were looked at.
-        rate: how often the event came true.
-        bias: mean probability minus rate.
-        error: equal-mass calibration error, l1, biased upwards.
-        floor: what a calibrated model would show.
-        p: p value of being calibrated; adjusted by Holm where there are several classes or groups.
-        debiased: squared calibration error without noise bias, signed.
-    """
-
-    rows: int
-    rate: float
-    bias: Estimate
-    error: float
-    floor: float
-    p: float
-    debiased: Estimate
 
 
 @dataclass(frozen=True)

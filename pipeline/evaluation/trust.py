@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from pipeline.evaluation.one_model import EventScores, ModelReport
+from pipeline.evaluation.one_model import ModelReport
+from pipeline.results.event_scores import EventScores
 
 Verdict = Literal["trusted", "little", "off", "unknown"]
 Fault = Literal["over-confident", "under-confident", "too high", "too low"]

@@ -39,6 +39,7 @@ TITLES = {
     "arms": "What are the winners worth?",
     "interactions": "Do regularizers add up?",
     "pareto": "What does one objective cost in the other?",
+    "champion": "Is the model worth it, and can its probabilities be trusted?",
     "ledger": "All sentences at a glance",
     "audit": "How good are the estimators of calibration?",
 }
@@ -87,7 +88,10 @@ class StudyPart:
     baselines: Table | None
     baselines_said: tuple[str, ...]
     champion: Table
+    champion_figure: Figure
     champion_parts: Table
+    champion_classes: Table | None
+    champion_decisions: Table | None
     champion_said: tuple[str, ...]
     search_figures: tuple[Figure, ...]
 
@@ -195,7 +199,10 @@ def _study_part(section: Section) -> StudyPart:
         baselines=baselines.page_table(results, section.baselines) if section.baselines.baselines else None,
         baselines_said=tuple(baselines.sentences(section.baselines)),
         champion=champion.table(section.champion),
+        champion_figure=figure_of("champion", pictures["champion"], name),
         champion_parts=champion.parts_table(section.champion),
+        champion_classes=champion.classes_table(section.champion),
+        champion_decisions=champion.decisions_table(section.champion),
         champion_said=tuple(champion.sentences(section.champion)),
         search_figures=tuple(figure_of(key, pictures[key], name) for key in SEARCH if key in pictures),
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pipeline.core.strict_model import OmitDefault
+from pipeline.results.event_scores import Estimate, EventDiagram, EventScores
 from pipeline.results.record import Record
 
 
@@ -47,6 +51,52 @@ class Contender(Record):
     difference: RowMean
 
 
+class ChampionCalibration(Record):
+    """How well the champion's probabilities of test rows are calibrated.
+
+    Attributes:
+        event: of class 1 of two, or of the top label where there are more.
+        each: of every class against the rest; none of two.
+        gain: log-loss after another calibrator, fitted on other test rows, minus before; below 0 where it would help.
+        diagram: of the event.
+    """
+
+    event: EventScores
+    each: tuple[EventScores, ...]
+    gain: Estimate
+    diagram: EventDiagram
+
+
+class SetResult(Record):
+    """Conformal prediction sets of test rows.
+
+    Attributes:
+        method: "lac" or "aps".
+        asked: the share of rows whose set is to hold their class.
+        covered: the share whose set does.
+        size: classes of a set.
+    """
+
+    method: str
+    asked: float
+    covered: RowMean
+    size: RowMean
+
+
+class DecisionResult(Record):
+    """What deciding by a rule costs.
+
+    Attributes:
+        rule: "likeliest class", "least expected cost", or "threshold tuned on rows held out".
+        threshold: of the probability of class 1 of two, where the rule has one.
+        cost: of a test row.
+    """
+
+    rule: str
+    threshold: float | None
+    cost: RowMean
+
+
 class ChampionResults(Record):
     """The model that is handed over.
 
@@ -61,6 +111,9 @@ class ChampionResults(Record):
         champion: on the test rows.
         contenders: others on the same rows: the champion without networks, without trees and linear models, and
             ordinary models.
+        calibration: of its probabilities of the test rows.
+        sets: conformal sets by each method.
+        decisions: what each rule costs, where params.yaml says what mistakes cost.
     """
 
     dataset: str
@@ -73,3 +126,6 @@ class ChampionResults(Record):
     cross_fitted: float
     champion: Contender
     contenders: tuple[Contender, ...]
+    calibration: ChampionCalibration
+    sets: tuple[SetResult, ...]
+    decisions: Annotated[tuple[DecisionResult, ...], OmitDefault()] = ()

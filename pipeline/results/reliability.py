@@ -17,6 +17,7 @@ from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.results.record import Record, finite
 
 Curves = Mapping[str, Shaped[NDArray[Any], "seeds ..."]]
+Bins = Float[NDArray[Any], " bins"]
 Scores = Mapping[str, Float[NDArray[Any], " seeds"]]
 
 
@@ -107,6 +108,34 @@ def consistency_band(confidence: NDArray[Any], count: NDArray[Any], *, coverage:
     return Ends(low / n, high / n)
 
 
+def reliability_bins(forecast: Bins, rate: Bins, count: Bins, exact: Bins) -> tuple[ReliabilityBin, ...]:
+    """Bins with Wilson's intervals, each at 95%, and with a band in which 95% of calibrated models have all their bins.
+
+    The band's share of each of B independent bins is .95^(1/B) (Sidak 1967).
+
+    Args:
+        forecast: (bin,) mean probability.
+        rate: (bin,) how often it came true.
+        count: (bin,) rows, 1 or more.
+        exact: (bin,) the true rate, NaN where it is not known.
+    """
+    interval = wilson(rate, count)
+    band = consistency_band(np.clip(forecast, 0, 1), count, coverage=0.95 ** (1 / len(count)))
+    return tuple(
+        ReliabilityBin(
+            confidence=float(forecast[b]),
+            accuracy=float(rate[b]),
+            low=finite(interval.low[b]),
+            high=finite(interval.high[b]),
+            band_low=finite(band.low[b]),
+            band_high=finite(band.high[b]),
+            exact=finite(exact[b]),
+            count=float(count[b]),
+        )
+        for b in range(len(count))
+    )
+
+
 def point_diagrams(curves: Curves, scores: Scores) -> PointDiagrams | None:
     """A point's diagrams before and after calibration, of the same seed; None where no seed is finite.
 
@@ -155,23 +184,9 @@ def _diagram(stage: Stage, curves: Curves, scores: Scores, *, seed: int, others:
 
 
 def _bins(stage: Stage, curves: Curves, seed: int) -> tuple[ReliabilityBin, ...]:
-    confidence, accuracy, count, exact = (
-        curves[_name(stage, field)][seed] for field in ("confidence", "accuracy", "count", "exact")
-    )
-    interval, band = wilson(accuracy, count), consistency_band(confidence, count)
-    return tuple(
-        ReliabilityBin(
-            confidence=float(confidence[b]),
-            accuracy=float(accuracy[b]),
-            low=finite(interval.low[b]),
-            high=finite(interval.high[b]),
-            band_low=finite(band.low[b]),
-            band_high=finite(band.high[b]),
-            exact=finite(exact[b]),
-            count=float(count[b]),
-        )
-        for b in np.flatnonzero(count > 0)
-    )
+    filled = curves[_name(stage, "count")][seed] > 0
+    fields = (curves[_name(stage, field)][seed][filled] for field in ("confidence", "accuracy", "count", "exact"))
+    return reliability_bins(*fields)
 
 
 def _line(stage: Stage, curves: Curves, seed: int) -> tuple[tuple[float, float], ...]:

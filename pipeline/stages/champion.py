@@ -19,8 +19,10 @@ from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
-    from pipeline.champion.fit import Library
+    from pipeline.champion.fit import NetworkRecipe
+    from pipeline.champion.library import Library
     from pipeline.champion.model import Champion
+    from pipeline.champion.storage import Model
     from pipeline.data.dataset import Dataset
     from pipeline.results.champion import ChampionResults
 
@@ -31,6 +33,7 @@ Rows = NDArray[np.int64]
 
 def champion(dataset: str, *, jobs: int) -> str:
     """Fit the champion on all rows that a seed trains and chooses on, and compare it with others on its test rows."""
+    from pipeline.calibration.conformal import fit_conformal  # noqa: PLC0415
     from pipeline.champion.storage import Model, to_arrays  # noqa: PLC0415
     from pipeline.data.tables.encoding import schema_of  # noqa: PLC0415
     from pipeline.results.record import write_record  # noqa: PLC0415
@@ -40,10 +43,14 @@ def champion(dataset: str, *, jobs: int) -> str:
     pooled = load_data(dataset)
     splits = pooled.splits
     rows = np.sort(np.concatenate([splits.train[SEED], splits.validation[SEED]])).astype(np.int64)
+    costs = params.champion.cost_matrix(dataset, pooled.pool.classes, PARAMS)
     library = _library(dataset, pooled, rows, params, jobs=jobs)
-    chosen = library.blend(size=params.champion.size)
-    results = _results(dataset, library, chosen, pooled, rows, params)
-    model = Model(chosen, schema_of(pooled.pool), pooled.pool.classes)
+    chosen, fresh = library.blend(size=params.champion.size), library.cross_fitted(size=params.champion.size)
+    conformal = fit_conformal(fresh, library.labels)
+    model = Model(
+        chosen, schema_of(pooled.pool), pooled.pool.classes, conformal, None if costs is None else np.array(costs)
+    )
+    results = _results(dataset, library, model, fresh, pooled, rows, params)
     write_arrays(model_file(dataset), *to_arrays(model))
     write_record(result_file(dataset, "champion.json"), results)
     return f"{model_file(dataset)}: {len(chosen.parts)} parts; test NLL {results.champion.nll.mean:.3f}"
@@ -57,6 +64,7 @@ def _library(dataset: str, pooled: Dataset, rows: Rows, params: Params, *, jobs:
 
     folds = folds_of(pooled.pool, rows, folds=params.champion.folds)
     networks = networks_of(params.champion.recipes, len(folds[0].train), least=params.champion.least_steps)
+    networks += _of_search(dataset)
     estimators = estimators_of({name: params.baselines[name] for name in params.champion.estimators})
     total = sum(recipe.point.epochs for recipe in networks) * len(folds)
     text = f"{dataset}: {len(networks) * len(folds)} networks of the library"
@@ -64,27 +72,54 @@ def _library(dataset: str, pooled: Dataset, rows: Rows, params: Params, *, jobs:
         return fit_library(networks, estimators, pooled.pool, folds, scale=pooled.scale, jobs=jobs, tick=tick)
 
 
+def _of_search(dataset: str) -> list[NetworkRecipe]:
+    """The search's answer and the winner of every arm, as they were tuned."""
+    from pipeline.champion.fit import NetworkRecipe  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+    from pipeline.results.search import SearchResults  # noqa: PLC0415
+
+    results = read_record(SearchResults, result_file(dataset, "search.json")).results
+    chosen = [point for point in results.points if point.kind == "tuned" or point.key == results.answer.key]
+    names = {point.parameters: f"tuned {point.name}" for point in reversed(chosen)}  # of equal points the first names
+    return [NetworkRecipe(name, point) for point, name in reversed(names.items())]
+
+
 def _results(
-    dataset: str, library: Library, chosen: Champion, pooled: Dataset, rows: Rows, params: Params
+    dataset: str,
+    library: Library,
+    model: Model,
+    fresh: NDArray[np.float64],
+    pooled: Dataset,
+    rows: Rows,
+    params: Params,
 ) -> ChampionResults:
-    """What each part is worth, and how the champion and others do on the test rows."""
-    from pipeline.champion.judge import judged  # noqa: PLC0415
+    """What each part is worth, and how the champion and others do on the test rows.
+
+    `fresh` are its probabilities of the rows that it was fitted on, by blends that have not seen them.
+    """
+    from pipeline.champion.judge import calibration_of, decisions_of, judged, sets_of  # noqa: PLC0415
+    from pipeline.champion.model import row_losses  # noqa: PLC0415
     from pipeline.results.champion import ChampionResults  # noqa: PLC0415
 
-    pool, test, size = pooled.pool, pooled.splits.test[SEED], params.champion.size
-    held_out, cross_fitted = library.losses(size=size)
-    champion, *others = judged(_contenders(library, chosen, pooled, rows, params), pool.labels[test])
+    pool, test, of_library = pooled.pool, pooled.splits.test[SEED], library.labels
+    labels, found = pool.labels[test], _contenders(library, model.champion, pooled, rows, params)
+    champion, *others = judged(found, labels)
+    probabilities, costs = found["champion"], model.costs
+    decided = () if costs is None else decisions_of(probabilities, labels, costs, held_out=(fresh, of_library))
     return ChampionResults(
         dataset=dataset,
         classes=pool.classes,
         train=len(rows),
         test=len(test),
         folds=len(library.views),
-        parts=library.results(chosen),
-        held_out=held_out,
-        cross_fitted=cross_fitted,
+        parts=library.results(model.champion),
+        held_out=float(row_losses(library.held_out(size=params.champion.size), of_library).mean()),
+        cross_fitted=float(row_losses(fresh, of_library).mean()),
         champion=champion,
         contenders=tuple(others),
+        calibration=calibration_of(probabilities, labels, pool.classes),
+        sets=sets_of(model.conformal, probabilities, labels, coverage=params.champion.coverage),
+        decisions=tuple(decided),
     )
 
 

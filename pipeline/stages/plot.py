@@ -27,7 +27,6 @@ def plot(dataset: str, *, jobs: int) -> str:
 
     from pipeline.reporting.sections import Section  # noqa: PLC0415
     from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
-    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
     from pipeline.results.record import read_record, write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
@@ -43,9 +42,8 @@ def plot(dataset: str, *, jobs: int) -> str:
     files, pictures = written(drawn)
     keep_only(folder, files)
     fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
-    champion = read_record(ChampionResults, result_file(dataset, "champion.json"))
     section = Section(
-        results=tables.results, search=tables.search, baselines=fitted, champion=champion, pictures=pictures
+        results=tables.results, search=tables.search, baselines=fitted, champion=tables.champion, pictures=pictures
     )
     write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
@@ -58,6 +56,7 @@ def _tables(dataset: str) -> StudyTables:
         InputError: one is missing or damaged.
     """
     from pipeline.reporting.figures.study import StudyTables  # noqa: PLC0415
+    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
     from pipeline.results.record import read_record  # noqa: PLC0415
     from pipeline.results.reliability import Diagrams  # noqa: PLC0415
     from pipeline.results.search import SearchResults  # noqa: PLC0415
@@ -75,6 +74,7 @@ def _tables(dataset: str) -> StudyTables:
         sweeps=sweep_rows(results),
         search=search,
         trials=read_trials(trials_file(dataset), search.search, rungs=rungs),
+        champion=read_record(ChampionResults, result_file(dataset, "champion.json")),
     )
 
 

@@ -19,19 +19,24 @@ from pipeline.data.tables.messages import one_line, plural
 from pipeline.stages.stored_model import load_model
 
 if TYPE_CHECKING:
+    from pipeline.calibration.conformal import Method
     from pipeline.champion.storage import Model
     from pipeline.data.tables.table import Table
 
 _DIGITS = 9  # significant, of a probability
 
 
-def predict(*, model: str, file: str, out: str | None, explain_input: bool) -> str:
+def predict(
+    *, model: str, file: str, out: str | None, coverage: float | None, method: Method, explain_input: bool
+) -> str:
     """Write the class and the probabilities of every row of a table, as CSV.
 
     Args:
         model: the name of a data set, or the path of a model's folder or file.
         file: the table, "-" for standard input.
         out: the file to write, standard output where None.
+        coverage: of conformal sets, which are written where it is given.
+        method: of these.
         explain_input: say how the first row was read instead of predicting.
 
     Raises:
@@ -49,10 +54,15 @@ def predict(*, model: str, file: str, out: str | None, explain_input: bool) -> s
         writer = csv.writer(stream, lineterminator="\n")
         for table in tables:
             probabilities = _probabilities(table, loaded, noted)
+            told: dict[str, Sequence[object]] = {
+                name: list(cells) for name, cells in loaded.columns(probabilities).items()
+            }
+            if coverage is not None:
+                told["set"] = loaded.sets(probabilities, coverage=coverage, method=method)
             if not rows:
-                writer.writerow(["class", *(f"p_{name}" for name in loaded.classes)])
+                writer.writerow(told)
             rows += len(probabilities)
-            writer.writerows(_lines(probabilities, loaded.classes))
+            writer.writerows(zip(*map(_cells, told.values()), strict=True))
             print(f"{plural(rows, 'row')} predicted", end="\r", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     for note, count in noted.items():
@@ -69,10 +79,9 @@ def _probabilities(table: Table, model: Model, noted: Counter[str]) -> NDArray[n
     return model.champion.probabilities(encode(table, model.schema))
 
 
-def _lines(probabilities: NDArray[np.float64], classes: Sequence[str]) -> Iterator[list[str]]:
-    """Each row's likeliest class, and all its probabilities."""
-    for row in probabilities:
-        yield [classes[int(row.argmax())], *(f"{each:.{_DIGITS}g}" for each in row)]
+def _cells(column: Sequence[object]) -> Iterator[str]:
+    """A column as text."""
+    return (f"{each:.{_DIGITS}g}" if isinstance(each, float) else str(each) for each in column)
 
 
 @contextmanager

@@ -63,14 +63,9 @@ def _candidate(dataset: str, results: ChampionResults) -> Candidate:
 
 
 def _card(dataset: str, results: ChampionResults, *, name: str, md5: str) -> str:
-    """The card, with the calibration of the test rows' probabilities."""
-    from pipeline.evaluation.one_model import OneModel, report  # noqa: PLC0415
     from pipeline.reporting.text.model_card import card  # noqa: PLC0415
-    from pipeline.stages.stored_model import load_model  # noqa: PLC0415
 
-    model, (features, labels) = load_model(str(model_file(dataset))), _test_rows(dataset)
-    tested = report(OneModel(model.champion.probabilities(features), labels), model.classes)
-    return card(study_results_of(dataset), results, tested, name=name, md5=md5)
+    return card(study_results_of(dataset), results, name=name, md5=md5)
 
 
 def _compared(dataset: str, old: Path) -> Decision:

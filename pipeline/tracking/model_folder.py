@@ -68,7 +68,8 @@ def signature_of(model: Model) -> ModelSignature:
     from mlflow.types import ColSpec, Schema  # noqa: PLC0415
 
     kinds = {column.name: "double" if isinstance(column, NumberColumn) else "string" for column in model.schema.columns}
-    results = {"class": "string", **{f"p_{name}": "double" for name in model.classes}}
+    told = model.columns(np.zeros((1, len(model.classes))))
+    results = {name: "string" if isinstance(cells, list) else "double" for name, cells in told.items()}
     inputs, outputs = (Schema([ColSpec(kind, name) for name, kind in each.items()]) for each in (kinds, results))
     return ModelSignature(inputs, outputs)
 

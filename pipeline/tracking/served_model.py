@@ -40,16 +40,14 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """Each row's likeliest class, and all its probabilities.
+        """Each row's likeliest class, all its probabilities, and the cheapest decision where costs are known.
 
         Raises:
             InputError: a column is missing, or holds what its rule cannot read.
         """
         table = Table("the request", model_input.reset_index(drop=True), Reading())
         probabilities = self.model.champion.probabilities(encode(table, self.model.schema))
-        names = [self.model.classes[int(place)] for place in probabilities.argmax(axis=1)]
-        columns = {f"p_{name}": probabilities[:, place] for place, name in enumerate(self.model.classes)}
-        return pd.DataFrame({"class": names, **columns})
+        return pd.DataFrame(self.model.columns(probabilities))
 
 
 set_model(ServedModel())

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 
-from pipeline.champion.fit import EstimatorRecipe, Library, NetworkRecipe, fit_library
-from pipeline.champion.model import calibrated
+from pipeline.calibration.conformal import fit_conformal
+from pipeline.champion.fit import EstimatorRecipe, NetworkRecipe, fit_library
+from pipeline.champion.library import Library
+from pipeline.champion.model import calibrated, row_losses
 from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.config.baselines import read_baselines
 from pipeline.config.points import Point
@@ -48,6 +50,11 @@ def small_pool() -> Pool:
 def fitted(pool: Pool, *, jobs: int = 1, networks=NETWORKS) -> Library:
     folds = folds_of(pool, np.arange(90), folds=3)
     return fit_library(networks, ESTIMATORS, pool, folds, scale="standard", jobs=jobs, tick=lambda epochs: None)
+
+
+def model_of(library: Library, pool: Pool, *, size: int) -> Model:
+    conformal = fit_conformal(library.cross_fitted(size=size), library.labels)
+    return Model(library.blend(size=size), schema_of(pool), pool.classes, conformal, 1.0 - np.eye(CLASSES))
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +100,22 @@ def test_workers_and_company_change_no_bit(pool: Pool, library: Library) -> None
 
 
 def test_the_blend_is_at_least_as_good_as_its_best_part(library: Library) -> None:
-    selected, fresh = library.losses(size=10)
+    selected, fresh = (
+        row_losses(each, library.labels).mean() for each in (library.held_out(size=10), library.cross_fitted(size=10))
+    )
     assert selected <= min(each.loss for each in library.candidates) + 1e-3
     assert selected < fresh + 0.05
 
 
 def test_a_champion_survives_storage_to_the_bit(pool: Pool, library: Library) -> None:
     champion = library.blend(size=8)
-    model = Model(champion, schema_of(pool), pool.classes)
+    model = model_of(library, pool, size=8)
     arrays, about = to_arrays(model)
     back = from_arrays(arrays, json.loads(json.dumps(about)), "m")
     assert back.classes == pool.classes
     assert back.schema == model.schema
+    np.testing.assert_array_equal(back.conformal.aps, model.conformal.aps)
+    np.testing.assert_array_equal(back.costs, model.costs)
     expected = champion.probabilities(pool.features)
     np.testing.assert_array_equal(back.champion.probabilities(pool.features), expected)
     np.testing.assert_allclose(expected.sum(axis=1), 1)
@@ -115,14 +126,15 @@ def test_a_champion_survives_storage_to_the_bit(pool: Pool, library: Library) ->
     "damage",
     [
         lambda arrays, about: about.pop("parts"),
-        lambda arrays, about: about.update(format=2),
+        lambda arrays, about: about.update(format=1),
         lambda arrays, about: arrays.pop("shares"),
+        lambda arrays, about: arrays.pop("conformal/aps"),
         lambda arrays, about: about["parts"][0].update(kind="pickle"),
         lambda arrays, about: arrays.update(calibrator=np.zeros(3)),
     ],
 )
 def test_a_damaged_model_is_one_line(pool: Pool, library: Library, damage) -> None:
-    arrays, about = to_arrays(Model(library.blend(size=4), schema_of(pool), pool.classes))
+    arrays, about = to_arrays(model_of(library, pool, size=4))
     about = json.loads(json.dumps(about))
     damage(arrays, about)
     with pytest.raises(InputError, match=r"^m: ") as caught:

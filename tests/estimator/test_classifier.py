@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline import RegularizedClassifier
 from pipeline.champion.fit import fit_library
+from pipeline.champion.model import row_losses
 from pipeline.champion.portfolio import DEFAULT, Portfolio, default_champion, portfolio_of
 from pipeline.champion.storage import Model, to_arrays
 from pipeline.config.params import load_params
@@ -131,7 +132,7 @@ def test_the_recipe_is_the_champions(fitted: RegularizedClassifier) -> None:
     recipes = portfolio_of(PORTFOLIO).recipes(len(folds[0].train), least=0)
     library = fit_library(*recipes, pool, folds, scale="standard", jobs=1, tick=lambda _: None)
     np.testing.assert_array_equal(fitted.predict_proba(features), library.blend(size=4).probabilities(pool.features))
-    assert fitted.held_out_loss_ == library.losses(size=4)[1]
+    assert fitted.held_out_loss_ == row_losses(library.cross_fitted(size=4), library.labels).mean()
 
 
 def test_what_is_known_after_fitting(fitted: RegularizedClassifier, of_table: RegularizedClassifier) -> None:

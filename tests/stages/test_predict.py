@@ -13,6 +13,7 @@ import pytest
 from project import ROOT, run
 
 from pipeline.__main__ import main
+from pipeline.calibration.conformal import fit_conformal
 from pipeline.champion.fit import EstimatorRecipe, fit_library
 from pipeline.champion.storage import Model, to_arrays
 from pipeline.config.baselines import read_baselines
@@ -26,6 +27,7 @@ from pipeline.data.tables.table import Table
 from pipeline.models.baselines import make
 
 ROWS = 60
+COSTS = np.array([[0.0, 1.0], [4.0, 0.0]])
 BESIDE = read_baselines({"linear": {"estimator": "LogisticRegressionCV", "Cs": 2, "cv": 2}}, PARAMS)
 
 
@@ -44,7 +46,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipes = [EstimatorRecipe(name, name, partial(make, row)) for name, row in BESIDE.items()]
     folds = folds_of(pool, np.arange(ROWS), folds=2)
     library = fit_library([], recipes, pool, folds, scale="standard", jobs=1, tick=lambda epochs: None)
-    arrays, about = to_arrays(Model(library.blend(size=3), schema_of(pool), pool.classes))
+    conformal = fit_conformal(library.cross_fitted(size=3), library.labels)
+    arrays, about = to_arrays(Model(library.blend(size=3), schema_of(pool), pool.classes, conformal, COSTS))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_arrays(model_file("mine"), arrays, about)
@@ -71,9 +74,10 @@ def written(tmp_path: Path, frame: pd.DataFrame, name: str = "new.csv", **how: o
 
 def test_every_row_has_a_class_and_probabilities(project, tmp_path, capsys) -> None:
     frame, said = predicted(capsys, written(tmp_path, table(20)))
-    assert list(frame.columns) == ["class", "p_no", "p_yes"]
+    assert list(frame.columns) == ["class", "decision", "p_no", "p_yes"]
     np.testing.assert_allclose(frame["p_no"] + frame["p_yes"], 1, atol=1e-8)
     assert (frame["class"] == np.where(frame["p_yes"] > frame["p_no"], "yes", "no")).all()
+    assert (frame["decision"] == np.where(frame["p_yes"] > 0.2, "yes", "no")).all()
     assert "20 rows predicted" in said
 
 
@@ -175,3 +179,18 @@ def test_a_reader_who_has_seen_enough_ends_it_in_silence(project, tmp_path) -> N
     done = run(project, "bash", "-c", line, PYTHONPATH=str(ROOT))
     assert done.stdout.split() == ["2", "141"]
     assert "rror" not in done.stderr
+
+
+def test_sets_are_written_where_a_coverage_is_asked_for(project, tmp_path, capsys) -> None:
+    frame, _ = predicted(capsys, written(tmp_path, table(20)), "--coverage", "0.9")
+    assert list(frame.columns)[-1] == "set"
+    assert set(frame["set"]) <= {"no", "yes", "no|yes"}
+    assert all(name in inside.split("|") for name, inside in zip(frame["class"], frame["set"], strict=True))
+    assert (frame["set"].str.len() > 3).sum() < 20
+
+
+@pytest.mark.parametrize("share", ["0", "1", "90", "most", "nan"])
+def test_a_coverage_that_is_no_share_is_refused(project, share, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "mine", "rows.csv", "--coverage", share])
+    assert f"must be a number between 0 and 1, got {share!r}" in capsys.readouterr().err

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 
 from pipeline.__main__ import main
+from pipeline.calibration.conformal import fit_conformal
 from pipeline.champion.fit import EstimatorRecipe, NetworkRecipe, fit_library
 from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.config.baselines import read_baselines
@@ -83,7 +84,8 @@ def fitted(pool: Pool, *, rows: int = ROWS) -> Model:
     )
     parts = [each.part for each in library.candidates]
     blend = replace(library.blend(size=3), parts=parts, shares=[0.5, 0.25, 0.25])  # every kind of part has a say
-    return Model(blend, schema_of(pool), pool.classes)
+    conformal = fit_conformal(blend.probabilities(pool.features), pool.labels)
+    return Model(blend, schema_of(pool), pool.classes, conformal)
 
 
 @pytest.fixture(scope="module")

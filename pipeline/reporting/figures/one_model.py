@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipeline.evaluation.event_diagram import EventDiagram
 from pipeline.reporting.figures.canvas import BLUE, INK, ORANGE, PALE, Drawing
 from pipeline.reporting.figures.reliability import LIMITS, SQUARE, WIDTH, draw_bins
+from pipeline.results.event_scores import EventDiagram
 
 HEIGHT = 6.6  # inches, of a pair with counts below and the legend above
 
@@ -84,6 +84,6 @@ def _legend() -> list[Line2D | Patch]:
 def _caption(event: Event) -> str:
     return (
         f"Dots: mean {event.probability} and {event.rate} of up to 15 bins with equally many rows (rows of equal "
-        "probability stay together), with 95% Wilson intervals. Grey: where 95% of calibrated models' bins lie. "
+        "probability stay together), with 95% Wilson intervals. Grey: 95% of calibrated models have all bins in it. "
         "Orange: isotonic regression (CORP), read off at hundredths. Below: how many rows have each probability."
     )

@@ -148,7 +148,7 @@ def _caption(diagram: ReliabilityDiagram) -> str:
     return (
         f"Dots: mean confidence and accuracy of {round(1 / diagram.width)} equal-width bins (a, b], with 95% Wilson "
         f"intervals, for the seed with the median ECE as trained, the same after calibration (n = {diagram.n:,} test "
-        "rows); empty bins are not drawn. Grey: where 95% of calibrated models' bins lie. Orange: isotonic regression "
-        f"(CORP), read off at hundredths. Light blue: the other {len(diagram.others)} seeds.{exact} p: test of "
-        "calibration by consistency resampling (100 resamples)."
+        "rows); empty bins are not drawn. Grey: 95% of calibrated models have all bins in it. Orange: isotonic "
+        f"regression (CORP), read off at hundredths. Light blue: the other {len(diagram.others)} seeds.{exact} p: test "
+        "of calibration by consistency resampling (100 resamples)."
     )

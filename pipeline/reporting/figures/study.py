@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.reporting.figures.canvas import Drawing
+from pipeline.reporting.figures.champion import champion
 from pipeline.reporting.figures.comparison import forest, headline
 from pipeline.reporting.figures.curves import curves, sweeps
 from pipeline.reporting.figures.pareto import pareto
 from pipeline.reporting.figures.rankings import calibration, rankings
 from pipeline.reporting.figures.reliability import point_reliability, reliability
 from pipeline.reporting.figures.search import arms, best, interactions
+from pipeline.results.champion import ChampionResults
 from pipeline.results.reliability import PointDiagrams
 from pipeline.results.search import SearchResults
 from pipeline.results.series import HistoryRow, SweepRow
@@ -31,6 +33,7 @@ class StudyTables:
     sweeps: Sequence[SweepRow]
     search: SearchResults
     trials: Sequence[Trial]
+    champion: ChampionResults
 
 
 FIGURES: dict[str, Callable[[StudyTables], Drawing | None]] = {
@@ -42,5 +45,6 @@ FIGURES: dict[str, Callable[[StudyTables], Drawing | None]] = {
     "sweeps": lambda tables: sweeps(tables.results, tables.sweeps),
     "arms": lambda tables: arms(tables.search),
     "interactions": lambda tables: interactions(tables.search),
+    "champion": lambda tables: champion(tables.champion),
     "pareto": lambda tables: pareto(tables.search, tables.trials),
 }

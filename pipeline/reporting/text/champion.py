@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from textwrap import fill
 
+from pipeline.evaluation.trust import LEVEL
 from pipeline.reporting.table import WIDTH, Cell, Column, Style, Table, terminal
 from pipeline.reporting.text.numbers import fixed, interval, short_interval, spelled
+from pipeline.reporting.text.one_model import p_text
+from pipeline.reporting.text.understood import shown
 from pipeline.results.champion import ChampionResults, Contender, PartResult, RowMean
 from pipeline.results.readable_names import readable
 
@@ -53,17 +56,52 @@ def parts_table(results: ChampionResults) -> Table:
     return Table(f"Its parts, {results.dataset}", columns, rows, caption, ())
 
 
+def classes_table(results: ChampionResults) -> Table | None:
+    """How well the probability of every class is calibrated; None of two classes, where one is enough."""
+    columns = (
+        Column("class", "class", kind="label"),
+        Column("rate", "rate"),
+        Column("bias", "mean P − rate"),
+        Column("ece", "ECE"),
+        Column("floor", "chance alone"),
+        Column("p", "p"),
+    )
+    rows = tuple(
+        (Cell(shown(name)), Cell(fixed(each.rate)), Cell(interval(each.bias.value, each.bias, sign=True)),
+         Cell(fixed(each.error)), Cell(fixed(each.floor)), Cell(p_text(each.p), "bad" if each.p <= LEVEL else ""))
+        for name, each in zip(results.classes, results.calibration.each, strict=False)
+    )  # fmt: skip
+    caption = f"Each class against the rest, {results.test:,} test rows; p: of being calibrated, by Holm's correction"
+    return Table(f"Its probabilities class by class, {results.dataset}", columns, rows, caption, ()) if rows else None
+
+
+def decisions_table(results: ChampionResults) -> Table | None:
+    """What deciding by each rule costs; None where nobody said what mistakes cost."""
+    columns = (Column("rule", "deciding by", kind="label"), Column("threshold", "from P"), Column("cost", "cost a row"))
+    rows = tuple(
+        (Cell(each.rule), Cell(fixed(each.threshold) if each.threshold is not None else ""),
+         Cell(interval(each.cost.mean, each.cost)))
+        for each in results.decisions
+    )  # fmt: skip
+    caption = f"Costs as `champion.costs` in params.yaml has them, {results.test:,} test rows"
+    if results.decisions and results.decisions[0].threshold is not None:
+        caption = f"{caption}; from P: of class {shown(results.classes[1])}"
+    return Table(f"What decisions cost, {results.dataset}", columns, rows, caption, ()) if rows else None
+
+
 def sentences(results: ChampionResults) -> list[str]:
-    """What does the work, whether anything else does better, and how far selection flatters itself."""
-    return [_work(results), _against(results), _curse(results)]
+    """What does the work, whether anything else does better, trust, sets, and how far selection flatters itself."""
+    return [_work(results), _against(results), _trust(results), _sets(results), _curse(results)]
 
 
 def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool = False) -> str:
     """The table and the sentences for a terminal; nothing where there is no champion."""
     if results is None:
         return ""
-    shown = terminal(table(results), width=width, color=color)
-    return f"{title(results.dataset)}\n{shown}" + "".join(f"{fill(text, width)}\n" for text in sentences(results))
+    decisions = decisions_table(results)
+    tables = [table(results), *([] if decisions is None else [decisions])]
+    drawn = "\n".join(terminal(each, width=width, color=color) for each in tables)
+    return f"{title(results.dataset)}\n{drawn}" + "".join(f"{fill(text, width)}\n" for text in sentences(results))
 
 
 def _row(each: Contender, results: ChampionResults) -> tuple[Cell, ...]:
@@ -117,6 +155,30 @@ def _absolute(difference: RowMean) -> RowMean:
     if difference.mean >= 0:
         return difference
     return RowMean(mean=-difference.mean, low=-difference.high, high=-difference.low)
+
+
+def _trust(results: ChampionResults) -> str:
+    """Calibration error beside what chance alone gives."""
+    event = results.calibration.event
+    found = f"ECE {fixed(event.error)}, where chance alone gives {fixed(event.floor)} (p {_equal(p_text(event.p))})"
+    if event.p <= LEVEL:
+        return f"Its test probabilities are shown to be off: {found}."
+    return f"Nothing speaks against its probabilities on test: {found}."
+
+
+def _sets(results: ChampionResults) -> str:
+    """Coverage and size of conformal sets."""
+    parts = [
+        f"{each.method.upper()} hold it in {each.covered.mean:.1%} and have {fixed(each.size.mean, digits=2)} classes"
+        for each in results.sets
+    ]
+    return (
+        f"Sets that shall hold the right class in {results.sets[0].asked:.0%} of rows: {'; '.join(parts)} on average."
+    )
+
+
+def _equal(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
 
 
 def _curse(results: ChampionResults) -> str:

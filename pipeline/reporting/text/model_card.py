@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.evaluation.one_model import ModelReport
 from pipeline.reporting.text.champion import sentences
 from pipeline.reporting.text.numbers import fixed, interval
-from pipeline.reporting.text.one_model import event_name, p_text
+from pipeline.reporting.text.one_model import p_text
+from pipeline.reporting.text.understood import shown
 from pipeline.results.champion import ChampionResults, Contender, RowMean
 from pipeline.results.readable_names import readable
 from pipeline.results.study import StudyResults
@@ -16,13 +16,12 @@ _MOST_CLASSES, _MOST_OTHERS = 12, 6
 _METRICS = {"nll": "log-loss (nats)", "brier": "Brier score (0 to 2)", "accuracy": "accuracy"}
 
 
-def card(study: StudyResults, results: ChampionResults, tested: ModelReport, *, name: str, md5: str) -> str:
+def card(study: StudyResults, results: ChampionResults, *, name: str, md5: str) -> str:
     """The card of a model.
 
     Args:
         study: of its data set.
         results: its parts, and how it does on test rows.
-        tested: calibration of its probabilities of the same test rows.
         name: under which it is registered.
         md5: of its file.
     """
@@ -32,7 +31,7 @@ def card(study: StudyResults, results: ChampionResults, tested: ModelReport, *, 
         "Protocol": _protocol(results),
         "Parts": _parts(results),
         "Metrics": _metrics(results),
-        "Calibration": _calibration(results, tested),
+        "Calibration": _calibration(results),
         "Limits": _limits(study, results),
         "How to use it and to make it again": _again(study, results, name=name, md5=md5),
     }
@@ -72,7 +71,7 @@ def _parts(results: ChampionResults) -> list[str]:
     ]
     left = len(results.parts) - len(rows)
     said = f"{left} more recipes were fitted and not picked. " if left else ""
-    return [_table(("part", "kind", "share", "log-loss, held out"), rows), said + sentences(results)[2]]
+    return [_table(("part", "kind", "share", "log-loss, held out"), rows), said + sentences(results)[-1]]
 
 
 def _metrics(results: ChampionResults) -> list[str]:
@@ -90,15 +89,17 @@ def _other(each: Contender) -> tuple[str, str, str]:
     return readable(each.name), _mean(each.nll), interval(each.difference.mean, each.difference, sign=True)
 
 
-def _calibration(results: ChampionResults, tested: ModelReport) -> list[str]:
+def _calibration(results: ChampionResults) -> list[str]:
     """Calibration error beside what chance alone gives, and what another calibrator would gain."""
-    event = tested.given.event
+    event, gain = results.calibration.event, results.calibration.gain
+    looked_at = f"P({shown(results.classes[1])})" if len(results.classes) == 2 else "the top label"
     return [
-        f"On the test rows, the calibration error of {event_name(tested)} is {fixed(event.error)}; "
+        f"On the test rows, the calibration error of {looked_at} is {fixed(event.error)}; "
         f"a calibrated model would show {fixed(event.floor)} by chance (p = {p_text(event.p)}). "
         f"Mean probability minus frequency: {interval(event.bias.value, event.bias, sign=True)}. "
         "Calibrating it again on other test rows changes its log-loss by "
-        f"{interval(tested.gain.value, tested.gain, digits=4, sign=True)}.",
+        f"{interval(gain.value, gain, digits=4, sign=True)}.",
+        sentences(results)[-2],
         f"Log-loss on rows that chose the parts: {fixed(results.held_out)}; on rows that did not: "
         f"{fixed(results.cross_fitted)}.",
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.calibration.calibrator import calibrator_name
-from pipeline.evaluation.one_model import FEWEST_ROWS, EventScores, Group, ModelReport, ModelScores
+from pipeline.evaluation.one_model import FEWEST_ROWS, Group, ModelReport, ModelScores
 from pipeline.evaluation.trust import LEVEL, TOLERABLE, is_enough
 from pipeline.reporting.table import Cell, Column, Style, Table, cells
 from pipeline.reporting.text.numbers import MISSING, short, short_interval
 from pipeline.reporting.text.understood import shown
+from pipeline.results.event_scores import EventScores
 
 CLASSES_SHOWN = 12
 TOO_FEW = "too few to tell"
