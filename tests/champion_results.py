@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.calibration.conformal import fit_conformal
 from pipeline.champion.judge import calibration_of, sets_of
-from pipeline.results.champion import ChampionResults, Contender, PartResult, RowMean
+from pipeline.results.champion import CalibratorResult, ChampionResults, Contender, PartResult, RowMean
 
 _GENERATOR = np.random.default_rng(0)
 PROBABILITIES = _GENERATOR.dirichlet(np.ones(10), 400)
@@ -38,6 +38,9 @@ DIGITS = ChampionResults(
     cross_fitted=0.108,
     champion=_contender("champion", 0.12, 0.0),
     contenders=(_contender("without networks", 0.13, 0.01), _contender("random_forest", 0.2, 0.08)),
+    calibrator=CalibratorResult(
+        name="temperature scaling", losses={"temperature scaling": 0.11, "vector scaling": 0.12}
+    ),
     calibration=calibration_of(PROBABILITIES, LABELS, CLASSES),
     sets=sets_of(fit_conformal(PROBABILITIES, LABELS), PROBABILITIES, LABELS, coverage=0.9),
 )

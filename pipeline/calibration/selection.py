@@ -14,6 +14,8 @@ Fit = Callable[[Floats, ArrayLike], AffineCalibrator]
 
 LEAST_ROWS = 200
 """Fewer rows than these choose nothing: the default stands."""
+MOST_CLASSES = 30
+"""More than these have no matrix scaling."""
 LEAST_ERRORS = 10
 """Fewer wrongly predicted rows than these choose nothing either."""
 
@@ -37,11 +39,14 @@ class Choice:
 def candidates(classes: int) -> dict[str, Fit]:
     """Calibrators to choose from, by name, the default first.
 
-    Platt scaling of two classes has a slope and an intercept already: vector and matrix scaling would add nothing.
+    Platt scaling of two classes has a slope and an intercept already: vector and matrix scaling would add nothing. A
+    matrix of many classes has more entries than rows can tell, and takes minutes.
     """
     default: dict[str, Fit] = {calibrator_name(classes): fit_shared_slope}
+    if classes == 2:
+        return default
     more: dict[str, Fit] = {"vector scaling": fit_vector_scaling, "matrix scaling": fit_matrix_scaling}
-    return default if classes == 2 else default | more
+    return default | (more if classes <= MOST_CLASSES else {"vector scaling": fit_vector_scaling})
 
 
 def choose(logits: ArrayLike, labels: ArrayLike) -> Choice:

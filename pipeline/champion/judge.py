@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -60,18 +60,20 @@ def sets_of(
 
 def decisions_of(
     probabilities: Probabilities, labels: _Labels, costs: Costs, *, held_out: tuple[Probabilities, _Labels]
-) -> Iterator[DecisionResult]:
+) -> tuple[DecisionResult, ...]:
     """What deciding costs by the likeliest class, by least expected cost, and by a threshold tuned on rows held out."""
 
     def cost(rule: str, decided: _Labels, threshold: float | None = None) -> DecisionResult:
         return DecisionResult(rule=rule, threshold=threshold, cost=_mean(costs[labels, decided]))
 
     two = len(costs) == 2
-    yield cost("likeliest class", probabilities.argmax(axis=1), 0.5 if two else None)
-    yield cost("least expected cost", cheapest(probabilities, costs), threshold_of(costs) if two else None)
-    if two:
-        threshold = best_threshold(held_out[0][:, 1], held_out[1], costs)
-        yield cost("threshold tuned on rows held out", (probabilities[:, 1] >= threshold).astype(np.int64), threshold)
+    likeliest = cost("likeliest class", probabilities.argmax(axis=1), 0.5 if two else None)
+    least = cost("least expected cost", cheapest(probabilities, costs), threshold_of(costs) if two else None)
+    if not two:
+        return likeliest, least
+    threshold = best_threshold(held_out[0][:, 1], held_out[1], costs)
+    decided = (probabilities[:, 1] >= threshold).astype(np.int64)
+    return likeliest, least, cost("threshold tuned on rows held out", decided, threshold)
 
 
 def _mean(values: Float64[np.ndarray, " rows"]) -> RowMean:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from pipeline.calibration.calibrator import Calibrator, fit_calibrator
-from pipeline.champion.model import Champion, Part, Probabilities, View, calibrated, log_of
+from pipeline.calibration.selection import Choice, choose
+from pipeline.champion.model import Champion, Part, Probabilities, View, log_of, probabilities_of
 from pipeline.champion.predictors import Kind
 from pipeline.champion.selection import select
 from pipeline.results.champion import PartResult
@@ -25,6 +25,21 @@ class Candidate:
     part: Part
     probabilities: Float64[np.ndarray, "rows classes"]
     loss: float
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A champion, and how it was calibrated.
+
+    Attributes:
+        champion: the model.
+        choice: of its calibrator.
+        held_out: probabilities (row, class) of the rows that have selected and calibrated it.
+    """
+
+    champion: Champion
+    choice: Choice
+    held_out: Probabilities
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ class Library:
         """The candidates of these kinds alone."""
         return replace(self, candidates=[each for each in self.candidates if each.part.kind in kinds])
 
-    def blend(self, *, size: int) -> Champion:
+    def blend(self, *, size: int) -> Blend:
         """Select candidates by the loss on rows held out, with so many picks, and calibrate their average.
 
         One pick is one network, the best one, as it was fitted on the first fold; where there is none, another part.
@@ -53,18 +68,17 @@ class Library:
         if size == 1:
             networks = self.only("network")
             return (networks if networks.candidates else self)._single()
-        shares, calibrator = _selected(self._probabilities, self.labels, size=size)
+        shares, mixed = _selected(self._probabilities, self.labels, size=size)
+        choice = choose(mixed, self.labels)
         chosen = [(each.part, float(share)) for each, share in zip(self.candidates, shares, strict=True) if share > 0]
-        return Champion(self.views, [part for part, _ in chosen], [share for _, share in chosen], calibrator)
+        parts, of_parts = [part for part, _ in chosen], [share for _, share in chosen]
+        return Blend(Champion(self.views, parts, of_parts, choice.calibrator), choice, _calibrated(mixed, choice))
 
-    def _single(self) -> Champion:
+    def _single(self) -> Blend:
         best = min(self.candidates, key=lambda each: each.loss)
-        calibrator = fit_calibrator(log_of(best.probabilities), self.labels)
-        return Champion(self.views[:1], [replace(best.part, predictors=best.part.predictors[:1])], [1.0], calibrator)
-
-    def held_out(self, *, size: int) -> Probabilities:
-        """Probabilities (row, class) of the blend on the rows that have selected and calibrated it."""
-        return _mixed(self._probabilities, *_selected(self._probabilities, self.labels, size=size))
+        logits, part = log_of(best.probabilities), replace(best.part, predictors=best.part.predictors[:1])
+        choice = choose(logits, self.labels)
+        return Blend(Champion(self.views[:1], [part], [1.0], choice.calibrator), choice, _calibrated(logits, choice))
 
     def cross_fitted(self, *, size: int) -> Probabilities:
         """Probabilities (row, class) of blends that have been selected and calibrated without the row.
@@ -76,8 +90,9 @@ class Library:
         fresh = np.empty(probabilities.shape[1:])
         for number in range(_PARTS):
             seen, unseen = part != number, part == number
-            fitted = _selected(probabilities[:, seen], self.labels[seen], size=size)
-            fresh[unseen] = _mixed(probabilities[:, unseen], *fitted)
+            shares, mixed = _selected(probabilities[:, seen], self.labels[seen], size=size)
+            choice = choose(mixed, self.labels[seen])
+            fresh[unseen] = _calibrated(_mixed(probabilities[:, unseen], shares), choice)
         return fresh
 
     def results(self, chosen: Champion) -> tuple[PartResult, ...]:
@@ -98,15 +113,15 @@ class Library:
 
 def _selected(
     probabilities: _OfCandidates, labels: Int64[np.ndarray, " rows"], *, size: int
-) -> tuple[Float64[np.ndarray, " candidates"], Calibrator]:
-    """Shares of the candidates, and the calibrator of their average."""
+) -> tuple[Float64[np.ndarray, " candidates"], Probabilities]:
+    """Shares of the candidates, and logarithms of their average."""
     shares = select(probabilities, labels, steps=size)
-    return shares, fit_calibrator(log_of(np.tensordot(shares, probabilities, 1)), labels)
+    return shares, _mixed(probabilities, shares)
 
 
-def _mixed(
-    probabilities: _OfCandidates,
-    shares: Float64[np.ndarray, " candidates"],
-    calibrator: Calibrator,
-) -> Probabilities:
-    return calibrated(log_of(np.tensordot(shares, probabilities, 1)), calibrator)
+def _mixed(probabilities: _OfCandidates, shares: Float64[np.ndarray, " candidates"]) -> Probabilities:
+    return log_of(np.tensordot(shares, probabilities, 1))
+
+
+def _calibrated(logits: Probabilities, choice: Choice) -> Probabilities:
+    return probabilities_of(choice.calibrator.calibrate(logits))

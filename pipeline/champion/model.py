@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy.typing import NDArray
 
+from pipeline.calibration.affine import AffineCalibrator
 from pipeline.calibration.calibrator import Calibrator, calibrate
 from pipeline.champion.predictors import Kind, Predictor
 from pipeline.data.piecewise_linear import PiecewiseLinear
@@ -71,7 +72,7 @@ class Champion:
     views: Sequence[View]
     parts: Sequence[Part]
     shares: Sequence[float]
-    calibrator: Calibrator
+    calibrator: AffineCalibrator
 
     def probabilities(self, features: Features) -> Probabilities:
         """Calibrated probabilities (row, class) of encoded rows; a row's bits depend on no other row."""
@@ -79,7 +80,7 @@ class Champion:
         seen = [{encoding: view.inputs(features, encoding) for encoding in encodings} for view in self.views]
         pairs = zip(self.parts, self.shares, strict=True)
         blend = np.add.reduce([share * _of_part(part, [each[part.encoding] for each in seen]) for part, share in pairs])
-        return calibrated(log_of(blend), self.calibrator)
+        return probabilities_of(self.calibrator.calibrate(log_of(blend)))
 
 
 def _of_part(part: Part, inputs: Sequence[NDArray[Any]]) -> Probabilities:
@@ -105,5 +106,10 @@ def row_losses(probabilities: Probabilities, labels: Int64[np.ndarray, " rows"])
 
 def calibrated(logits: Float64[np.ndarray, "rows classes"], calibrator: Calibrator) -> Probabilities:
     """Probabilities (row, class) after calibration."""
-    probabilities: Probabilities = softmax(calibrate(logits, calibrator))[0]
+    return probabilities_of(calibrate(logits, calibrator))
+
+
+def probabilities_of(logits: Float64[np.ndarray, "rows classes"]) -> Probabilities:
+    """Probabilities (row, class) of logits."""
+    probabilities: Probabilities = softmax(logits)[0]
     return probabilities

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.calibration.affine import AffineCalibrator
 from pipeline.calibration.calibrator import Calibrator
 from pipeline.calibration.conformal import SCORES, Conformal, Method
 from pipeline.champion.model import Champion, Part, Probabilities, View
@@ -65,7 +66,11 @@ class Model:
 def to_arrays(model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """A model as named arrays and a JSON-ready description."""
     champion = model.champion
-    arrays: dict[str, NDArray[Any]] = {"shares": np.array(champion.shares), **_of_calibrator("", champion.calibrator)}
+    arrays: dict[str, NDArray[Any]] = {"shares": np.array(champion.shares)}
+    arrays |= {
+        "calibrator/weights": champion.calibrator.weights,
+        "calibrator/intercepts": champion.calibrator.intercepts,
+    }
     arrays |= {f"conformal/{method}": getattr(model.conformal, method) for method in SCORES}
     arrays |= {} if model.costs is None else {"costs": model.costs}
     for number, view in enumerate(champion.views):
@@ -115,7 +120,8 @@ def _model(arrays: Arrays, about: Mapping[str, Any]) -> Model:
         )
         for place, each in enumerate(about["parts"])
     ]
-    champion = Champion(views, parts, arrays["shares"].tolist(), _calibrator(arrays))
+    calibrator = AffineCalibrator(arrays["calibrator/weights"], arrays["calibrator/intercepts"])
+    champion = Champion(views, parts, arrays["shares"].tolist(), calibrator)
     conformal = Conformal(**{method: arrays[f"conformal/{method}"] for method in SCORES})
     schema = Schema.model_validate(about["schema"], strict=False)
     return Model(champion, schema, classes, conformal, arrays.get("costs"))

@@ -52,7 +52,10 @@ class Champion(Strict):
         min_length=1, description="Networks of the library, by name: a row each, in which lists are sweeps."
     )
     coverage: float = Field(
-        default=0.9, gt=0, lt=1, description="Share of rows whose conformal set shall hold their class; `predict` takes any other."
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="Share of rows whose conformal set shall hold their class; `predict` takes any other.",
     )
     costs: dict[Name, dict[str, dict[str, float]]] = Field(
         default_factory=dict,

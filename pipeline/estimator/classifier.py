@@ -167,7 +167,7 @@ class RegularizedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             library = self._library(pool, portfolio)
         if not library.candidates:
             raise InputError("portfolio: every network diverged; lower their learning_rate")
-        champion, fresh = library.blend(size=int(self.size)), library.cross_fitted(size=int(self.size))
+        champion, fresh = library.blend(size=int(self.size)).champion, library.cross_fitted(size=int(self.size))
         names = getattr(self, "feature_names_in_", None)
         fitted = Fitted(
             model=Model(champion, schema_of(pool), pool.classes, fit_conformal(fresh, library.labels)),

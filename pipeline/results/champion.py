@@ -51,6 +51,18 @@ class Contender(Record):
     difference: RowMean
 
 
+class CalibratorResult(Record):
+    """How the blend is calibrated.
+
+    Attributes:
+        name: of the calibrator.
+        losses: cross-fitted log-loss of all that it was chosen among; nothing where rows or errors were too few.
+    """
+
+    name: str
+    losses: dict[str, float]
+
+
 class ChampionCalibration(Record):
     """How well the champion's probabilities of test rows are calibrated.
 
@@ -111,6 +123,7 @@ class ChampionResults(Record):
         champion: on the test rows.
         contenders: others on the same rows: the champion without networks, without trees and linear models, and
             ordinary models.
+        calibrator: of the blend.
         calibration: of its probabilities of the test rows.
         sets: conformal sets by each method.
         decisions: what each rule costs, where params.yaml says what mistakes cost.
@@ -126,6 +139,7 @@ class ChampionResults(Record):
     cross_fitted: float
     champion: Contender
     contenders: tuple[Contender, ...]
+    calibrator: CalibratorResult
     calibration: ChampionCalibration
     sets: tuple[SetResult, ...]
     decisions: Annotated[tuple[DecisionResult, ...], OmitDefault()] = ()

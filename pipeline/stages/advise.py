@@ -27,7 +27,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
 from pipeline.stages.pace import Pace
-from pipeline.stages.study_length import CORES, Speed, changes, duration, measured_speed
+from pipeline.stages.study_length import CORES, Speed, changes, duration, epoch_seconds
 
 if TYPE_CHECKING:
     from pipeline.reporting.sections import Picture
@@ -112,7 +112,7 @@ def _plan(own: OwnTable, name: str, text: str, *, deadline: float) -> Plan:
     """The most seeds and trials that fit into the time, on fewer training rows where even the fewest do not."""
     sketch = _with(text, _sketch(own, name))
     params = params_of(parse_yaml(sketch, PARAMS), PARAMS)
-    speed = measured_speed(params, own.source(INPUTS / name).divide(own.rows, name, seeds=1))
+    speed = Speed(epoch_seconds(params, own.source(INPUTS / name).divide(own.rows, name, seeds=1)))
     left = max(deadline - monotonic(), 1.0)
     smaller = list(scaled_down(params))
     whole = _seconds(speed, smaller[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
     from pipeline.champion.fit import NetworkRecipe
-    from pipeline.champion.library import Library
-    from pipeline.champion.model import Champion
+    from pipeline.champion.library import Blend, Library
     from pipeline.champion.storage import Model
     from pipeline.data.dataset import Dataset
     from pipeline.results.champion import ChampionResults
@@ -29,40 +28,63 @@ if TYPE_CHECKING:
 SEED = 0  # whose training and validation rows the champion is fitted on, and whose test rows judge it
 
 Rows = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+
+
+class _Made(NamedTuple):
+    """A library, the blend that was made of it, and what blends that have not seen a row say of it."""
+
+    library: Library
+    blend: Blend
+    fresh: Probabilities
 
 
 def champion(dataset: str, *, jobs: int) -> str:
     """Fit the champion on all rows that a seed trains and chooses on, and compare it with others on its test rows."""
-    from pipeline.calibration.conformal import fit_conformal  # noqa: PLC0415
-    from pipeline.champion.storage import Model, to_arrays  # noqa: PLC0415
-    from pipeline.data.tables.encoding import schema_of  # noqa: PLC0415
+    from pipeline.champion.storage import to_arrays  # noqa: PLC0415
     from pipeline.results.record import write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
-    pooled = load_data(dataset)
-    splits = pooled.splits
-    rows = np.sort(np.concatenate([splits.train[SEED], splits.validation[SEED]])).astype(np.int64)
+    pooled, size = load_data(dataset), params.champion.size
     costs = params.champion.cost_matrix(dataset, pooled.pool.classes, PARAMS)
-    library = _library(dataset, pooled, rows, params, jobs=jobs)
-    chosen, fresh = library.blend(size=params.champion.size), library.cross_fitted(size=params.champion.size)
-    conformal = fit_conformal(fresh, library.labels)
-    model = Model(
-        chosen, schema_of(pooled.pool), pooled.pool.classes, conformal, None if costs is None else np.array(costs)
-    )
-    results = _results(dataset, library, model, fresh, pooled, rows, params)
+    library = _library(dataset, pooled, params, jobs=jobs)
+    made = _Made(library, library.blend(size=size), library.cross_fitted(size=size))
+    model = _model(made, pooled, costs)
+    results = _results(dataset, made, model, pooled, params)
     write_arrays(model_file(dataset), *to_arrays(model))
     write_record(result_file(dataset, "champion.json"), results)
-    return f"{model_file(dataset)}: {len(chosen.parts)} parts; test NLL {results.champion.nll.mean:.3f}"
+    return f"{model_file(dataset)}: {len(model.champion.parts)} parts; test NLL {results.champion.nll.mean:.3f}"
 
 
-def _library(dataset: str, pooled: Dataset, rows: Rows, params: Params, *, jobs: int) -> Library:
+def _rows(pooled: Dataset) -> Rows:
+    """All rows that the seed trains and chooses on."""
+    splits = pooled.splits
+    return np.sort(np.concatenate([splits.train[SEED], splits.validation[SEED]])).astype(np.int64)
+
+
+def _model(made: _Made, pooled: Dataset, costs: list[list[float]] | None) -> Model:
+    """The champion with all that it is used with."""
+    from pipeline.calibration.conformal import fit_conformal  # noqa: PLC0415
+    from pipeline.champion.storage import Model  # noqa: PLC0415
+    from pipeline.data.tables.encoding import schema_of  # noqa: PLC0415
+
+    return Model(
+        champion=made.blend.champion,
+        schema=schema_of(pooled.pool),
+        classes=pooled.pool.classes,
+        conformal=fit_conformal(made.fresh, made.library.labels),
+        costs=None if costs is None else np.array(costs),
+    )
+
+
+def _library(dataset: str, pooled: Dataset, params: Params, *, jobs: int) -> Library:
     """All recipes, fitted on every fold of the rows."""
     from pipeline.champion.fit import fit_library  # noqa: PLC0415  (torch takes a second to import)
     from pipeline.champion.portfolio import estimators_of, networks_of  # noqa: PLC0415
     from pipeline.data.folds import folds_of  # noqa: PLC0415
 
-    folds = folds_of(pooled.pool, rows, folds=params.champion.folds)
+    folds = folds_of(pooled.pool, _rows(pooled), folds=params.champion.folds)
     networks = networks_of(params.champion.recipes, len(folds[0].train), least=params.champion.least_steps)
     networks += _of_search(dataset)
     estimators = estimators_of({name: params.baselines[name] for name in params.champion.estimators})
@@ -84,57 +106,44 @@ def _of_search(dataset: str) -> list[NetworkRecipe]:
     return [NetworkRecipe(name, point) for point, name in reversed(names.items())]
 
 
-def _results(
-    dataset: str,
-    library: Library,
-    model: Model,
-    fresh: NDArray[np.float64],
-    pooled: Dataset,
-    rows: Rows,
-    params: Params,
-) -> ChampionResults:
-    """What each part is worth, and how the champion and others do on the test rows.
-
-    `fresh` are its probabilities of the rows that it was fitted on, by blends that have not seen them.
-    """
+def _results(dataset: str, made: _Made, model: Model, pooled: Dataset, params: Params) -> ChampionResults:
+    """What each part is worth, and how the champion and others do on the test rows."""
     from pipeline.champion.judge import calibration_of, decisions_of, judged, sets_of  # noqa: PLC0415
     from pipeline.champion.model import row_losses  # noqa: PLC0415
-    from pipeline.results.champion import ChampionResults  # noqa: PLC0415
+    from pipeline.results.champion import CalibratorResult, ChampionResults  # noqa: PLC0415
 
-    pool, test, of_library = pooled.pool, pooled.splits.test[SEED], library.labels
-    labels, found = pool.labels[test], _contenders(library, model.champion, pooled, rows, params)
+    library, choice, classes = made.library, made.blend.choice, pooled.pool.classes
+    found, labels = _contenders(made, pooled, params), pooled.pool.labels[pooled.splits.test[SEED]]
     champion, *others = judged(found, labels)
-    probabilities, costs = found["champion"], model.costs
-    decided = () if costs is None else decisions_of(probabilities, labels, costs, held_out=(fresh, of_library))
+    probabilities, known = found["champion"], (made.fresh, library.labels)
     return ChampionResults(
         dataset=dataset,
-        classes=pool.classes,
-        train=len(rows),
-        test=len(test),
+        classes=classes,
+        train=len(library.labels),
+        test=len(labels),
         folds=len(library.views),
         parts=library.results(model.champion),
-        held_out=float(row_losses(library.held_out(size=params.champion.size), of_library).mean()),
-        cross_fitted=float(row_losses(fresh, of_library).mean()),
+        held_out=float(row_losses(made.blend.held_out, library.labels).mean()),
+        cross_fitted=float(row_losses(*known).mean()),
         champion=champion,
         contenders=tuple(others),
-        calibration=calibration_of(probabilities, labels, pool.classes),
+        calibrator=CalibratorResult(name=choice.name, losses=dict(choice.losses)),
+        calibration=calibration_of(probabilities, labels, classes),
         sets=sets_of(model.conformal, probabilities, labels, coverage=params.champion.coverage),
-        decisions=tuple(decided),
+        decisions=() if model.costs is None else decisions_of(probabilities, labels, model.costs, held_out=known),
     )
 
 
-def _contenders(
-    library: Library, chosen: Champion, pooled: Dataset, rows: Rows, params: Params
-) -> Mapping[str, NDArray[np.float64]]:
+def _contenders(made: _Made, pooled: Dataset, params: Params) -> Mapping[str, Probabilities]:
     """Probabilities (row, class) of the test rows: of the champion, of parts of it, and of every baseline."""
     from pipeline.models.baselines import fit, logits_of, make  # noqa: PLC0415
 
-    pool, size = pooled.pool, params.champion.size
+    pool, size, rows = pooled.pool, params.champion.size, _rows(pooled)
     features = pool.features[pooled.splits.test[SEED]]
-    blends = {"champion": chosen, "networks alone": library.only("network").blend(size=size)}
+    blends = {"champion": made.blend, "networks alone": made.library.only("network").blend(size=size)}
     if params.champion.estimators:
-        blends["without networks"] = library.only("linear", "trees").blend(size=size)
-    found = {name: blend.probabilities(features) for name, blend in blends.items()}
+        blends["without networks"] = made.library.only("linear", "trees").blend(size=size)
+    found = {name: blend.champion.probabilities(features) for name, blend in blends.items()}
     preprocessor = fit_preprocessor(pool.features[rows], indicators=indicators(pool), scale=pooled.scale)
     seen, tested = (preprocessor.transform(each) for each in (pool.features[rows], features))
     for name, row in params.baselines.items():

@@ -131,7 +131,9 @@ def test_the_recipe_is_the_champions(fitted: RegularizedClassifier) -> None:
     folds = folds_of(pool, np.arange(ROWS), folds=2)
     recipes = portfolio_of(PORTFOLIO).recipes(len(folds[0].train), least=0)
     library = fit_library(*recipes, pool, folds, scale="standard", jobs=1, tick=lambda _: None)
-    np.testing.assert_array_equal(fitted.predict_proba(features), library.blend(size=4).probabilities(pool.features))
+    np.testing.assert_array_equal(
+        fitted.predict_proba(features), library.blend(size=4).champion.probabilities(pool.features)
+    )
     assert fitted.held_out_loss_ == row_losses(library.cross_fitted(size=4), library.labels).mean()
 
 

@@ -47,7 +47,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folds = folds_of(pool, np.arange(ROWS), folds=2)
     library = fit_library([], recipes, pool, folds, scale="standard", jobs=1, tick=lambda epochs: None)
     conformal = fit_conformal(library.cross_fitted(size=3), library.labels)
-    arrays, about = to_arrays(Model(library.blend(size=3), schema_of(pool), pool.classes, conformal, COSTS))
+    arrays, about = to_arrays(Model(library.blend(size=3).champion, schema_of(pool), pool.classes, conformal, COSTS))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_arrays(model_file("mine"), arrays, about)

@@ -83,7 +83,9 @@ def fitted(pool: Pool, *, rows: int = ROWS) -> Model:
         [NetworkRecipe("plain", POINT)], recipes, pool, folds, scale="standard", jobs=1, tick=lambda epochs: None
     )
     parts = [each.part for each in library.candidates]
-    blend = replace(library.blend(size=3), parts=parts, shares=[0.5, 0.25, 0.25])  # every kind of part has a say
+    blend = replace(
+        library.blend(size=3).champion, parts=parts, shares=[0.5, 0.25, 0.25]
+    )  # every kind of part has a say
     conformal = fit_conformal(blend.probabilities(pool.features), pool.labels)
     return Model(blend, schema_of(pool), pool.classes, conformal)
 

@@ -91,7 +91,7 @@ def decisions_table(results: ChampionResults) -> Table | None:
 
 def sentences(results: ChampionResults) -> list[str]:
     """What does the work, whether anything else does better, trust, sets, and how far selection flatters itself."""
-    return [_work(results), _against(results), _trust(results), _sets(results), _curse(results)]
+    return [_work(results), _against(results), _calibrator(results), _trust(results), _sets(results), _curse(results)]
 
 
 def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool = False) -> str:
@@ -155,6 +155,15 @@ def _absolute(difference: RowMean) -> RowMean:
     if difference.mean >= 0:
         return difference
     return RowMean(mean=-difference.mean, low=-difference.high, high=-difference.low)
+
+
+def _calibrator(results: ChampionResults) -> str:
+    """Which calibrator the blend has, and what it was chosen among."""
+    losses = results.calibrator.losses
+    if not losses:
+        return f"The blend is calibrated by {results.calibrator.name}."
+    others = ", ".join(f"{name} {fixed(loss, digits=4)}" for name, loss in losses.items())
+    return f"The blend is calibrated by {results.calibrator.name}, chosen by cross-fitted NLL ({others})."
 
 
 def _trust(results: ChampionResults) -> str:
