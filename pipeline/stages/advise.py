@@ -27,6 +27,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
 from pipeline.stages.pace import Pace
+from pipeline.stages.sketched_baselines import losses_beside
 from pipeline.stages.study_length import CORES, Speed, changes, duration, epoch_seconds
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     from pipeline.results.search import SearchResults
 
 _REST = 10.0  # seconds for scores, comparisons and the page
+_BASELINES = 5.0  # seconds for classifiers that are no networks
 _SURE = 0.8  # of the time left, which the fewest seeds and trials may take: a few steps do not tell the speed exactly
 _FEWEST_ROWS = 100  # to train on
 _ENOUGH_TO_CHOOSE = 1_000  # validation rows
 _ENOUGH_TO_TEST = 10_000
 _BATCH = 5  # trials that are proposed together
 
+Losses = Mapping[str, Sequence[float]]
 Values = Mapping[tuple[str, ...], object]
 
 
@@ -76,16 +79,18 @@ def advise(*, file: str, target: str, name: str | None, keep: list[str], minutes
         InputError: the table cannot be used as it is, or the page's place is taken by something else.
     """
     start = monotonic()
+    from pipeline.reporting.text.advice import beside  # noqa: PLC0415
+
     text = read_text(PARAMS)
     params = params_of(parse_yaml(text, PARAMS), PARAMS)
     name = _name(Path(file), name)
     given = {"target": target, **given_by(flags)}
     own = read_own(Path(file), given, kept=keep)
-    plan = _plan(own, name, text, deadline=start + 60 * minutes - _REST)
+    plan = _plan(own, name, text, deadline=start + 60 * minutes - _REST - _BASELINES)
     print(_plan_text(plan, own), flush=True)
-    results, picture = _answer(plan, name)
+    results, losses, picture = _answer(plan, name)
     spent = (monotonic() - start) / 60
-    sure = _sure(results, params, plan, own, minutes=spent)
+    sure = [beside(losses), *_sure(results, params, plan, own, minutes=spent)]
     add = " ".join(["python -m pipeline add", shlex.quote(file), as_flags(given), "--study"])
     commands = [add, "dvc repro"]
     _write_page(name, results, picture, file=one_line(file), sure=sure, commands=commands)
@@ -179,8 +184,8 @@ def _elsewhere() -> Iterator[None]:
         yield
 
 
-def _answer(plan: Plan, name: str) -> tuple[SearchResults, Picture]:
-    """Search as the plan says, and draw what was found."""
+def _answer(plan: Plan, name: str) -> tuple[SearchResults, Losses, Picture]:
+    """Search as the plan says, fit ordinary classifiers, and draw what was found."""
     from pipeline.data.storage import to_arrays  # noqa: PLC0415
     from pipeline.results.record import read_record  # noqa: PLC0415
     from pipeline.results.search import SearchResults  # noqa: PLC0415
@@ -192,7 +197,8 @@ def _answer(plan: Plan, name: str) -> tuple[SearchResults, Picture]:
         write_arrays(data_file(name), *to_arrays(_tested_on_fewer(dataset)))
         search_alone(name, jobs=CORES, limit=Pace(plan.params, plan.deadline, plan.speed))
         results = read_record(SearchResults, result_file(name, "search.json"))
-    return results, _picture(results)
+        losses = losses_beside(name, plan.params.baselines, results, seconds=_BASELINES, jobs=CORES)
+    return results, losses, _picture(results)
 
 
 def _picture(results: SearchResults) -> Picture:

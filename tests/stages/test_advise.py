@@ -66,7 +66,14 @@ def test_the_answer_is_printed_and_on_a_page_and_nothing_else_is_written(table: 
         assert contents().keys() - before.keys() == {str(page)}
         assert {path: content for path, content in contents().items() if path != str(page)} == before
     text = page.read_text(encoding="utf-8")
-    for expected in ("300 rows, 4 columns", "no evidence", "class frequencies", "This is a sketch: ", "paired seeds"):
+    for expected in (
+        "300 rows, 4 columns",
+        "no evidence",
+        "class frequencies",
+        "Beside other classifiers",
+        "This is a sketch: ",
+        "paired seeds",
+    ):
         assert expected in said
     assert "Use " in said or "Leave it unregularized" in said
     assert f"python -m pipeline add {table} --target default --study dvc repro" in said
