@@ -16,7 +16,7 @@ THREE = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
 
 def test_known_scores() -> None:
     np.testing.assert_allclose(SCORES["lac"](THREE), [[0.4, 0.7, 0.9], [0.8, 0.8, 0.4]])
-    np.testing.assert_allclose(SCORES["aps"](THREE), [[0.6, 0.9, 1.0], [0.8, 1.0, 0.6]])
+    np.testing.assert_allclose(SCORES["aps"](THREE), [[0.0, 0.6, 0.9], [0.6, 0.8, 0.0]])
 
 
 def test_threshold_is_at_the_rank_that_the_proof_needs() -> None:
@@ -35,7 +35,7 @@ def slow_set(probabilities: np.ndarray, threshold: float, method: str) -> set[in
     inside = {int(np.argmax(probabilities))}
     for k, p in enumerate(probabilities):
         ahead = [q for j, q in enumerate(probabilities) if q > p or (q == p and j < k)]
-        score = 1 - p if method == "lac" else sum(sorted(ahead, reverse=True)) + p
+        score = 1 - p if method == "lac" else sum(sorted(ahead, reverse=True))
         if score <= threshold + 1e-12:
             inside.add(k)
     return inside

@@ -33,9 +33,7 @@ def _forest(axes: Axes, contenders: list[Contender]) -> None:
         axes.plot(
             each.nll.mean, place, "*" if each is first else "o", color=colour, markersize=13 if each is first else 6
         )
-        told = (
-            short(each.nll.mean) if each is first else short_interval(each.difference.mean, each.difference, sign=True)
-        )
+        told = short(each.nll.mean) if each is first else _difference(each)
         axes.annotate(told, (1.03, place), xycoords=("axes fraction", "data"), va="center", fontsize=10, color=colour)
     axes.set_yticks(range(len(contenders)), [readable(each.name) for each in contenders])
     axes.get_yticklabels()[0].set_fontweight("bold")
@@ -44,6 +42,11 @@ def _forest(axes: Axes, contenders: list[Contender]) -> None:
     axes.set_xlabel("test NLL (nats)")
     axes.annotate("minus champion’s", (1.03, 1.02), xycoords="axes fraction", fontsize=10, va="bottom")
     axes.grid(visible=False, axis="y")
+
+
+def _difference(each: Contender) -> str:
+    same = each.difference.low == each.difference.high == 0
+    return "the same" if same else short_interval(each.difference.mean, each.difference, sign=True)
 
 
 def _colour(each: Contender) -> str:
