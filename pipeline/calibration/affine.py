@@ -13,6 +13,8 @@ Reference:
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -202,14 +204,23 @@ def _minimum(problem: _Departures) -> Floats:
         loss, gradient = problem.value(scaled.reshape(scales.shape) / scales)
         return loss, np.ravel(gradient / scales)
 
-    found = minimize(
-        value,
-        np.zeros(scales.size),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": _MAX_STEPS, "maxcor": _MEMORY, "ftol": 0.0, "gtol": _GRADIENT},
-    )
+    with _blas().limit(limits=1, user_api="blas"):  # threads would wait for each other, and might change bits
+        found = minimize(
+            value,
+            np.zeros(scales.size),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _MAX_STEPS, "maxcor": _MEMORY, "ftol": 0.0, "gtol": _GRADIENT},
+        )
     return np.asarray(found.x).reshape(scales.shape) / scales
+
+
+@cache
+def _blas() -> Any:
+    """The libraries that are loaded, whose threads can be limited; to look for them takes longer than a fit."""
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+
+    return ThreadpoolController()
 
 
 def _checked(logits: ArrayLike) -> Floats:
