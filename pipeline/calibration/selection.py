@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from pipeline.calibration.calibrator import FOLDS, calibrator_name
 from pipeline.metrics.probabilities import Floats, checked_labels, log_softmax, pick
 
 Fit = Callable[[Floats, ArrayLike], AffineCalibrator]
+"""From logits `(n, K)` and labels `(n,)`."""
 
 LEAST_ROWS = 200
 """Fewer rows than these choose nothing: the default stands."""
@@ -18,6 +20,13 @@ MOST_CLASSES = 30
 """More than these have no matrix scaling."""
 LEAST_ERRORS = 10
 """Fewer wrongly predicted rows than these choose nothing either."""
+
+
+class Calibrates(Protocol):
+    """What makes logits `(n, K)` of logits."""
+
+    def calibrate(self, logits: Floats) -> Floats:
+        """Calibrated logits."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,9 @@ def choose(logits: ArrayLike, labels: ArrayLike) -> Choice:
     return Choice(best, among[best](z, labels), losses)
 
 
-def cross_fitted_loss(fit: Fit, logits: ArrayLike, labels: ArrayLike, *, folds: int = FOLDS) -> float:
+def cross_fitted_loss(
+    fit: Callable[[Floats, ArrayLike], Calibrates], logits: ArrayLike, labels: ArrayLike, *, folds: int = FOLDS
+) -> float:
     """Mean log-loss in nats where every fold is calibrated as the others would have it; row i is in fold i mod `folds`.
 
     Args:
