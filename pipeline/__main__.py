@@ -24,6 +24,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
     "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
+    "calibrators": ("dataset", "see whether verdicts survive other calibrators, into results/"),
     "search": ("dataset", "tune every arm with Optuna, and train the winners on fresh seeds, into results/"),
     "baselines": ("dataset", "compare networks with scikit-learn's classifiers, into baselines/ and results/"),
     "champion": ("dataset", "fit the model that is handed over, and judge it on test rows, into models/"),
@@ -65,7 +66,7 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
   python -m pipeline score predictions.csv --target default --probability risk --positive yes
   python -m pipeline score predictions.parquet --target y --group sex --page score.html""",
 }
-PARALLEL = ("train", "evaluate", "search", "baselines", "champion", "plot", "topic", "ledger")
+PARALLEL = ("train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the

@@ -13,7 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.table import Cell, Table
-from pipeline.reporting.text import audit, baselines, champion, ensembles, references, search, study, textbook
+from pipeline.reporting.text import (
+    audit,
+    baselines,
+    calibrators,
+    champion,
+    ensembles,
+    references,
+    search,
+    study,
+    textbook,
+)
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.columns import columns_table, finding_notes
 from pipeline.reporting.text.learning_rate import learning_rates
@@ -77,6 +87,8 @@ class StudyPart:
     changes: Table
     calibration: Table
     figures: tuple[Figure, ...]
+    calibrators: Table
+    calibrators_said: tuple[str, ...]
     conclusion: tuple[str, ...]
     budget: str
     arms: Table
@@ -188,6 +200,8 @@ def _study_part(section: Section) -> StudyPart:
         changes=study.changes_table(results),
         calibration=study.calibration_table(results),
         figures=tuple(figure_of(key, pictures[key], name) for key in SECTION if key in pictures),
+        calibrators=calibrators.page_table(name, section.calibrators),
+        calibrators_said=tuple(calibrators.sentences(section.calibrators)),
         conclusion=tuple(search.conclusion(section.search)),
         budget=search.budget(section.search),
         arms=search.arms_table(section.search),

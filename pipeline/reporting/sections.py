@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.results.baselines import BaselineResults
+from pipeline.results.calibrators import CalibratorResults
 from pipeline.results.champion import ChampionResults
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
@@ -21,6 +22,7 @@ class Section(Record):
 
     results: StudyResults
     search: SearchResults
+    calibrators: CalibratorResults
     baselines: BaselineResults
     champion: ChampionResults
     pictures: dict[str, Picture]

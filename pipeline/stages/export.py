@@ -7,7 +7,10 @@ from pipeline.config.reading import look_up
 from pipeline.core.files import read_bytes, write_bytes
 from pipeline.core.paths import PARAMS, plot_file, report_file, result_file
 
-TABLES = ("results.json", "search.json", "best.json", "baselines.json", "champion.json", "trials.csv")
+TABLES = (
+    *("results.json", "calibrators.json", "search.json", "best.json", "baselines.json", "champion.json"),
+    "trials.csv",
+)
 PLOTTED = ("history", "reliability", "sweeps")
 
 

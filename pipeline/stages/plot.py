@@ -27,6 +27,7 @@ def plot(dataset: str, *, jobs: int) -> str:
 
     from pipeline.reporting.sections import Section  # noqa: PLC0415
     from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
+    from pipeline.results.calibrators import CalibratorResults  # noqa: PLC0415
     from pipeline.results.record import read_record, write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
@@ -43,7 +44,16 @@ def plot(dataset: str, *, jobs: int) -> str:
     keep_only(folder, files)
     fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
     section = Section(
+<<<<<<< HEAD
         results=tables.results, search=tables.search, baselines=fitted, champion=tables.champion, pictures=pictures
+=======
+        results=tables.results,
+        search=tables.search,
+        calibrators=read_record(CalibratorResults, result_file(dataset, "calibrators.json")),
+        baselines=fitted,
+        champion=champion,
+        pictures=pictures,
+>>>>>>> a6d40d4 (Tell whether the study's verdicts survive other calibrators)
     )
     write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"

@@ -8,7 +8,13 @@ from textwrap import fill
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core.paths import LEDGER, PARAMS, SUMMARY
-from pipeline.stages.tables import baseline_results_of, champion_results_of, search_results_of, study_results_of
+from pipeline.stages.tables import (
+    baseline_results_of,
+    calibrator_results_of,
+    champion_results_of,
+    search_results_of,
+    study_results_of,
+)
 
 
 def show(dataset: str | None) -> str:
@@ -23,11 +29,12 @@ def show(dataset: str | None) -> str:
 def study_text(dataset: str) -> str:
     """All that is found on a data set, as far as it is there: tables and answers; in colour for a person."""
     from pipeline.reporting.table import WIDTH  # noqa: PLC0415
-    from pipeline.reporting.text import baselines, champion, ensembles, search, study  # noqa: PLC0415
+    from pipeline.reporting.text import baselines, calibrators, champion, ensembles, search, study  # noqa: PLC0415
     from pipeline.reporting.text.answer import params_row, sentence  # noqa: PLC0415
 
     results, searched, color = study_results_of(dataset), search_results_of(dataset), sys.stdout.isatty()
     parts = [f"\n{dataset}", study.render(results, color=color), f"{fill(sentence(results), WIDTH)}\n"]
+    parts.append(calibrators.render(dataset, calibrator_results_of(dataset), color=color))
     answered = results
     if searched is not None:
         parts += [search.render(searched, color=color), ensembles.render(searched, color=color)]

@@ -9,6 +9,7 @@ from pipeline.core.paths import report_file
 
 if TYPE_CHECKING:
     from pipeline.results.baselines import BaselineResults
+    from pipeline.results.calibrators import CalibratorResults
     from pipeline.results.champion import ChampionResults
     from pipeline.results.search import SearchResults
     from pipeline.results.study import StudyResults
@@ -46,6 +47,16 @@ def baseline_results_of(dataset: str) -> BaselineResults | None:
 
     path = report_file(dataset, "baselines.json")
     return read_record(BaselineResults, path) if path.exists() else None
+
+
+@cache
+def calibrator_results_of(dataset: str) -> CalibratorResults | None:
+    """Whether verdicts survive other calibrators; None where that is not there."""
+    from pipeline.results.calibrators import CalibratorResults  # noqa: PLC0415
+    from pipeline.results.record import read_record  # noqa: PLC0415
+
+    path = report_file(dataset, "calibrators.json")
+    return read_record(CalibratorResults, path) if path.exists() else None
 
 
 @cache

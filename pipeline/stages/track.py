@@ -12,7 +12,13 @@ from pipeline.core.paths import PAGE, PARAMS, baseline_file, champion_file, figu
 from pipeline.core.progress import progress
 from pipeline.stages.registration import model_records, register_models
 from pipeline.stages.show import shared_texts, study_text
-from pipeline.stages.tables import baseline_results_of, search_results_of, study_results_of, trials_of
+from pipeline.stages.tables import (
+    baseline_results_of,
+    calibrator_results_of,
+    search_results_of,
+    study_results_of,
+    trials_of,
+)
 
 if TYPE_CHECKING:
     from pipeline.tracking.runs import ExperimentPage, RunRecord
@@ -62,7 +68,8 @@ def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
     results = study_results_of(dataset)
     arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
     figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
-    records = [*_baselines(dataset), *model_records(dataset), *records_of(results, arrays, figures)]
+    made = calibrator_results_of(dataset)
+    records = [*_baselines(dataset), *model_records(dataset), *records_of(results, arrays, figures, calibrators=made)]
     return records, experiment_of(results, records)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.points import Point, Regularizers
+from pipeline.results.calibrators import CalibratorResults
 from pipeline.results.study import Answer, PointResult, StudyResults
 from pipeline.tracking import builder, views
 from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
@@ -18,13 +19,20 @@ COMPARED = ("dropout", "weight_decay", "label_smoothing")
 VIEW = "points"
 
 
-def records_of(results: StudyResults, arrays: Sequence[Arrays], figures: Mapping[str, Path]) -> list[RunRecord]:
+def records_of(
+    results: StudyResults,
+    arrays: Sequence[Arrays],
+    figures: Mapping[str, Path],
+    *,
+    calibrators: CalibratorResults | None = None,
+) -> list[RunRecord]:
     """A record a variant, a point, and one for the answer, which comes last so that the UI lists it first.
 
     Args:
         results: a finished study.
         arrays: each point's `score/*` and `history/*`.
         figures: PNG files by path, those of a point as "points/<variant>/<name>.png"; those that lack are left out.
+        calibrators: whether verdicts survive other calibrators, where that is known.
     """
     shown = _shown(results.points)
     variants = list(dict.fromkeys(point.variant for point in results.points))
@@ -34,7 +42,7 @@ def records_of(results: StudyResults, arrays: Sequence[Arrays], figures: Mapping
             _point_record(results, point, of_point, shown=shown, figures=figures)
             for point, of_point in zip(results.points, arrays, strict=True)
         ),
-        _answer_record(results, variants, figures),
+        _answer_record(results, variants, figures, calibrators),
     ]
 
 
@@ -99,8 +107,14 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
     )
 
 
-def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapping[str, Path]) -> RunRecord:
+def _answer_record(
+    results: StudyResults,
+    variants: Sequence[str],
+    figures: Mapping[str, Path],
+    calibrators: CalibratorResults | None,
+) -> RunRecord:
     dataset, answer = results.dataset.name, results.answer
+    tables = {} if calibrators is None else {"calibrators.json": calibrators.model_dump_json(indent=1).encode()}
     listed = ", ".join(f"[{variant}](record:{dataset}/{variant})" for variant in variants)
     return builder.answer_run(
         results,
@@ -111,7 +125,10 @@ def _answer_record(results: StudyResults, variants: Sequence[str], figures: Mapp
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
-        artifacts={f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
+        artifacts={
+            **{f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
+            **tables,
+        },
     )
 
 

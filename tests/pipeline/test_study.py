@@ -141,6 +141,15 @@ class TestStudy:
             assert {(f"{dataset} regularization", name) for name in (*STUDY["baselines"], "baselines")} <= runs
         assert page.count(": is a network worth it?</h2>") == len(STUDY["study"]["datasets"])
 
+    def test_other_calibrators_are_compared(self, finished: Path) -> None:
+        printed = (finished / "printed.txt").read_text()
+        for dataset in STUDY["study"]["datasets"]:
+            table = json.loads((finished / f"reports/{dataset}/calibrators.json").read_text())
+            study = json.loads((finished / f"reports/{dataset}/results.json").read_text())
+            assert len(table["others"]) == 4
+            assert set(table["others"][0]["nll"]) == {point["key"] for point in study["points"]}
+            assert f"Do verdicts survive other calibrators? {dataset}" in printed
+
     def test_editing_a_baseline_fits_it_alone_and_none_may_be_left(self, project: Path) -> None:
         before, both = outputs(project), STUDY["study"]["datasets"]
         stages = {f"{stage}@{d}" for stage in ("baselines", "champion", "plot", "export") for d in both}
@@ -215,7 +224,8 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
     for arguments in (("generate", "wine"), ("train", "wine", "none"), ("train", "wine", "hot"), ("evaluate", "wine")):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
-    for arguments in (*((name, "wine") for name in ("search", "baselines", "champion", "plot", "export")), ("report",)):
+    of_the_data_set = [(name, "wine") for name in ("calibrators", "search", "baselines", "champion", "plot", "export")]
+    for arguments in (*of_the_data_set, ("report",)):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     drawn = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "reports/wine/figures").rglob("*.png")}
@@ -244,7 +254,8 @@ def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
     if not others:
         refuses(tmp_path, "every point diverged", "evaluate", "wine")
         return
-    of_the_data_set = [(name, "wine") for name in ("evaluate", "search", "baselines", "champion", "plot", "export")]
+    names = ("evaluate", "calibrators", "search", "baselines", "champion", "plot", "export")
+    of_the_data_set = [(name, "wine") for name in names]
     for arguments in (*of_the_data_set, ("report",), ("track",)):
         done = stage(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.page import study_page, textbook_page
 from pipeline.reporting.sections import Picture, Section
 from pipeline.reporting.text import baselines as text_of_baselines
+from pipeline.reporting.text import calibrators as text_of_calibrators
 from pipeline.reporting.text import champion as text_of_champion
 from pipeline.reporting.text import ensembles, textbook
 from pipeline.reporting.text.answer import card, params_row
@@ -30,6 +31,7 @@ from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.numbers import interval, short
 from pipeline.reporting.text.search import conclusion
 from pipeline.results.baselines import BaselineResults
+from pipeline.results.calibrators import CalibratorResults
 from pipeline.results.champion import ChampionResults
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record, read_record
@@ -45,6 +47,7 @@ STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json"
 BASELINES = {name: read_record(BaselineResults, ROOT / f"reports/{name}/baselines.json") for name in DATASETS}
 SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 CHAMPIONS = {name: read_record(ChampionResults, ROOT / f"reports/{name}/champion.json") for name in DATASETS}
+CALIBRATORS = {name: read_record(CalibratorResults, ROOT / f"reports/{name}/calibrators.json") for name in DATASETS}
 PICTURE = Picture(svg='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', caption="what it says & means")
 SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
 DRAWN = dict.fromkeys(("forest", "calibration", "reliability", "curves", "arms", "interactions"), PICTURE)
@@ -61,7 +64,14 @@ def made(
 ) -> str:
     studies = [changed(STUDIES[name], **changes) for name in names or DATASETS]
     sections = [
-        Section(results=s, search=searches[name], baselines=baselines[name], champion=CHAMPIONS[name], pictures=DRAWN)
+        Section(
+            results=s,
+            search=searches[name],
+            calibrators=CALIBRATORS[name],
+            baselines=baselines[name],
+            champion=CHAMPIONS[name],
+            pictures=DRAWN,
+        )
         for s in studies
         for name in [s.dataset.name]
     ]
@@ -155,6 +165,14 @@ class TestPage:
         order += ["More measures of calibration, digits", "curves-digits"]
         places = [text.index(wanted) for wanted in order]
         assert places == sorted(places)
+
+    def test_other_calibrators_have_a_folded_table_and_are_said(self) -> None:
+        text = part(made(), "data-digits")
+        below = text[text.index("Do verdicts survive other calibrators?</h3>") :]
+        for said in text_of_calibrators.sentences(CALIBRATORS["digits"]):
+            assert str(escape(said)) in below
+        folded = below[below.index("<details>") : below.index("</details>")]
+        assert folded.count('<tr><th scope="row">') == len(STUDIES["digits"].points) - 1
 
     def test_what_survives_and_what_flips_is_listed(self) -> None:
         text, shared = made(), summary(list(STUDIES.values()))

@@ -14,6 +14,7 @@ STUDY = tuple(
         [
             *_SHARED,
             "Akiba et al. 2019, Optuna: a next-generation hyperparameter optimization framework, KDD.",
+            "Berta, Holzmüller, Jordan & Bach 2025, Structured matrix scaling for multi-class calibration.",
             "Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks, MLSys.",
             "Bröcker & Smith 2007, Increasing the reliability of reliability diagrams, Weather and Forecasting 22.",
             "Cawley & Talbot 2010, On over-fitting in model selection and subsequent selection bias in performance "
@@ -22,6 +23,7 @@ STUDY = tuple(
             "Kadra et al. 2021, Well-tuned simple nets excel on tabular datasets, NeurIPS.",
             "Lakshminarayanan, Pritzel & Blundell 2017, Simple and scalable predictive uncertainty estimation using "
             "deep ensembles, NeurIPS.",
+            "Vovk & Petej 2014, Venn-Abers predictors, UAI.",
             "Wang & Aitchison 2024, How to set AdamW’s weight decay as you scale model and dataset size.",
         ]
     )
