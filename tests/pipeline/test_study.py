@@ -80,7 +80,8 @@ class TestStudy:
 
     def test_editing_one_strength_trains_that_point_alone_and_going_back_nothing(self, project: Path) -> None:
         before, both = outputs(project), STUDY["study"]["datasets"]
-        stages = {f"{stage}@{d}" for stage in ("evaluate", "plot", "export") for d in both} | {"report", "track"}
+        stages = {f"{stage}@{d}" for stage in ("evaluate", "calibrators", "plot", "export") for d in both}
+        stages |= {"report", "track"}
         write_params(project, {**STUDY, "variants": {**STUDY["variants"], "dropout": {"dropout": [0.0, 0.25]}}})
         done = run(project, "dvc", "repro")
         assert executed(done) == {f"train@{d}-dropout" for d in both} | stages

@@ -11,6 +11,7 @@ import pytest
 from tracking.study_results import study_of
 
 from pipeline.metrics.names import MetricName
+from pipeline.results.calibrators import CalibratorResult, CalibratorResults
 from pipeline.results.study import StudyResults
 from pipeline.tracking.builder import AGAINST, HEADLINE, Arrays
 from pipeline.tracking.links import cited
@@ -25,11 +26,15 @@ NAMES = (*HEADLINE, *(MetricName.parse(f"train/other{number}") for number in ran
 
 
 def study(
-    scores: np.ndarray, *, history: np.ndarray | None = None, figures: dict[str, Path] | None = None
+    scores: np.ndarray,
+    *,
+    history: np.ndarray | None = None,
+    figures: dict[str, Path] | None = None,
+    calibrators: CalibratorResults | None = None,
 ) -> list[RunRecord]:
     """Records of a reference and dropout points, whose metrics all have these scores (points, seeds)."""
     results, arrays = finished(scores, history=history)
-    return records_of(results, arrays, figures or {})
+    return records_of(results, arrays, figures or {}, calibrators=calibrators)
 
 
 def finished(scores: np.ndarray, *, history: np.ndarray | None = None) -> tuple[StudyResults, list[Arrays]]:
@@ -133,6 +138,14 @@ def test_the_study_is_last_on_top_and_drawn_among_no_points():
     assert not points & {name for name, _, _ in answer.metrics}
     assert values_of(answer)["chosen/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
     assert json.loads(answer.artifacts["answer.json"])["recommendation"]
+
+
+def test_the_answer_holds_whether_verdicts_survive_other_calibrators():
+    usual = CalibratorResult(name="temperature scaling", nll={"none": 0.5}, against_reference={})
+    made = CalibratorResults(seeds=30, confidence=0.95, counted=(), usual=usual, others=())
+    artifacts = study(scores(3), calibrators=made)[-1].artifacts
+    assert CalibratorResults.model_validate_json(artifacts["calibrators.json"]) == made
+    assert "calibrators.json" not in study(scores(3))[-1].artifacts
 
 
 def test_figures_go_where_they_belong_and_may_be_missing():
