@@ -44,16 +44,12 @@ def plot(dataset: str, *, jobs: int) -> str:
     keep_only(folder, files)
     fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
     section = Section(
-<<<<<<< HEAD
-        results=tables.results, search=tables.search, baselines=fitted, champion=tables.champion, pictures=pictures
-=======
         results=tables.results,
         search=tables.search,
         calibrators=read_record(CalibratorResults, result_file(dataset, "calibrators.json")),
         baselines=fitted,
-        champion=champion,
+        champion=tables.champion,
         pictures=pictures,
->>>>>>> a6d40d4 (Tell whether the study's verdicts survive other calibrators)
     )
     write_record(section_file(dataset), section)
     return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"

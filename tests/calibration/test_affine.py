@@ -26,21 +26,16 @@ def log_loss(logits, labels):
 
 
 def objective(departures, logits, labels, *, full):
-    """What is minimised, loop by loop: departures are D row by row (or its diagonal), then b."""
+    """What is minimised: departures are D row by row (or its diagonal), then b."""
     n, K = logits.shape
-    slope = fit_calibrator(logits, labels)
-    base = calibrate(logits, slope)
+    base = calibrate(logits, fit_calibrator(logits, labels))
     base = base - base.mean(axis=1, keepdims=True)
-    off = departures[:-K].reshape(K, K) if full else np.diag(departures[:K])
-    b, total = departures[-K:], 0.0
-    for row, label in zip(base, labels, strict=True):
-        target = (n * np.eye(K)[label] + 1 / K) / (n + 1)
-        total -= target @ log_softmax(((np.eye(K) + off) @ row + b)[None])[0] / n
-    for j in range(K):
-        total += K / n * b[j] ** 2
-        for k in range(K):
-            total += (K / n if j == k else K * (K - 1) / n) * off[j, k] ** 2
-    return total
+    D = departures[:-K].reshape(K, K) if full else np.diag(departures[:K])
+    b, targets = departures[-K:], (n * np.eye(K)[labels] + 1 / K) / (n + 1)
+    loss = -(targets * log_softmax(base @ (np.eye(K) + D).T + b)).sum() / n
+    return loss + K / n * sum(
+        (K - 1 if j != k else 1) * D[j, k] ** 2 + (b[j] ** 2 if j == k else 0) for j in range(K) for k in range(K)
+    )
 
 
 @pytest.fixture
@@ -49,7 +44,7 @@ def rng():
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("rows", [20, 90])
+@pytest.mark.parametrize("rows", [20, 50])
 def test_agrees_with_a_plain_search(rows, full, rng):
     logits, labels = sample(rng, rows, 3)
     logits = 3.0 * logits + np.array([0.0, 1.0, -2.0])
@@ -115,7 +110,7 @@ def test_rows_without_an_error_have_a_best_map(fit):
     assert 1 - probs[np.arange(60), labels] == pytest.approx(np.full(60, 2 / 3 / 61), rel=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 5), st.sampled_from([0.0, 1.0, 1e3, 1e30]))
 def test_nothing_is_too_odd_to_be_fitted(seed, rows, classes, scale):
     logits, labels = sample(np.random.default_rng(seed), rows, classes)

@@ -23,8 +23,8 @@ def refitted(scores, outcomes, score, outcome):
     return regression.fit([*scores, score], [*outcomes, outcome]).predict([score])[0]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=14))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=10))
 def test_one_more_row_is_fitted_as_by_starting_over(rows):
     scores, outcomes = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     groups = np.unique(scores)
