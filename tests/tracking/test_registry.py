@@ -20,6 +20,7 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 import pandas as pd
 import pytest
+from tracking.test_publish import server
 
 from pipeline.__main__ import main
 from pipeline.calibration.conformal import fit_conformal
@@ -45,7 +46,7 @@ from pipeline.tracking.model_folder import example_of, requirements
 from pipeline.tracking.plan import ALIAS
 from pipeline.tracking.promotion import Decision, champion_of, compared
 from pipeline.tracking.publish import publish
-from pipeline.tracking.registry import register
+from pipeline.tracking.registry import downloaded, register
 from pipeline.tracking.runs import RunRecord
 from pipeline.tracking.versions import DESCRIPTION_LIMIT, Candidate
 
@@ -83,9 +84,8 @@ def fitted(pool: Pool, *, rows: int = ROWS) -> Model:
         [NetworkRecipe("plain", POINT)], recipes, pool, folds, scale="standard", jobs=1, tick=lambda epochs: None
     )
     parts = [each.part for each in library.candidates]
-    blend = replace(
-        library.blend(size=3).champion, parts=parts, shares=[0.5, 0.25, 0.25]
-    )  # every kind of part has a say
+    everyone = {"parts": parts, "shares": [0.5, 0.25, 0.25]}  # every kind of part has a say
+    blend = replace(library.blend(size=3).champion, **everyone)
     conformal = fit_conformal(blend.probabilities(pool.features), pool.labels)
     return Model(blend, schema_of(pool), pool.classes, conformal)
 
@@ -102,7 +102,7 @@ def model(pool: Pool) -> Model:
 
 def worse(model: Model) -> Model:
     """The same model, sure of the opposite."""
-    calibrator = replace(model.champion.calibrator, slope=-np.abs(model.champion.calibrator.slope))
+    calibrator = replace(model.champion.calibrator, weights=-model.champion.calibrator.weights)
     return replace(model, champion=replace(model.champion, calibrator=calibrator))
 
 
@@ -213,7 +213,16 @@ class TestRegistry:
         assert store.put(model) == f"{NAME}: version 1 registered, is the champion: there is no other"
         for force in (False, True):
             assert store.put(model, force=force) == ""
-        assert store.versions() == [(1, True)]
+
+    def test_a_server_has_versions_and_the_alias_too(self, store: Store, model: Model) -> None:
+        with server(store.folder, ["--backend-store-uri", store.uri]) as store.uri:
+            assert store.put(model) == f"{NAME}: version 1 registered, is the champion: there is no other"
+            assert store.put(model) == ""
+            said = store.put(worse(model))
+            assert said.startswith(f"{NAME}: version 2 registered, is not the champion: against version 1, test NLL ")
+            with downloaded(f"models:/{NAME}@champion", uri=store.uri) as path:
+                assert dvc_digest(path) == store.candidate(model).md5
+            assert store.put(worse(model), force=True).startswith(f"{NAME}: version 2 is the champion: it was forced")
 
     def test_a_second_look_does_not_import_mlflow(self, store: Store, model: Model) -> None:
         store.put(model)
