@@ -30,6 +30,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import read_json
 from pipeline.reporting.readme import PARTS, EngineBenchmark, SearchBenchmark, Sources, generated_parts, refresh
 from pipeline.reporting.text.answer import sentence
+from pipeline.reporting.text.contest import ContestBenchmark
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
@@ -57,9 +58,10 @@ DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-BENCHMARKS = ("benchmarks/engine.json", "benchmarks/search.json")
+BENCHMARKS = ("benchmarks/engine.json", "benchmarks/search.json", "benchmarks/champion.json")
 ENGINE = read_record(EngineBenchmark, ROOT / BENCHMARKS[0])
 RACE = read_record(SearchBenchmark, ROOT / BENCHMARKS[1])
+CONTEST = read_record(ContestBenchmark, ROOT / BENCHMARKS[2])
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 SEARCHED = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
@@ -134,6 +136,7 @@ def made() -> dict[str, str]:
             textbook=read_record(TextbookResults, ROOT / LEDGER),
             engine=ENGINE,
             race=RACE,
+            contest=CONTEST,
             stages=STAGES,
         )
     )
@@ -292,7 +295,14 @@ def mixture(*keys: str) -> StudyResults:
 def parts_of(*studies: StudyResults, stages: dict[str, Any] = STAGES) -> dict[str, str]:
     return generated_parts(
         Sources(
-            studies, summary(studies).sentence, (), textbook=claims_table(), engine=ENGINE, race=RACE, stages=stages
+            studies,
+            summary(studies).sentence,
+            (),
+            textbook=claims_table(),
+            engine=ENGINE,
+            race=RACE,
+            contest=CONTEST,
+            stages=stages,
         )
     )
 

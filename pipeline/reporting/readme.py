@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.reporting.text import answer, search, study, textbook
+from pipeline.reporting.text.contest import ContestBenchmark, markdown
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.results.readable_names import readable_arms
 from pipeline.results.record import Record
@@ -21,7 +22,7 @@ PARTS = {
     "docs/method.md": ("results", "sample"),
     "docs/guide.md": ("search",),
     "docs/textbook.md": ("claims",),
-    "docs/performance.md": ("speed", "race"),
+    "docs/performance.md": ("contest", "speed", "race"),
     "docs/architecture.md": ("graph",),
 }
 """The generated parts of each document, relative to the project's folder."""
@@ -81,6 +82,7 @@ class Sources:
     textbook: TextbookResults
     engine: EngineBenchmark
     race: SearchBenchmark
+    contest: ContestBenchmark
     stages: Mapping[str, Stage]
 
 
@@ -113,6 +115,7 @@ def generated_parts(sources: Sources) -> dict[str, str]:
         "graph": _graph(sources.stages),
         "speed": _speed(sources.engine),
         "race": _race(sources.race),
+        "contest": markdown(sources.contest),
         "search": search.readme_tables(sources.searches),
         "claims": textbook.markdown(sources.textbook),
     }

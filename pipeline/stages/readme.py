@@ -24,6 +24,7 @@ def readme() -> str:
         generated_parts,
         refresh,
     )
+    from pipeline.reporting.text.contest import ContestBenchmark  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
     sources = Sources(
@@ -33,6 +34,7 @@ def readme() -> str:
         textbook=read_record(TextbookResults, LEDGER),
         engine=read_record(EngineBenchmark, Path("benchmarks/engine.json")),
         race=read_record(SearchBenchmark, Path("benchmarks/search.json")),
+        contest=read_record(ContestBenchmark, Path("benchmarks/champion.json")),
         stages=read_yaml(Path("dvc.yaml"))["stages"],
     )
     made = generated_parts(sources)
