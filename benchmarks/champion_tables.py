@@ -8,6 +8,7 @@ with scikit-learn. The others are read from `FOLDER/NAME.csv`, with OpenML's col
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,18 @@ def read(name: str, folder: Path | None) -> tuple[pd.DataFrame, NDArray[np.int64
     if not table.openml:
         bunch = getattr(datasets, f"load_{name}")(as_frame=True)
         return bunch.data, bunch.target.to_numpy(np.int64)
+    text: Path | StringIO
     if folder is None:
         bunch = datasets.fetch_openml(data_id=table.openml, as_frame=True, parser="pandas")
-        features, target = bunch.data, bunch.target
+        target, text = bunch.target.name, StringIO(bunch.frame.to_csv(index=False))
     else:
-        frame = pd.read_csv(folder / f"{name}.csv", na_values=list(GAPS), keep_default_na=False)
-        features, target = frame.drop(columns=table.target), frame[table.target]
+        target, text = table.target, folder / f"{name}.csv"
+    frame = pd.read_csv(text, na_values=list(GAPS), keep_default_na=False)
+    features, classes = frame.drop(columns=target), frame[target]
     features = features.drop(columns=[column for column in table.drop if column in features])
     texts = features.select_dtypes(exclude="number").columns
     features = features.astype(dict.fromkeys(texts, "str"))  # NaN stays NaN
-    return features, np.unique(target.astype(str), return_inverse=True)[1].astype(np.int64)
+    return features, np.unique(classes.astype(str), return_inverse=True)[1].astype(np.int64)
 
 
 def split(name: str, folder: Path | None, seed: int) -> Split:
