@@ -85,7 +85,7 @@ def markdown(contest: ContestBenchmark) -> str:
 
 
 def losses(contest: ContestBenchmark, *, best: bool) -> Losses:
-    """Means over the splits that all contenders have which have any of a table.
+    """Means over the splits of each table that count; who lacks one of them is left out.
 
     Args:
         contest: what was measured.
@@ -96,20 +96,21 @@ def losses(contest: ContestBenchmark, *, best: bool) -> Losses:
         common = set(splits(contest, table))
         for contender in contest.contenders:
             rows = [row.nll for row in _of(contest, table, contender.name) if row.split in common]
-            if rows:
+            if common and len(rows) == len(common):
                 means = {form: fmean(row[form] for row in rows) for form in rows[0]}
                 found.setdefault(table, {})[contender.name] = min(means.values()) if best else means[contender.form]
     return found
 
 
 def splits(contest: ContestBenchmark, table: str) -> list[int]:
-    """Splits of a table that all contenders have which have any."""
-    sets = [{row.split for row in _of(contest, table, each.name)} for each in contest.contenders]
-    return sorted(set.intersection(*filter(None, sets)))
+    """Splits of a table that count: those that the champion and its rivals have, whichever of them have any."""
+    needed = [each.name for each in contest.contenders if each.rival or each.name == CHAMPION]
+    sets = [{row.split for row in _of(contest, table, name)} for name in needed]
+    return sorted(set.intersection(*(filter(None, sets))) if any(sets) else ())
 
 
 def ranks(values: Losses, names: Sequence[str]) -> list[float]:
-    """Mean rank of each contender over tables; 1 is the least loss, equal ones share theirs."""
+    """Mean rank of each contender over tables that it has; 1 is the least loss, equal ones share theirs."""
     placed = [rankdata([row[name] for name in names]) for row in values.values()]
     return [fmean(row[place] for row in placed) for place in range(len(names))]
 
@@ -133,11 +134,10 @@ def _table(contest: ContestBenchmark, values: Losses) -> str:
     for table, row in values.items():
         cells = [_cell(row.get(each.name), min(row.values())) for each in present]
         lines.append(_line([table, str(len(splits(contest, table))), *cells]))
-    names = [each.name for each in present]
-    complete = {table: row for table, row in values.items() if set(names) <= set(row)}
-    if complete:
-        title = f"**mean rank** ({len(complete)} of {len(values)} tables)"
-        lines.append(_line([title, "", *(f"{value:.2f}" for value in ranks(complete, names))]))
+    whole = [each.name for each in present if all(each.name in row for row in values.values())]
+    placed = dict(zip(whole, ranks(values, whole), strict=True))
+    cells = [f"{placed[each.name]:.2f}" if each.name in placed else "" for each in present]
+    lines.append(_line(["**mean rank**", "", *cells]))
     return "\n".join(lines)
 
 
