@@ -116,12 +116,10 @@ class PytorchOptimizer(Optimizer):
         super().__init__()
         decayed, trained = stack.layout.decayed, stack.layout.trained
         self.weights, self.gradient, self.penalty = stack.flat[:, :decayed], stack.gradient[:, :decayed], penalty
-        others = stack.flat[:, decayed:trained]
-        self.weights.grad, others.grad = self.gradient, stack.gradient[:, decayed:]
+        others = _rows(stack.flat[:, decayed:trained], stack.gradient[:, decayed:trained])
         rate = stack.points[0].learning_rate
-        self.inner = optimizer(
-            [{"params": [self.weights]}, {"params": [others], "weight_decay": 0}], lr=rate, **options
-        )
+        groups = [{"params": _rows(self.weights, self.gradient)}, {"params": others, "weight_decay": 0}]
+        self.inner = optimizer(groups, lr=rate, **options)
 
     def step(self, factor: float) -> None:  # noqa: D102
         assert factor == 1
@@ -129,6 +127,14 @@ class PytorchOptimizer(Optimizer):
             weights = self.weights.clone().requires_grad_()
             self.gradient += torch.autograd.grad(self.penalty(weights), weights)[0]
         self.inner.step()
+
+
+def _rows(weights: Tensor, gradient: Tensor) -> list[Tensor]:
+    """Each member's weights with their gradient: PyTorch's fused kernels take what lies in memory without a gap."""
+    rows = list(weights)
+    for row, slope in zip(rows, gradient, strict=True):
+        row.grad = slope
+    return rows
 
 
 def pytorch_trajectory(
