@@ -64,7 +64,8 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
 
   python -m pipeline score predictions.csv --target species
   python -m pipeline score predictions.csv --target default --probability risk --positive yes
-  python -m pipeline score predictions.parquet --target y --group sex --page score.html""",
+  python -m pipeline score predictions.parquet --target y --group sex --page score.html
+  python -m pipeline score predictions.csv --target default --cost yes no 20""",
 }
 PARALLEL = ("train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
@@ -252,6 +253,17 @@ def _take_predictions(parser: argparse.ArgumentParser) -> None:
         ("--page", "FILE.html", "write a page with reliability diagrams; a file that is no such page is left alone"),
     ):
         parser.add_argument(flag, metavar=metavar, help=text)
+    parser.add_argument(
+        "--cost",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("TRUTH", "DECISION", "NUMBER"),
+        help="what a wrong decision costs, may be repeated (1); shows what deciding costs, and the best threshold",
+    )
+    parser.add_argument(
+        "--threshold", type=_share, metavar="P", help="of one of two classes: what deciding by it costs"
+    )
     parser.add_argument("--percent", action="store_true", help="divide percentages by 100")
     add_flags(parser, Reading)
 

@@ -9,10 +9,12 @@ from jaxtyping import Float64, Int64
 
 from pipeline.calibration.conformal import SCORES, Conformal
 from pipeline.champion.model import Probabilities, row_losses
+from pipeline.evaluation.decisions import by_threshold, usual_decisions
 from pipeline.evaluation.event_diagram import event_diagram
 from pipeline.evaluation.one_model import OneModel, headline, report
-from pipeline.metrics.decisions import Costs, best_threshold, cheapest, threshold_of
-from pipeline.results.champion import ChampionCalibration, Contender, DecisionResult, RowMean, SetResult
+from pipeline.metrics.decisions import Costs, best_threshold
+from pipeline.results.champion import ChampionCalibration, Contender, RowMean, SetResult
+from pipeline.results.decisions import DecisionResult
 from pipeline.statistics.intervals import mean_interval
 
 _Labels = Int64[np.ndarray, " rows"]
@@ -58,22 +60,15 @@ def sets_of(
     return tuple(results)
 
 
-def decisions_of(
+def decisions_by(
     probabilities: Probabilities, labels: _Labels, costs: Costs, *, held_out: tuple[Probabilities, _Labels]
 ) -> tuple[DecisionResult, ...]:
     """What deciding costs by the likeliest class, by least expected cost, and by a threshold tuned on rows held out."""
-
-    def cost(rule: str, decided: _Labels, threshold: float | None = None) -> DecisionResult:
-        return DecisionResult(rule=rule, threshold=threshold, cost=_mean(costs[labels, decided]))
-
-    two = len(costs) == 2
-    likeliest = cost("likeliest class", probabilities.argmax(axis=1), 0.5 if two else None)
-    least = cost("least expected cost", cheapest(probabilities, costs), threshold_of(costs) if two else None)
-    if not two:
-        return likeliest, least
+    usual = usual_decisions(probabilities, labels, costs)
+    if len(costs) > 2:
+        return usual
     threshold = best_threshold(held_out[0][:, 1], held_out[1], costs)
-    decided = (probabilities[:, 1] >= threshold).astype(np.int64)
-    return likeliest, least, cost("threshold tuned on rows held out", decided, threshold)
+    return (*usual, by_threshold("tuned threshold", probabilities[:, 1], labels, costs, threshold=threshold))
 
 
 def _mean(values: Float64[np.ndarray, " rows"]) -> RowMean:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import ceil, inf
+from collections.abc import Iterator, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,30 +70,6 @@ class Champion(Strict):
     def recipes(self) -> dict[str, Recipe]:
         """Every network of the portfolio, by a name of its own: that of its row, and what tells it from the others."""
         return {name: recipe for row, recipes in self.portfolio.items() for name, recipe in _named(row, recipes)}
-
-    def cost_matrix(self, dataset: str, classes: Sequence[str], path: Path) -> list[list[float]] | None:
-        """What deciding costs (truth, decision) in a data set; None where nothing is said of it.
-
-        Raises:
-            InputError: there is no such class, or a right decision costs as much as a wrong one.
-        """
-        if dataset not in self.costs:
-            return None
-        where, rows = f"{path}: champion.costs.{dataset}", self.costs[dataset]
-        for truth in rows:
-            _check_class(truth, classes, where)
-            for decision in rows[truth]:
-                _check_class(decision, classes, f"{where}.{truth}")
-        matrix = [[rows.get(truth, {}).get(each, float(each != truth)) for each in classes] for truth in classes]
-        for place, (truth, row) in enumerate(zip(classes, matrix, strict=True)):
-            if not 0 <= row[place] < min([*row[:place], *row[place + 1 :]]) < inf:
-                raise InputError(f"{where}.{truth}: a right decision must cost less than any other, got {row}")
-        return matrix
-
-
-def _check_class(name: str, classes: Sequence[str], where: str) -> None:
-    if name not in classes:
-        raise InputError(f"{where}: must name classes ({', '.join(classes[:12])}), got {name!r}")
 
 
 def _named(row: str, recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, Recipe]]:

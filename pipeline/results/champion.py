@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pipeline.core.strict_model import OmitDefault
+from pipeline.results.decisions import DecisionResult
 from pipeline.results.event_scores import Estimate, EventDiagram, EventScores
 from pipeline.results.record import Record
 
@@ -93,20 +94,6 @@ class SetResult(Record):
     asked: float
     covered: RowMean
     size: RowMean
-
-
-class DecisionResult(Record):
-    """What deciding by a rule costs.
-
-    Attributes:
-        rule: "likeliest class", "least expected cost", or "threshold tuned on rows held out".
-        threshold: of the probability of class 1 of two, where the rule has one.
-        cost: of a test row.
-    """
-
-    rule: str
-    threshold: float | None
-    cost: RowMean
 
 
 class ChampionResults(Record):

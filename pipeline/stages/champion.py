@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.costs import cost_matrix
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core.files import write_arrays
@@ -47,7 +48,7 @@ def champion(dataset: str, *, jobs: int) -> str:
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     pooled, size = load_data(dataset), params.champion.size
-    costs = params.champion.cost_matrix(dataset, pooled.pool.classes, PARAMS)
+    costs = _costs(dataset, pooled, params)
     library = _library(dataset, pooled, params, jobs=jobs)
     made = _Made(library, library.blend(size=size), library.cross_fitted(size=size))
     model = _model(made, pooled, costs)
@@ -57,13 +58,21 @@ def champion(dataset: str, *, jobs: int) -> str:
     return f"{model_file(dataset)}: {len(model.champion.parts)} parts; test NLL {results.champion.nll.mean:.3f}"
 
 
+def _costs(dataset: str, pooled: Dataset, params: Params) -> NDArray[np.float64] | None:
+    """What deciding costs (truth, decision), where params.yaml says it."""
+    costs = params.champion.costs.get(dataset)
+    if costs is None:
+        return None
+    return np.array(cost_matrix(costs, pooled.pool.classes, f"{PARAMS}: champion.costs.{dataset}"))
+
+
 def _rows(pooled: Dataset) -> Rows:
     """All rows that the seed trains and chooses on."""
     splits = pooled.splits
     return np.sort(np.concatenate([splits.train[SEED], splits.validation[SEED]])).astype(np.int64)
 
 
-def _model(made: _Made, pooled: Dataset, costs: list[list[float]] | None) -> Model:
+def _model(made: _Made, pooled: Dataset, costs: NDArray[np.float64] | None) -> Model:
     """The champion with all that it is used with."""
     from pipeline.calibration.conformal import fit_conformal  # noqa: PLC0415
     from pipeline.champion.storage import Model  # noqa: PLC0415
@@ -74,7 +83,7 @@ def _model(made: _Made, pooled: Dataset, costs: list[list[float]] | None) -> Mod
         schema=schema_of(pooled.pool),
         classes=pooled.pool.classes,
         conformal=fit_conformal(made.fresh, made.library.labels),
-        costs=None if costs is None else np.array(costs),
+        costs=costs,
     )
 
 
@@ -108,7 +117,7 @@ def _of_search(dataset: str) -> list[NetworkRecipe]:
 
 def _results(dataset: str, made: _Made, model: Model, pooled: Dataset, params: Params) -> ChampionResults:
     """What each part is worth, and how the champion and others do on the test rows."""
-    from pipeline.champion.judge import calibration_of, decisions_of, judged, sets_of  # noqa: PLC0415
+    from pipeline.champion.judge import calibration_of, decisions_by, judged, sets_of  # noqa: PLC0415
     from pipeline.champion.model import row_losses  # noqa: PLC0415
     from pipeline.results.champion import CalibratorResult, ChampionResults  # noqa: PLC0415
 
@@ -130,7 +139,7 @@ def _results(dataset: str, made: _Made, model: Model, pooled: Dataset, params: P
         calibrator=CalibratorResult(name=choice.name, losses=dict(choice.losses)),
         calibration=calibration_of(probabilities, labels, classes),
         sets=sets_of(model.conformal, probabilities, labels, coverage=params.champion.coverage),
-        decisions=() if model.costs is None else decisions_of(probabilities, labels, model.costs, held_out=known),
+        decisions=() if model.costs is None else decisions_by(probabilities, labels, model.costs, held_out=known),
     )
 
 

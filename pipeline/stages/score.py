@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from pipeline.config.costs import cost_matrix
 from pipeline.config.flags import given_by
 from pipeline.core.errors import InputError
 from pipeline.data.options import Reading
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _WIDTH = 120
 
 
-def score(
+def score(  # noqa: PLR0913  (an option of the command each)
     *,
     file: str,
     target: str,
@@ -38,6 +39,8 @@ def score(
     percent: bool,
     group: str | None,
     page: str | None,
+    cost: list[list[str]],
+    threshold: float | None,
     **flags: object,
 ) -> str:
     """Score a table of predictions; nothing is written but a page, where one is asked for.
@@ -48,6 +51,7 @@ def score(
     path = None if page is None else _page(Path(page))
     name, wanted = _name(file), Wanted(prefix, probability, positive)
     head, predicted, groups = _read(file, given_by(flags), wanted, target=target, percent=percent, group=group)
+    costs = _costs(cost, predicted.classes, threshold)
     model, report = _scored(predicted, groups)
     from pipeline.evaluation.trust import trust  # noqa: PLC0415  (numpy and scipy, once all is known to be right)
 
@@ -55,7 +59,48 @@ def score(
     if path is not None:
         _write_page(path, name, predicted, model, report, trusted, group or "")
     written = f"\n{path}: all of this on a page, with reliability diagrams" if path is not None else ""
-    return "\n".join([f"{name}: {head}", *_said(predicted, report, trusted, group or "")]) + written
+    lines = [
+        f"{name}: {head}",
+        *_said(predicted, report, trusted, group or ""),
+        *_decided(model, report, costs, threshold),
+    ]
+    return "\n".join(lines) + written
+
+
+def _costs(cost: Sequence[Sequence[str]], classes: Sequence[str], threshold: float | None) -> list[list[float]] | None:
+    """What deciding costs (truth, decision), where something is said of it or a threshold is stated.
+
+    Raises:
+        InputError: a class or a number cannot be used, or a threshold is stated where there are more than two classes.
+    """
+    if threshold is not None and len(classes) != 2:
+        raise InputError(f"--threshold: must be of one of two classes, got {len(classes)} classes")
+    named: dict[str, dict[str, float]] = {}
+    for truth, decision, number in cost:
+        try:
+            named.setdefault(truth, {})[decision] = float(number)
+        except ValueError:
+            raise InputError(f"--cost {truth} {decision}: must be a number, got {number!r}") from None
+    return cost_matrix(named, classes, "--cost") if cost or threshold is not None else None
+
+
+def _decided(
+    model: OneModel, report: ModelReport, costs: list[list[float]] | None, threshold: float | None
+) -> Iterator[str]:
+    """What deciding by each rule costs, where costs are known."""
+    import numpy as np  # noqa: PLC0415
+
+    from pipeline.evaluation.decisions import decisions_of  # noqa: PLC0415
+    from pipeline.reporting.table import terminal  # noqa: PLC0415
+    from pipeline.reporting.text.decisions import decisions_table  # noqa: PLC0415
+
+    if costs is None:
+        return
+    decided = list(decisions_of(model, np.array(costs), threshold=threshold))
+    table = decisions_table(decided, report.classes, title="What decisions cost", caption="")
+    if table is not None:
+        yield f"\n{terminal(table, color=sys.stdout.isatty()).rstrip()}"
+    yield fill("Intervals take rows as independent; calibrators and tuned thresholds are those of other rows.", _WIDTH)
 
 
 def _name(file: str) -> str:

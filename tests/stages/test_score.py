@@ -222,3 +222,16 @@ def test_a_million_rows_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     done = run(tmp_path, sys.executable, "-c", code, **HERE)
     assert "1,000,000 rows" in done.stdout
     assert int(done.stdout.split()[-1]) < 1_000_000  # KiB
+
+
+def test_what_decisions_cost_is_told_where_costs_are(tmp_path, capsys) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("p_yes,y\n" + "".join(f"0.{i % 9 + 1},{'yes' if i % 3 else 'no'}\n" for i in range(90)))
+    assert main(["score", str(path), "--target", "y"]) == 0
+    assert "deciding by" not in capsys.readouterr().out
+    assert main(["score", str(path), "--target", "y", "--cost", "yes", "no", "5", "--threshold", "0.4"]) == 0
+    said = capsys.readouterr().out
+    for rule in ("likeliest class", "least expected cost", "stated threshold", "tuned threshold"):
+        assert f"\n{rule} " in said
+    assert main(["score", str(path), "--target", "y", "--cost", "yes", "maybe", "5"]) == 2
+    assert capsys.readouterr().err == "error: --cost: must name classes (no, yes), got 'maybe'\n"

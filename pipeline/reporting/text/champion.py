@@ -6,6 +6,7 @@ from textwrap import fill
 
 from pipeline.evaluation.trust import LEVEL
 from pipeline.reporting.table import WIDTH, Cell, Column, Style, Table, terminal
+from pipeline.reporting.text import decisions
 from pipeline.reporting.text.numbers import fixed, interval, short_interval, spelled
 from pipeline.reporting.text.one_model import p_text
 from pipeline.reporting.text.understood import shown
@@ -77,16 +78,12 @@ def classes_table(results: ChampionResults) -> Table | None:
 
 def decisions_table(results: ChampionResults) -> Table | None:
     """What deciding by each rule costs; None where nobody said what mistakes cost."""
-    columns = (Column("rule", "deciding by", kind="label"), Column("threshold", "from P"), Column("cost", "cost a row"))
-    rows = tuple(
-        (Cell(each.rule), Cell(fixed(each.threshold) if each.threshold is not None else ""),
-         Cell(interval(each.cost.mean, each.cost)))
-        for each in results.decisions
-    )  # fmt: skip
-    caption = f"Costs as `champion.costs` in params.yaml has them, {results.test:,} test rows"
-    if results.decisions and results.decisions[0].threshold is not None:
-        caption = f"{caption}; from P: of class {shown(results.classes[1])}"
-    return Table(f"What decisions cost, {results.dataset}", columns, rows, caption, ()) if rows else None
+    title = f"What decisions cost, {results.dataset}"
+    caption = (
+        f"Costs as `champion.costs` in params.yaml has them, {results.test:,} test rows; thresholds are tuned on rows "
+        "held out"
+    )
+    return decisions.decisions_table(results.decisions, results.classes, title=title, caption=caption)
 
 
 def sentences(results: ChampionResults) -> list[str]:
@@ -98,8 +95,8 @@ def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool =
     """The table and the sentences for a terminal; nothing where there is no champion."""
     if results is None:
         return ""
-    decisions = decisions_table(results)
-    tables = [table(results), *([] if decisions is None else [decisions])]
+    costs = decisions_table(results)
+    tables = [table(results), *([] if costs is None else [costs])]
     drawn = "\n".join(terminal(each, width=width, color=color) for each in tables)
     return f"{title(results.dataset)}\n{drawn}" + "".join(f"{fill(text, width)}\n" for text in sentences(results))
 
