@@ -200,7 +200,7 @@ def _study_part(section: Section) -> StudyPart:
         changes=study.changes_table(results),
         calibration=study.calibration_table(results),
         figures=tuple(figure_of(key, pictures[key], name) for key in SECTION if key in pictures),
-        calibrators=calibrators.page_table(name, section.calibrators),
+        calibrators=calibrators.page_table(results, section.calibrators),
         calibrators_said=tuple(calibrators.sentences(section.calibrators)),
         conclusion=tuple(search.conclusion(section.search)),
         budget=search.budget(section.search),

@@ -9,11 +9,14 @@ from pipeline.reporting.text.numbers import short
 from pipeline.results.calibrators import CalibratorResult, CalibratorResults
 from pipeline.results.readable_names import readable
 from pipeline.results.record import read_record
+from pipeline.results.study import StudyResults
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {
     name: read_record(CalibratorResults, ROOT / f"reports/{name}/calibrators.json") for name in ("mixture", "digits")
 }
+
+STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in COMMITTED}
 
 
 @pytest.fixture(params=list(COMMITTED))
@@ -62,10 +65,12 @@ def test_where_nothing_is_decided_there_are_two_sentences() -> None:
 
 
 def test_every_point_but_none_is_a_row_with_its_findings(made: CalibratorResults) -> None:
-    shown = text.page_table("digits", made)
+    study = STUDIES["digits"]
+    shown = text.page_table(study, made)
+    keys = [point.key for point in study.points if point.key != study.reference.key]
     columns = [column.key for column in shown.columns]
-    assert [row[0].text for row in shown.rows] == [readable(key) for key in made.usual.against_reference]
-    for key, row in zip(made.usual.against_reference, shown.rows, strict=True):
+    assert [row[0].text for row in shown.rows] == [readable(key) for key in keys]
+    for key, row in zip(keys, shown.rows, strict=True):
         cells = dict(zip(columns, (cell.text for cell in row), strict=True))
         for each in (made.usual, *made.others):
             entry = each.against_reference[key]

@@ -10,6 +10,7 @@ from pipeline.reporting.text.numbers import short
 from pipeline.reporting.text.points import verdict_cell
 from pipeline.results.calibrators import CalibratorResult, CalibratorResults
 from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.study import StudyResults
 
 CHANGED = "≠"
 _DIFFERENCE, _VERDICT = "difference", "verdict"
@@ -53,9 +54,10 @@ def _loss(of: CalibratorResult) -> float | None:
     return of.nll[reference]
 
 
-def page_table(dataset: str, made: CalibratorResults) -> Table:
-    """Every point's difference from none and verdict, after each calibrator."""
-    return _table(dataset, made, list(made.usual.against_reference))
+def page_table(results: StudyResults, made: CalibratorResults) -> Table:
+    """Every point's difference from none and verdict, after each calibrator, in the study's order."""
+    keys = [point.key for point in results.points if point.key in made.usual.against_reference]
+    return _table(results.dataset.name, made, keys)
 
 
 def _terminal_table(dataset: str, made: CalibratorResults) -> Table:
