@@ -90,5 +90,12 @@ def test_the_terminal_shows_what_calibrators_disagree_on(made: CalibratorResults
     assert "\x1b[1;3" in text.render("digits", made, color=True)
 
 
-def test_without_a_table_there_is_nothing() -> None:
-    assert text.render("digits", None) == ""
+def test_where_calibrators_agree_there_are_sentences_alone() -> None:
+    usual = {"l2=1": "worse"}
+    printed = text.render("digits", table(found("Venn-Abers", **usual), **usual))
+    assert printed.startswith(f"{text.title('digits')}\nOf 1 verdicts")
+    assert "≠" not in printed
+
+
+def test_where_nothing_is_compared_there_is_nothing() -> None:
+    assert text.render("digits", None) == text.render("digits", table(found("Venn-Abers"))) == ""

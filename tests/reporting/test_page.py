@@ -174,6 +174,10 @@ class TestPage:
         folded = below[below.index("<details>") : below.index("</details>")]
         assert folded.count('<tr><th scope="row">') == len(STUDIES["digits"].points) - 1
 
+    def test_where_no_points_are_compared_other_calibrators_are_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(CALIBRATORS, "digits", changed(CALIBRATORS["digits"], counted=()))
+        assert "survive other calibrators" not in part(made(), "data-digits")
+
     def test_what_survives_and_what_flips_is_listed(self) -> None:
         text, shared = made(), summary(list(STUDIES.values()))
         lists = text[text.index('id="calibration"') :].split("<ul>")[1:3]

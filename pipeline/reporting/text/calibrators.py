@@ -100,9 +100,10 @@ def _notes(made: CalibratorResults) -> Iterator[str]:
 
 
 def render(dataset: str, made: CalibratorResults | None, *, width: int = WIDTH, color: bool = False) -> str:
-    """The points on which calibrators disagree, and the sentences, for a terminal; nothing where there is no table."""
-    if made is None:
+    """The points on which calibrators disagree, and the sentences, for a terminal; nothing where none are compared."""
+    if made is None or not made.counted:
         return ""
     said = "\n".join(fill(text, width, break_on_hyphens=False) for text in sentences(made))
-    shown = terminal(_terminal_table(dataset, made), width=width, color=color)
+    table = _terminal_table(dataset, made)
+    shown = terminal(table, width=width, color=color) if table.rows else ""
     return f"{title(dataset)}\n{shown}{said}\n"
