@@ -6,7 +6,7 @@ row smooths as there, is minimised together with K/n (|b|^2 + |diag D|^2) + K (K
 the rows, the closer it stays to the simpler calibrator.
 
 Reference:
-    Berta, Holzmueller, Jordan & Bach 2025, "Structured matrix scaling for multi-class calibration", with ridge
+    Berta, Holzmueller, Jordan & Bach 2026, AISTATS, "Structured matrix scaling for multi-class calibration", with ridge
     penalties at their default strength; they smooth no targets, and take log-probabilities where centred logits stand
     here, which leave the map affine.
 """

@@ -14,7 +14,7 @@ STUDY = tuple(
         [
             *_SHARED,
             "Akiba et al. 2019, Optuna: a next-generation hyperparameter optimization framework, KDD.",
-            "Berta, Holzmüller, Jordan & Bach 2025, Structured matrix scaling for multi-class calibration.",
+            "Berta, Holzmüller, Jordan & Bach 2026, Structured matrix scaling for multi-class calibration, AISTATS.",
             "Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks, MLSys.",
             "Bröcker & Smith 2007, Increasing the reliability of reliability diagrams, Weather and Forecasting 22.",
             "Cawley & Talbot 2010, On over-fitting in model selection and subsequent selection bias in performance "
