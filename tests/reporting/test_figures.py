@@ -17,6 +17,7 @@ from pipeline.reporting.figures import canvas, comparison, curves, reliability, 
 from pipeline.reporting.figures import rankings as ranking_figures
 from pipeline.reporting.figures.study import headline, point_reliability, rankings
 from pipeline.reporting.page import SEARCH, SECTION
+from pipeline.results.champion import ChampionResults
 from pipeline.results.readable_names import readable
 from pipeline.results.record import read_record
 from pipeline.results.reliability import point_diagrams
@@ -59,6 +60,7 @@ def tables(request: pytest.FixtureRequest) -> study.StudyTables:
         sweeps=sweep_rows(results),
         search=read_record(SearchResults, ROOT / f"reports/{request.param}/search.json"),
         trials=(),
+        champion=read_record(ChampionResults, ROOT / f"reports/{request.param}/champion.json"),
     )
 
 
@@ -75,7 +77,10 @@ class TestEveryFigure:
             drawing = FIGURES[name](tables)
         assert drawing is not None
         protocol, data = tables.results.protocol, tables.results.dataset
-        for part in (data.name, f"n = {protocol.seeds} paired seeds", f"{data.train} training"):
+        drawn_from = f"n = {protocol.seeds} paired seeds", f"{data.train} training"
+        if name == "champion":  # one model, judged row by row
+            drawn_from = (f"intervals over {tables.champion.test:,} rows",)
+        for part in (data.name, *drawn_from):
             assert part in drawing.caption
         assert ("95% Student t interval" in drawing.caption) == (name in WITH_T_INTERVALS)
         assert ("widened" in drawing.caption) == (protocol.correction != "none" and name in WITH_T_INTERVALS)
@@ -123,7 +128,7 @@ with canvas.styled():
 
 
 def test_the_page_shows_every_figure_of_a_data_set_but_the_headline() -> None:
-    assert {*SECTION, *SEARCH, "headline"} == set(study.FIGURES)
+    assert {*SECTION, *SEARCH, "headline", "champion"} == set(study.FIGURES)
 
 
 class TestHeadline:

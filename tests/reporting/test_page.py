@@ -50,7 +50,7 @@ CHAMPIONS = {name: read_record(ChampionResults, ROOT / f"reports/{name}/champion
 CALIBRATORS = {name: read_record(CalibratorResults, ROOT / f"reports/{name}/calibrators.json") for name in DATASETS}
 PICTURE = Picture(svg='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', caption="what it says & means")
 SHARED = {"headline": PICTURE, "rankings": PICTURE, "best": PICTURE}
-DRAWN = dict.fromkeys(("forest", "calibration", "reliability", "curves", "arms", "interactions"), PICTURE)
+DRAWN = dict.fromkeys(("forest", "calibration", "reliability", "curves", "arms", "interactions", "champion"), PICTURE)
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -271,7 +271,9 @@ class TestSearch:
     def test_the_model_has_its_tables_and_is_said(self) -> None:
         page, results = made("digits"), CHAMPIONS["digits"]
         text = part(page, "model-digits")
-        assert text.count('<tr><th scope="row">') == 1 + len(results.contenders) + len(results.parts)
+        assert text.count('<tr><th scope="row">') == 1 + len(results.contenders) + len(results.parts) + len(
+            results.classes
+        )
         assert 'href="#model-digits"' in page
         for said in text_of_champion.sentences(results):
             assert str(escape(said)) in text
