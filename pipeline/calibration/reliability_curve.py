@@ -29,7 +29,7 @@ class ReliabilityCurve:
 
 
 def reliability_curve(predictions: Predictions, *, bins: int = 15) -> ReliabilityCurve:
-    """Points of the top-label reliability diagram in equal-width bins (a, b], 0 belonging to the first.
+    """Points of the top-label reliability diagram in equal-mass bins, which never split ties; see `bin_edges`.
 
     Args:
         predictions: `(..., n, K)`, with labels, and with the posterior if known.
@@ -39,7 +39,7 @@ def reliability_curve(predictions: Predictions, *, bins: int = 15) -> Reliabilit
         ValueError: If there are no labels, or `bins` < 1.
     """
     ranked = predictions.ranked
-    edges = bin_edges(ranked.confidence, bins=bins, binning="width")
+    edges = bin_edges(ranked.confidence, bins=bins, binning="mass")
     count = np.diff(edges).astype(np.float64)
     some = np.where(count > 0, count, np.nan)
     confidence, correct = (segment_sums(row, edges) / some for row in (ranked.confidence, ranked.correct))

@@ -26,6 +26,8 @@ from pipeline.reporting.text import (
 )
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.columns import columns_table, finding_notes
+from pipeline.reporting.text.glossary import TERMS, explained
+from pipeline.reporting.text.leaderboard import leaderboard
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.summary import overview
 from pipeline.results.readable_names import readable, readable_arms
@@ -54,9 +56,9 @@ TITLES = {
     "audit": "How good are the estimators of calibration?",
 }
 SECTION = ("forest", "calibration", "reliability", "curves", "sweeps")
-"""Figures below a data set's table, in this order."""
+"""Figures of strengths set beforehand, in this order."""
 SEARCH = ("arms", "interactions", "pareto")
-"""Figures below the tables of its search."""
+"""Figures of the search."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ def study_page(
         headline=figure_of("headline", pictures["headline"]),
         rankings=figure_of("rankings", pictures["rankings"]),
         best=figure_of("best", pictures["best"]),
+        leaderboard=leaderboard([(section.results, section.search, section.baselines) for section in sections]),
+        protocols=_protocols([section.results for section in sections]),
+        terms=TERMS,
         setup={name: getattr(parameters, name) for name in SETUP},
         textbook=textbook_link,
         references=references.STUDY,
@@ -167,6 +172,18 @@ def textbook_page(table: TextbookResults, pictures: Mapping[str, Picture]) -> st
     )  # fmt: skip
 
 
+def _protocols(studies: Sequence[StudyResults]) -> list[tuple[str, list[str]]]:
+    """Sentences on seeds and intervals, each once, below the data sets that they are true of."""
+    said: dict[str, list[str]] = {}
+    for results in studies:
+        for sentence in study.protocol_sentences(results.protocol):
+            said.setdefault(sentence, []).append(results.dataset.name)
+    grouped: dict[str, list[str]] = {}
+    for sentence, names in said.items():
+        grouped.setdefault(", ".join(names), []).append(sentence)
+    return list(grouped.items())
+
+
 @cache
 def environment() -> Environment:
     """Jinja with the pages' templates, which fail where something is not given."""
@@ -177,6 +194,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    jinja.filters["explained"] = explained
     jinja.globals |= {
         "readable": readable,
         "readable_arms": readable_arms,

@@ -1,4 +1,4 @@
-"""Reliability diagrams of a point: one seed's bins with intervals and band, all other seeds beside it.
+"""Reliability diagrams of a point: one seed's equal-mass bins with intervals, and in what band those of all seeds lie.
 
 Seeds are never pooled, which would average their errors away. The seed shown is the one with the median ECE as trained.
 """
@@ -19,6 +19,8 @@ from pipeline.results.record import Record, finite
 Curves = Mapping[str, Shaped[NDArray[Any], "seeds ..."]]
 Bins = Float[NDArray[Any], " bins"]
 Scores = Mapping[str, Float[NDArray[Any], " seeds"]]
+BAND = (0.05, 0.95)
+"""Quantiles over seeds."""
 
 
 class ReliabilityBin(Record):
@@ -41,12 +43,24 @@ class IsotonicCurve(Record):
     accuracy: tuple[float, ...]
 
 
+class SeedBand(Record):
+    """Where the bins of all seeds lie: a number each bin, from the lowest confidence on.
+
+    `low` and `high` hold the middle nine tenths of seeds: quantiles of accuracy minus confidence, at the mean
+    confidence of that bin.
+    """
+
+    confidence: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
 class ReliabilityDiagram(Record):
-    """One seed's reliability diagram on test rows, and the bins of all other seeds as lines."""
+    """One seed's reliability diagram on test rows, and the band in which those of all seeds lie."""
 
     seed: int
+    seeds: int
     n: int
-    width: float
     ece: float
     ece_floor: float
     ece_p: float
@@ -55,7 +69,7 @@ class ReliabilityDiagram(Record):
     confidence: float
     bins: tuple[ReliabilityBin, ...]
     isotonic: IsotonicCurve
-    others: tuple[tuple[tuple[float, float], ...], ...]
+    band: SeedBand
 
 
 class PointDiagrams(Record):
@@ -149,8 +163,7 @@ def point_diagrams(curves: Curves, scores: Scores) -> PointDiagrams | None:
     if not len(finite_seeds):
         return None
     median = int(finite_seeds[np.argsort(ece[finite_seeds], kind="stable")[(len(finite_seeds) - 1) // 2]])
-    others = [seed for seed in finite_seeds.tolist() if seed != median]
-    before, after = (_diagram(stage, curves, scores, seed=median, others=others) for stage in STAGES)
+    before, after = (_diagram(stage, curves, scores, seed=median, seeds=finite_seeds) for stage in STAGES)
     return PointDiagrams(before=before, after=after)
 
 
@@ -158,7 +171,9 @@ def _name(stage: Stage, field: str) -> str:
     return str(MetricName("test", stage, field))
 
 
-def _diagram(stage: Stage, curves: Curves, scores: Scores, *, seed: int, others: list[int]) -> ReliabilityDiagram:
+def _diagram(
+    stage: Stage, curves: Curves, scores: Scores, *, seed: int, seeds: NDArray[np.int64]
+) -> ReliabilityDiagram:
     def score(metric: str) -> float:
         return float(scores[_name(stage, metric)][seed])
 
@@ -166,12 +181,12 @@ def _diagram(stage: Stage, curves: Curves, scores: Scores, *, seed: int, others:
     is_known = np.isfinite(grid)
     return ReliabilityDiagram(
         seed=seed,
+        seeds=len(seeds),
         n=int(count.sum()),
-        width=1 / len(count),
         ece=score("ece"),
         ece_floor=score("ece_floor"),
         ece_p=score("ece_p"),
-        ece_mean=float(np.mean(scores[_name(stage, "ece")][[seed, *others]])),
+        ece_mean=float(np.mean(scores[_name(stage, "ece")][seeds])),
         accuracy=score("accuracy"),
         confidence=score("accuracy") + score("bias"),
         bins=_bins(stage, curves, seed),
@@ -179,7 +194,7 @@ def _diagram(stage: Stage, curves: Curves, scores: Scores, *, seed: int, others:
             confidence=tuple(k / (len(grid) - 1) for k in np.flatnonzero(is_known).tolist()),
             accuracy=tuple(grid[is_known].tolist()),
         ),
-        others=tuple(_line(stage, curves, other) for other in others),
+        band=_band(stage, curves, seeds),
     )
 
 
@@ -189,11 +204,13 @@ def _bins(stage: Stage, curves: Curves, seed: int) -> tuple[ReliabilityBin, ...]
     return reliability_bins(*fields)
 
 
-def _line(stage: Stage, curves: Curves, seed: int) -> tuple[tuple[float, float], ...]:
-    """The (confidence, accuracy) of each bin that is not empty."""
-    filled = curves[_name(stage, "count")][seed] > 0
-    confidence, accuracy = (curves[_name(stage, field)][seed][filled].tolist() for field in ("confidence", "accuracy"))
-    return tuple(zip(confidence, accuracy, strict=True))
+def _band(stage: Stage, curves: Curves, seeds: NDArray[np.int64]) -> SeedBand:
+    """The band of these seeds over the bins that any of them fills; ties can leave a bin empty."""
+    confidence, accuracy = (curves[_name(stage, field)][seeds] for field in ("confidence", "accuracy"))
+    filled = np.isfinite(confidence).any(axis=0)
+    middle = np.nanmean(confidence[:, filled], axis=0)
+    low, high = middle + np.nanquantile((accuracy - confidence)[:, filled], BAND, axis=0)
+    return SeedBand(confidence=tuple(middle.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))
 
 
 def _quantile(confidence: float) -> float:

@@ -52,7 +52,7 @@ def _pictures(sections: Sequence[Section], summary: Summary) -> dict[str, Pictur
     studies = [section.results for section in sections]
     with canvas.styled():
         drawn = [
-            forms_at(shared_figure_file("headline"), study.headline(studies)),
+            forms_at(shared_figure_file("headline"), study.headline([section.search for section in sections])),
             forms_at(shared_figure_file("rankings"), study.rankings(summary, studies)),
             forms_at(shared_figure_file("best"), study.best([section.search for section in sections])),
         ]

@@ -1,5 +1,6 @@
 """Do figures show what the tables say, say what n and the intervals are, and come out the same to the byte?"""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -16,9 +19,10 @@ from pipeline.metrics.names import MetricName
 from pipeline.reporting.figures import canvas, comparison, curves, reliability, study
 from pipeline.reporting.figures import rankings as ranking_figures
 from pipeline.reporting.figures.study import headline, point_reliability, rankings
-from pipeline.reporting.page import SEARCH, SECTION
+from pipeline.reporting.page import OTHERS, SECTION
+from pipeline.reporting.text.numbers import short_interval
 from pipeline.results.champion import ChampionResults
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import read_record
 from pipeline.results.reliability import point_diagrams
 from pipeline.results.search import SearchResults
@@ -28,8 +32,10 @@ from pipeline.results.summary import summary
 
 ROOT = Path(__file__).parents[2]
 DATASETS = ("mixture", "digits")
-FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in SEARCH}  # see test_search_figures
-WITH_T_INTERVALS = ("headline", "forest", "curves", "sweeps")
+OTHERS = (*SEARCH, "champion")  # see test_search_figures and test_champion_text
+FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in OTHERS}
+WITH_T_INTERVALS = ("forest", "curves", "sweeps")
+SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 
 
@@ -58,7 +64,7 @@ def tables(request: pytest.FixtureRequest) -> study.StudyTables:
         diagrams=diagrams(results),
         history=read_history(ROOT / f"reports/plots/history/{request.param}.csv"),
         sweeps=sweep_rows(results),
-        search=read_record(SearchResults, ROOT / f"reports/{request.param}/search.json"),
+        search=SEARCHES[request.param],
         trials=(),
         champion=read_record(ChampionResults, ROOT / f"reports/{request.param}/champion.json"),
     )
@@ -128,91 +134,68 @@ with canvas.styled():
 
 
 def test_the_page_shows_every_figure_of_a_data_set_but_the_headline() -> None:
-    assert {*SECTION, *SEARCH, "headline", "champion"} == set(study.FIGURES)
+    assert {*SECTION, *OTHERS, "headline"} == set(study.FIGURES)
 
 
 class TestHeadline:
-    def test_marks_stand_where_the_table_says(self) -> None:
-        results = STUDIES["mixture"]
+    @pytest.mark.parametrize("dataset", DATASETS)
+    def test_hollow_marks_stand_as_trained_and_filled_after_calibration(self, dataset: str) -> None:
+        search = SEARCHES[dataset]
         with canvas.styled():
-            axes = headline([results]).figure.axes
-        rows = [row for row in results.points if not row.duplicate]
-        for part, suffix in zip(axes, ("", "_calibrated"), strict=True):
-            drawn = {tuple(line.get_xydata()[0]) for line in part.lines if len(line.get_xydata()) == 1}
-            means = [
-                [
-                    row.metrics[MetricName.parse(f"{name}{suffix}/{m}")].mean
-                    for name, m in (("gap", "nll"), ("test", "ece"))
-                ]
-                for row in rows
-            ]
-            assert {tuple(pair) for pair in means} <= drawn
+            (axes,) = headline([search]).figure.axes
+        drawn = [line for line in axes.lines if len(line.get_xdata()) == 1]
+        hollow = {tuple(line.get_xydata()[0]) for line in drawn if line.get_fillstyle() == "none"}
+        full = {tuple(line.get_xydata()[0]) for line in drawn if line.get_fillstyle() == "full"}
+        arms = [point for point in search.results.points if point.kind == "tuned"]
+        for places, stage in ((hollow, "before"), (full, "after")):
+            names = MetricName("gap", "before", "nll"), MetricName("test", stage, "ece")
+            assert places == {tuple(arm.mean(name) for name in names) for arm in arms}
 
-    def test_fill_and_cross_tell_the_verdict(self) -> None:
-        results = STUDIES["digits"]
+    def test_every_arm_is_named_once_and_what_is_recommended_is_the_one_star(self) -> None:
+        search = SEARCHES["digits"]
         with canvas.styled():
-            axes = headline([results]).figure.axes[0]
-        crosses = {tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "x"}
-        full = {tuple(line.get_xydata()[0]) for line in axes.lines if line.get_fillstyle() == "full"} - crosses
-        for row in results.points:
-            place = tuple(row.metrics[MetricName.parse(name)].mean for name in ("gap/nll", "test/ece"))
-            assert row.learned == (row.key != "l2=1")
-            if row.against_reference and not row.duplicate and row.learned:
-                verdict = row.against_reference[MetricName.parse("test/nll")].verdict
-                assert (place in crosses) == (verdict == "worse")
-                assert (place in full) == (verdict == "better")
-
-    def test_what_learned_nothing_has_a_mark_of_its_own_and_is_no_better_point(self) -> None:
-        results = STUDIES["digits"]
-        with canvas.styled():
-            axes = headline([results]).figure.axes[0]
-        sign = comparison.LOOKS[comparison.NOTHING]["marker"]
-        (mark,) = (line for line in axes.lines if line.get_marker() == sign)
-        lost = next(row for row in results.points if row.key == "l2=1")
-        assert mark.get_xdata()[0] == lost.metrics[MetricName.parse("gap/nll")].mean
-        assert not lost.learned
-
-    def test_what_lies_far_outside_is_an_arrow_and_what_matters_is_named(self) -> None:
-        results = STUDIES["digits"]
-        with canvas.styled():
-            before, after = headline([results]).figure.axes
-        labels = [text.get_text() for text in after.texts]
-        assert "none" in labels
-        assert readable(results.answer.key) in labels
-        assert sum(text.startswith(("l2 0.1: ", "l2 1: ")) for text in labels) == 2
-        assert "l2 1" in [text.get_text() for text in before.texts]
-
-    def test_no_two_variants_share_a_mark(self) -> None:
-        marks = canvas.marks(["none", *(f"v{number}" for number in range(30)), "v3"])
-        assert len(set(marks.values())) == 31
-
-
-def test_the_forest_has_every_difference_and_no_other() -> None:
-    results = STUDIES["digits"]
-    with canvas.styled():
-        figure = comparison.forest(results).figure
-    rows = [row for row in results.points if row.against_reference and not row.duplicate]
-    for axes, name in zip(figure.axes, ("test/nll", "test_calibrated/nll"), strict=True):
-        entries = [row.against_reference[MetricName.parse(name)] for row in rows]
-        dots = {
-            float(y[0]): (float(x[0]), to_hex(line.get_color()))
-            for line in axes.lines
-            for x, y in [line.get_data()]
-            if len(x) == 1
-        }
-        left, right = axes.get_xlim()
-        for place, entry in enumerate(entries):
-            if place in dots:
-                assert dots[place] == (entry.difference, canvas.VERDICTS[entry.verdict].lower())
-            else:
-                assert not left <= entry.difference <= right
-                assert f"{entry.difference:+.2f}" in texts(figure)
+            (axes,) = headline([search]).figure.axes
         labels = [text.get_text() for text in axes.texts]
-        doubtful = sum(entry.fails_holm for entry in entries)
-        assert sum("†" in text for text in labels) == doubtful
-        hollow = sum(line.get_fillstyle() == "none" for line in axes.lines if len(line.get_xdata()) == 1)
-        assert hollow == sum(entry.verdict == "no evidence" for entry in entries)
-        assert len(dots) >= 0.8 * len(entries)
+        star = readable_arms(search.results.point(search.results.answer.key).name)
+        names = {readable_arms(point.name) for point in search.results.points if point.kind == "tuned"}
+        assert sorted(labels) == sorted({*names - {star}, f"★ {star}"})
+        (mark,) = (line for line in axes.lines if line.get_marker() == "*")
+        chosen = search.results.point(search.results.answer.key)
+        assert mark.get_ydata()[0] == chosen.mean(MetricName("test", "after", "ece"))
+
+    def test_no_two_labels_overlap(self) -> None:
+        with canvas.styled():
+            figure = headline(list(SEARCHES.values())).figure
+            FigureCanvasAgg(figure).draw()
+            for axes in figure.axes:
+                boxes = [text.get_window_extent().shrunk(0.98, 0.8) for text in axes.texts]
+                assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_forest_has_every_difference_with_its_number_beside_it(dataset: str) -> None:
+    results = STUDIES[dataset]
+    with canvas.styled():
+        (axes,) = comparison.forest(results).figure.axes
+    named = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    rows = {readable(row.key): row for row in results.points if row.against_reference and not row.duplicate}
+    rows = {name: row for name, row in rows.items() if not row.a_a}
+    assert sorted(named) == sorted(rows)
+    after = [rows[name].against_reference[MetricName("test", "after", "nll")] for name in named]
+    assert [entry.difference for entry in after] == sorted(entry.difference for entry in after)
+    beside = {text.get_position()[1]: text.get_text() for text in axes.texts if "calibration" not in text.get_text()}
+    marks = {int(y[0]): line for line in axes.lines for y in [line.get_ydata()] if _is_filled_mark(line)}
+    left, right = axes.get_xlim()
+    for y, entry in enumerate(after):
+        wanted = short_interval(entry.difference, entry, sign=True) + "†" * entry.fails_holm
+        assert beside[y] == wanted
+        assert to_hex(marks[y].get_color()) == canvas.VERDICTS[entry.verdict].lower()
+        assert marks[y].get_xdata()[0] == min(max(entry.difference, left), right)
+    assert sum(line.get_fillstyle() == "none" for line in axes.lines) == len(rows)
+
+
+def _is_filled_mark(line: Any) -> bool:
+    return len(line.get_xdata()) == 1 and line.get_fillstyle() == "full"
 
 
 class TestRanks:
@@ -289,41 +272,46 @@ def test_ticks_of_logarithmic_axes_are_few_and_in_range(low: float, high: float)
     assert all(low <= value <= high for value in numbers)
 
 
+def _is_blue(bars: LineCollection) -> bool:
+    return to_hex(bars.get_edgecolor()[0]) == canvas.BLUE.lower()
+
+
 class TestReliability:
     def test_dots_are_the_bins_and_empty_ones_are_not_drawn(self, tables: study.StudyTables) -> None:
-        diagram = tables.diagrams["none"].before
+        both = tables.diagrams["none"]
         with canvas.styled():
             axes = Figure().subplots()
-            reliability.diagram_axes(axes, diagram)
-        dots = next(line for line in axes.lines if line.get_marker() == "o")
-        wanted = [(entry.confidence, entry.accuracy) for entry in diagram.bins]
-        assert [tuple(pair) for pair in dots.get_xydata()] == wanted
-        assert len(wanted) < 15
+            reliability.diagram_axes(axes, both)
+        dots = {line.get_fillstyle(): line for line in axes.lines if line.get_marker() == "o"}
+        for fillstyle, diagram in (("none", both.before), ("full", both.after)):
+            wanted = [(entry.confidence, entry.accuracy) for entry in diagram.bins]
+            assert [tuple(pair) for pair in dots[fillstyle].get_xydata()] == wanted
+            assert len(wanted) < 15
         assert axes.get_aspect() == 1.0
-        (bars,) = (bar for bar in axes.collections if to_hex(bar.get_edgecolor()[0]) == canvas.BLUE.lower())
+        bars = next(bar for bar in axes.collections if isinstance(bar, LineCollection) and _is_blue(bar))
         ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
-        assert ends == [(entry.low, entry.high) for entry in diagram.bins]
+        assert ends == [(entry.low, entry.high) for entry in both.after.bins]
+
+    def test_the_axes_begin_where_the_rows_do(self, tables: study.StudyTables) -> None:
+        both = tables.diagrams["none"]
+        with canvas.styled():
+            axes = Figure().subplots()
+            reliability.diagram_axes(axes, both)
+        lowest = min(min(b.confidence, b.accuracy) for diagram in (both.before, both.after) for b in diagram.bins)
+        assert lowest - 0.07 < axes.get_xlim()[0] <= max(lowest, 0)
+        assert axes.get_xlim() == axes.get_ylim()
 
     def test_the_caption_says_all_that_is_asked(self, tables: study.StudyTables) -> None:
         with canvas.styled():
             drawing = FIGURES["reliability"](tables)
-        for part in (
-            "15 equal-width bins (a, b]",
-            "Wilson",
-            "n = ",
-            "isotonic",
-            "other 3 seeds",
-            "consistency resampling",
-        ):
+        for part in ("bins of equal mass", "Wilson", "n = ", "nine in ten of 4 seeds"):
             assert part in drawing.caption
-        assert "seed 0: ECE 0.200" in texts(drawing.figure)
-        assert "all seeds: ECE 0.250" in texts(drawing.figure)
+        assert "as trained: ECE .250" in texts(drawing.figure)
 
-    def test_a_points_own_figure_has_both_stages(self, tables: study.StudyTables) -> None:
+    def test_a_points_own_figure_has_its_name(self, tables: study.StudyTables) -> None:
         with canvas.styled():
             figure = point_reliability("dropout=0.5", tables.diagrams["none"], "note")
-        titles = [axes.get_title(loc="left") for axes in figure.axes]
-        assert titles == ["Before calibration", "", "After calibration", ""]
+        assert [axes.get_title(loc="left") for axes in figure.axes] == ["dropout 0.5"]
 
     def test_no_finite_seed_draws_nothing(self, tables: study.StudyTables) -> None:
         nothing = replace(tables, diagrams=dict.fromkeys(tables.diagrams))

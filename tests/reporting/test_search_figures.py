@@ -80,30 +80,49 @@ def test_the_smallest_search_can_be_drawn(search: SearchResults, name: str) -> N
     assert (draw(name, alone(search)) is None) == (name == "interactions")
 
 
-def test_differences_have_their_verdicts_colour_and_fill(search: SearchResults) -> None:
+def test_differences_have_their_verdicts_colour_and_what_is_recommended_is_the_one_star(search: SearchResults) -> None:
     with canvas.styled():
-        figure = search_figures.arms(search).figure
-    for axes, stage in zip(figure.axes, STAGES, strict=False):
-        for y, point in enumerate(tuned(search)):
-            (mark,) = [line for line in axes.lines if list(line.get_ydata()) == [y]]
-            if point.name == "none":
-                assert (mark.get_marker(), list(mark.get_xdata())) == ("*", [0])
-                continue
-            entry = point.against_reference[MetricName("test", stage, "nll")]
-            assert list(mark.get_xdata()) == [entry.difference]
-            assert to_hex(mark.get_color()) == canvas.VERDICTS[entry.verdict].lower()
-            assert (mark.get_fillstyle() == "none") == (entry.verdict == "no evidence")
+        axes = search_figures.arms(search).figure.axes[0]
+    points = {readable_arms(point.name): point for point in tuned(search)}
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert [label for label in labels if label.startswith("★ ")] == [
+        f"★ {readable_arms(search.results.point(search.results.answer.key).name)}"
+    ]
+    for y, label in enumerate(labels):
+        point = points[label.removeprefix("★ ")]
+        marks = [line for line in axes.lines if list(line.get_ydata()) == [y]]
+        (mark,) = [line for line in marks if line.get_fillstyle() == "full"]
+        assert (mark.get_marker() == "*") == label.startswith("★ ")
+        if point.name == "none":
+            assert list(mark.get_xdata()) == [0]
+            continue
+        entry = point.against_reference[MetricName("test", "after", "nll")]
+        assert list(mark.get_xdata()) == [entry.difference]
+        assert to_hex(mark.get_color()) == canvas.VERDICTS[entry.verdict].lower()
+        assert len(marks) == 2
 
 
-def test_optimism_goes_from_what_was_searched_to_the_fresh_seeds() -> None:
+def test_hollow_is_as_trained_in_every_panel(search: SearchResults) -> None:
+    with canvas.styled():
+        _, *panels = search_figures.arms(search).figure.axes
+    order = sorted(tuned(search), key=lambda point: point.mean(MetricName("test", "after", "nll")))
+    for axes, (split, metric) in zip(panels, (("gap", "nll"), ("test", "ece")), strict=True):
+        for y, point in enumerate(order):
+            marks = {
+                line.get_fillstyle(): line.get_xdata()[0]
+                for line in axes.lines
+                if list(line.get_ydata()) == [y] and line.get_marker() == "o"
+            }
+            assert marks["none"] == point.mean(MetricName(split, "before", metric))
+            assert marks["full"] == point.mean(MetricName(split, "after", metric))
+
+
+def test_none_is_starred_where_nothing_is_recommended() -> None:
     search = SEARCHES["digits"]
+    leave = changed(search.results.answer, recommendation="leave it unregularized")
     with canvas.styled():
-        axes = search_figures.arms(search).figure.axes[4]
-    for y, point in enumerate(tuned(search)):
-        entry = search.arms[point.name].optimism
-        ends = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [y]]
-        assert ends == pytest.approx([entry.searched, entry.searched + entry.mean])
-        assert ends[1] == pytest.approx(point.mean(MetricName("validation", "before", "refinement")), rel=1e-4)
+        axes = search_figures.arms(changed(search, results=changed(search.results, answer=leave))).figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels() if "★" in label.get_text()] == ["★ none"]
 
 
 @pytest.mark.slow

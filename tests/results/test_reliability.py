@@ -61,17 +61,36 @@ def test_the_seed_with_the_median_ece_is_shown_and_no_other(measured: tuple[dict
     curves, scores = measured
     diagram = point_diagrams(curves, scores).before
     assert diagram.seed == 1  # of the finite 0, 1, 2, 4 the lower of the two in the middle
-    assert len(diagram.others) == 3
+    assert diagram.seeds == 4
     filled = curves["test/count"][1] > 0
     assert [entry.count for entry in diagram.bins] == curves["test/count"][1][filled].tolist()
     assert [entry.accuracy for entry in diagram.bins] == curves["test/accuracy"][1][filled].tolist()
     assert diagram.n == ROWS
     assert diagram.confidence == pytest.approx(scores["test/accuracy"][1] + scores["test/bias"][1])
-    assert diagram.others[0] == tuple(
-        (x, y)
-        for x, y, n in zip(*(curves[f"test/{k}"][0] for k in ("confidence", "accuracy", "count")), strict=True)
-        if n
-    )
+
+
+def test_the_band_holds_nine_in_ten_of_the_finite_seeds(measured: tuple[dict, dict]) -> None:
+    curves, scores = measured
+    band = point_diagrams(curves, scores).before.band
+    seeds = [0, 1, 2, 4]
+    for place, middle in enumerate(band.confidence):
+        confidence = curves["test/confidence"][seeds, place]
+        gaps = curves["test/accuracy"][seeds, place] - confidence
+        assert middle == pytest.approx(confidence.mean())
+        assert band.low[place] - middle == pytest.approx(np.quantile(gaps, 0.05))
+        assert band.high[place] - middle == pytest.approx(np.quantile(gaps, 0.95))
+    assert len(band.confidence) == BINS
+
+
+def test_a_bin_that_ties_leave_empty_has_no_place_in_the_band(measured: tuple[dict, dict]) -> None:
+    curves, scores = measured
+    for stage in ("test", "test_calibrated"):
+        for field in ("confidence", "accuracy"):
+            curves[f"{stage}/{field}"][:, 7] = np.nan
+            curves[f"{stage}/{field}"][0, 3] = np.nan
+    band = point_diagrams(curves, scores).before.band
+    assert len(band.confidence) == BINS - 1
+    assert np.isfinite([band.confidence, band.low, band.high]).all()
 
 
 def test_a_point_without_a_finite_seed_has_no_diagram(measured: tuple[dict, dict]) -> None:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
 from textwrap import fill, wrap
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 from pipeline.metrics.names import MetricName, Stage
-from pipeline.results.readable_names import DAGGER
-from pipeline.results.study import Comparison, PointResult, StudyResults, Verdict
+from pipeline.results.study import PointResult, StudyResults, Verdict
 
 # Okabe & Ito 2008, without the yellow that white paper swallows; black is the unregularized network's
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -83,24 +79,6 @@ class Forms(NamedTuple):
     svg: bytes
 
 
-class Mark(NamedTuple):
-    """How a variant's points are drawn: no two variants share both."""
-
-    shape: str
-    colour: str
-
-
-def marks(variants: Sequence[str]) -> dict[str, Mark]:
-    """A mark for each variant, in their order; the unregularized network is a black star.
-
-    >>> marks(["none", "dropout"])["dropout"]
-    Mark(shape='o', colour='#0072B2')
-    """
-    others = [variant for variant in dict.fromkeys(variants) if variant != "none"]
-    drawn = {name: Mark(*pair) for name, *pair in zip(others, cycle(SHAPES), cycle(COLOURS))}
-    return {"none": Mark("*", INK)} | drawn
-
-
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the house style, on no screen, whatever the user's own settings are."""
@@ -112,7 +90,7 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, whose axes make room for each other."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
 
 
 def sample(results: StudyResults, splits: Sequence[Split] = ("train", "test")) -> str:
@@ -140,40 +118,10 @@ def wrapped(text: str, width: int) -> str:
     return fill(text, next(fitting, width))
 
 
-def verdict_look(verdict: Verdict) -> dict[str, Any]:
-    """Colour and fill of a verdict's mark, as keywords of matplotlib."""
-    return {
-        "color": VERDICTS[verdict],
-        "marker": "o",
-        "fillstyle": "none" if verdict == "no evidence" else "full",
-        "markeredgewidth": 1.6,
-    }
-
-
-def verdict_legend() -> list[Line2D]:
-    """What these marks mean, and the sign of a verdict that fails Holm's correction."""
-    handles = [Line2D([], [], linewidth=2, label=text, **verdict_look(name)) for name, text in VERDICT_LABELS.items()]
-    return [*handles, Line2D([], [], color=INK, marker=r"$\dagger$", markersize=9, linestyle="", label=NOT_HELD)]
-
-
-def dagger(axes: Axes, entry: Comparison, x: float, y: float) -> None:
-    """The sign above a mark whose verdict does not hold once all comparisons are taken into account."""
-    if entry.fails_holm:
-        axes.annotate(DAGGER, (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom", fontsize=11)
-
-
 def known_mean(point: PointResult, metric: MetricName) -> float:
     """A metric's mean over seeds, NaN where there is none: a gap in a line, and no mark."""
     mean = point.mean(metric)
     return float("nan") if mean is None else mean
-
-
-def reference_lines(axes: Axes, x: float | None = None, y: float | None = None) -> None:
-    """Dotted lines through the unregularized network."""
-    if x is not None:
-        axes.axvline(x, color=INK, linewidth=0.9, linestyle=":", zorder=1)
-    if y is not None:
-        axes.axhline(y, color=INK, linewidth=0.9, linestyle=":", zorder=1)
 
 
 def values_axis(axis: Axis, values: Sequence[float], *, room: float = 1.12) -> None:

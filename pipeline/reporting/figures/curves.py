@@ -47,7 +47,7 @@ LINES: dict[str, tuple[str, Style]] = {
     "noise floor of the ECE, before": (ORANGE, ":"),
     "noise floor of the ECE, after": (BLUE, ":"),
 }
-BELOW = 12  # how far below the lowest validation NLL the axis reaches: room for names, where no curve runs early on
+BELOW = 3  # how far below the lowest validation NLL the axis reaches, for curves of training
 WIDE = 2  # a ratio of values from which on their axis is logarithmic
 STYLES: dict[str, tuple[str, Style]] = {
     "validation": (NEUTRAL, "-"),
@@ -68,25 +68,24 @@ def curves(results: StudyResults, history: Sequence[HistoryRow]) -> Drawing:
     variants = list(dict.fromkeys(row.variant for row in history))
     columns = min(3, len(variants))
     lines = -(-len(variants) // columns)
-    figure = new_figure(3.7 * columns, 2.9 * lines + 1.1)
+    figure = new_figure(3.7 * columns, 3.1 * lines + 0.9)
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     plain = _unregularized(results, history)
     for axes, variant in zip(grid, variants, strict=False):
         curves_axes(axes, [row for row in history if row.variant == variant], plain)
         axes.set_title(readable(variant))
+        axes.tick_params(labelbottom=True)
     _curves_scale(grid[0], history, plain)
     for axes in grid[len(variants) :]:
         axes.set_visible(False)
-    for axes in grid[len(variants) - columns : len(variants)]:
-        axes.set_xlabel("epoch (logarithmic from 2)")
     figure.supylabel(f"{results.dataset.name}: NLL (nats, logarithmic)", fontsize=12)
+    figure.supxlabel("epoch (logarithmic from 2)", fontsize=12)
     handles = [Line2D([], [], color=colour, linestyle=style, label=text) for text, (colour, style) in STYLES.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     splits: tuple[Split, ...] = ("train", "validation")
     caption = (
-        "NLL by epoch, without dropout or noise and with plain cross-entropy, so that variants can be compared. "
-        "Training NLL falls below the axes in places. Early stopping and averaging keep other weights than these "
-        f"curves end with. Bands are intervals. {intervals(results, splits)}"
+        "NLL in evaluation mode, plain cross-entropy; training falls below the axes in places, and early stopping and "
+        f"averaging keep other weights than those at the end. {intervals(results, splits)}"
     )
     return Drawing(figure, caption)
 
@@ -117,10 +116,23 @@ def curves_axes(axes: Axes, rows: Sequence[HistoryRow], plain: Sequence[HistoryR
             epochs, ends = [row.epoch for row in line], _ends(line)
             axes.plot(epochs, ends.mean, style, color=colour, linewidth=1.6)
             axes.fill_between(epochs, ends.low, ends.high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot([], [], color=colour, linewidth=2.5, label=wrapped(readable(name), 40))
+        axes.plot([], [], color=colour, linewidth=2.5, label=wrapped(_strength_name(name, rows[0].variant), 34))
     against = [row for row in plain if row.metric == VALIDATION]
     axes.plot([row.epoch for row in against], _ends(against).mean, ":", color=INK, linewidth=1.2)
-    axes.legend(fontsize=9, loc="lower left", handlelength=1.0, labelspacing=0.25, handletextpad=0.4, borderaxespad=0.2)
+    axes.legend(
+        fontsize=9.5, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=5 if _are_short(names, rows[0].variant) else 1,
+        handlelength=0.9, labelspacing=0.25, handletextpad=0.4, columnspacing=0.7, borderaxespad=0.0,
+    )  # fmt: skip
+
+
+def _strength_name(name: str, variant: str) -> str:
+    """What a point is called below axes that have its variant's name: a number alone where it differs in one."""
+    strength = name.removeprefix(f"{variant}=")
+    return strength if strength[:1].isdigit() and "," not in strength else readable(name)
+
+
+def _are_short(names: Sequence[str], variant: str) -> bool:
+    return all(len(_strength_name(name, variant)) < 8 for name in names)
 
 
 def _ends(rows: Sequence[HistoryRow | SweepRow]) -> _Ends:
@@ -148,10 +160,7 @@ def sweeps(results: StudyResults, rows: Sequence[SweepRow]) -> Drawing | None:
         handles=handles, loc="outside upper center", ncols=2, title=results.dataset.name,
         title_fontproperties={"weight": "bold", "size": 12.5},
     )  # fmt: skip
-    caption = (
-        "Strengths are evenly spaced, not to scale; the leftmost is off. Vertical axes are logarithmic where values "
-        f"are positive and far apart. Bars are intervals. {intervals(results)}"
-    )
+    caption = f"Strengths are evenly spaced, the leftmost is off; bars are intervals. {intervals(results)}"
     return Drawing(figure, caption)
 
 

@@ -66,14 +66,9 @@ def calibration(results: StudyResults) -> Drawing:
         loc="outside upper center", ncols=6, title=f"{results.dataset.name}: test rows",
         title_fontproperties={"weight": "bold", "size": 12.5}, columnspacing=1.4, handletextpad=0.5,
     )  # fmt: skip
-    changed = sum(change.metric == "ece" and "verdict" in change.changed for change in results.verdict_changes)
     caption = (
-        "Left: points from the best (top) to the worst mean test NLL, with the places gained (▲) or lost (▼) by "
-        "calibration and ± where the difference from none changes sign. Right: expected calibration error "
-        "as trained (hollow) and after calibration (filled), in the order of the ranks after; ticks: what a calibrated "
-        f"model would be expected to show after it. Verdicts on the ECE that change: {changed}. The calibrator "
-        f"({results.protocol.calibrator}) is fitted on each seed's validation rows. All are means over seeds. "
-        f"{sample(results)}"
+        "Left: places by mean test NLL, gained (▲) or lost (▼) by calibration, ± where the difference from none "
+        f"changes sign; right: ECE, hollow as trained, filled after {results.protocol.calibrator}. {sample(results)}"
     )
     return Drawing(figure, caption)
 
@@ -110,9 +105,8 @@ def rankings(summary: Summary, studies: Sequence[StudyResults]) -> Drawing:
     ranks_axes(figure.subplots(), columns, flags, titles=[*orders], both=len(orders) > 1)
     figure.legend(handles=_flag_handles(ON_ALL), loc="outside upper center", ncols=3)
     caption = (
-        "Points from the best (top) to the worst mean test NLL (nats) after calibration; colours tell the "
-        f"verdicts against none (Bouthillier et al. 2021). {DAGGER}: {NOT_HELD}. All are means over seeds. "
-        f"{' '.join(sample(results) for results in studies)}"
+        f"Places by mean test NLL (nats) after calibration; {DAGGER} {NOT_HELD}. "
+        f"{'; '.join(sample(results)[:-1] for results in studies)}."
     )
     return Drawing(figure, caption)
 

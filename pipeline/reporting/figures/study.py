@@ -37,7 +37,7 @@ class StudyTables:
 
 
 FIGURES: dict[str, Callable[[StudyTables], Drawing | None]] = {
-    "headline": lambda tables: headline([tables.results]),
+    "headline": lambda tables: headline([tables.search]),
     "forest": lambda tables: forest(tables.results),
     "calibration": lambda tables: calibration(tables.results),
     "reliability": lambda tables: reliability(tables.results, tables.diagrams),

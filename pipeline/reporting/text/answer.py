@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from pipeline.metrics.names import STAGES
+from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.numbers import interval, short, typeset
-from pipeline.reporting.text.points import STAGE_NAMES, test_nll
+from pipeline.reporting.text.points import test_nll
 from pipeline.results.answer import Notation, answer_sentence
 from pipeline.results.readable_names import readable
-from pipeline.results.study import Answer, Comparison, GapChange, MetricSummary, StageCalibration, StudyResults
+from pipeline.results.study import Comparison, GapChange, GapClosed, StudyResults
+
+_GAP = MetricName("gap", "before", "nll")
 
 
 def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
     """What to use and why; `name` writes a point's key as people would."""
     return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
+
+
+def recommended(results: StudyResults) -> str:
+    """The key of what the answer recommends, which is starred wherever it stands; it may be no regularization."""
+    return results.answer.key if results.answer.recommendation == "use" else results.reference.key
 
 
 def params_row(results: StudyResults) -> str:
@@ -30,24 +38,31 @@ def params_row(results: StudyResults) -> str:
     return f"{{{', '.join(f'{name}: {json.dumps(value)}' for name, value in row.items())}}}"
 
 
+class Number(NamedTuple):
+    """A number of a card: what it is, its value, and what to read beside it."""
+
+    label: str
+    value: str
+    beside: str
+
+
 @dataclass(frozen=True)
 class Card:
-    """The answer in a few numbers: whether to use a point, texts by question, and what to know before following it."""
+    """The answer in three numbers: whether to use a point, the pasteable setting, and what to know before following."""
 
     use: bool
     key: str
-    texts: dict[str, str]
+    numbers: tuple[Number, ...]
+    setting: str
     notes: tuple[str, ...]
 
 
 def card(results: StudyResults) -> Card:
     """An answer for the page."""
     choice = results.answer
-    texts = {**_difference(results), **_gap(choice), **_off(choice.calibration.chosen)}
-    texts["can its probabilities be trusted?"] = _trusted(results)
-    if choice.recommendation == "use":
-        texts["as a variant in params.yaml"] = params_row(results)
-    return Card(choice.recommendation == "use", choice.key, texts, tuple(_notes(results.answer)))
+    use = choice.recommendation == "use"
+    numbers = (*_difference(results), *_gap(results), *_trust(results))
+    return Card(use, choice.key, numbers, params_row(results) if use else "", tuple(_notes(results)))
 
 
 def _wins(test: Comparison, seeds: int) -> str:
@@ -55,57 +70,66 @@ def _wins(test: Comparison, seeds: int) -> str:
     return "an unknown share of the" if estimate is None else f"{estimate * seeds:g} of {seeds}"
 
 
-def _difference(results: StudyResults) -> dict[str, str]:
+def _difference(results: StudyResults) -> Iterator[Number]:
     choice = results.answer
     test = choice.test
-    if test is None or test.difference is None:
-        return {}
-    return {
-        f"test NLL after calibration ({results.protocol.calibrator}), against none": interval(
-            test.difference, test, sign=True
-        ),
-        "better in": f"{_wins(test, choice.seeds)} paired seeds",
-    }
-
-
-def _gap(choice: Answer) -> dict[str, str]:
-    gap = choice.gap
-    if gap.chosen is None or gap.reference is None:
-        return {}
-    without = f"; {short(gap.reference)} without regularization" if choice.test is not None else ""
-    return {"generalization gap (test minus training NLL), as trained": f"{short(gap.chosen)}{without}"}
-
-
-def _off(chosen: StageCalibration) -> dict[str, str]:
-    sides = {"before": (chosen.before, chosen.before_floor), "after": (chosen.after, chosen.after_floor)}
-    return {
-        f"its confidence {STAGE_NAMES[stage]} is off by": (
-            f"{100 * ece:.1f} points on average; {100 * floor:.1f} would be chance"
+    if test is not None and test.difference is not None:
+        yield Number(
+            "test NLL after calibration, minus that of none",
+            interval(test.difference, test, sign=True),
+            f"{results.protocol.confidence:.0%} interval; better in {_wins(test, choice.seeds)} paired seeds",
         )
-        for stage in STAGES
-        for ece, floor in [sides[stage]]
-        if ece is not None and floor is not None
-    }
 
 
-def _trusted(results: StudyResults) -> str:
+def _gap(results: StudyResults) -> Iterator[Number]:
+    """The share of the gap that is closed, where something is compared."""
+    gap, entry = results.answer.gap, results.point(results.answer.key).comparison(_GAP)
+    if results.answer.test is None or gap.chosen is None or gap.reference is None:
+        return
+    beside = f"from {short(gap.reference)} to {short(gap.chosen)} as trained"
+    closed = None if entry is None else entry.closed
+    if closed is None or closed.percent is None:
+        yield Number("generalization gap (test minus training NLL)", beside, "")
+        return
+    yield Number("of the generalization gap closed", f"{typeset(closed.percent, '.0f')}%", f"{_range(closed)}{beside}")
+
+
+def _range(closed: GapClosed) -> str:
+    if closed.low is None or closed.high is None:
+        return ""
+    return f"[{typeset(closed.low, '.0f')}, {typeset(closed.high, '.0f')}]; "
+
+
+def _trust(results: StudyResults) -> Iterator[Number]:
+    """The calibration error after calibration, beside what chance gives and that as trained."""
+    chosen = results.answer.calibration.chosen
+    if chosen.after is None or chosen.after_floor is None:
+        return
+    trained = "" if chosen.before is None else f"; as trained {short(chosen.before)}"
+    yield Number(
+        "ECE after calibration: how far off its confidence is",
+        short(chosen.after),
+        f"chance alone gives {short(chosen.after_floor)}{trained}; {_beyond(results)}",
+    )
+
+
+def _beyond(results: StudyResults) -> str:
+    """What the debiased squared calibration error says, as its root; that of noise alone is 0."""
     point = results.point(results.answer.key)
-    names = {stage: point.decisive(test_nll(stage)._replace(metric="debiased")) for stage in STAGES}
-    return "; ".join(f"{STAGE_NAMES[stage]} {_trust(point.metrics.get(name))}" for stage, name in names.items())
-
-
-def _trust(squared: MetricSummary | None) -> str:
-    """What the debiased squared calibration error says, as the root in percentage points; that of noise alone is 0."""
+    squared = point.metrics.get(point.decisive(test_nll("after")._replace(metric="debiased")))
     if squared is None or squared.mean is None or squared.low is None or squared.high is None:
-        return "it cannot be told"
-    low, middle, high = (100 * max(end, 0.0) ** 0.5 for end in (squared.low, squared.mean, squared.high))
+        return "whether more than chance cannot be told"
+    low, middle, high = (short(max(end, 0.0) ** 0.5) for end in (squared.low, squared.mean, squared.high))
     if squared.low <= 0:
-        return f"no error is shown beyond chance (at most {high:.1f} points)"
-    return f"to within {middle:.1f} [{low:.1f}, {high:.1f}] points (root mean square, beyond chance)"
+        return f"no error is shown beyond chance (at most {high})"
+    return f"beyond chance {middle} [{low}, {high}], root mean square"
 
 
-def _notes(answer: Answer) -> Iterator[str]:
+def _notes(results: StudyResults) -> Iterator[str]:
     """What a reader should know before following the answer."""
+    answer = results.answer
+    if answer.recommendation != "use" and answer.key != results.reference.key:
+        yield f"{readable(answer.key)} was chosen on validation, but is not shown to be better on test."
     if answer.calibration.is_worse:
         yield "Calibrate it: as trained its confidence is further off than that of no regularization."
     for parameter in answer.at_edge:

@@ -224,6 +224,19 @@ def multiplicity(protocol: ProtocolSummary, *, compared: str = "points") -> str:
     )
 
 
+def protocol_sentences(protocol: ProtocolSummary) -> list[str]:
+    """What seeds, intervals and verdicts are, for a page."""
+    return [
+        f"{protocol.seeds} paired seeds; every seed has its own training and validation rows, initial weights, batch "
+        "order, masks and noise, and all points share them.",
+        f"{protocol.interval}, {protocol.confidence:.0%}; P(better): {protocol.p_better} ({protocol.resamples:,} "
+        f"resamples), “better” or “worse” if its interval excludes ½ and reaches beyond {protocol.gamma} (Bouthillier "
+        "et al. 2021).",
+        multiplicity(protocol),
+        correction(protocol),
+    ]
+
+
 def correction(protocol: ProtocolSummary) -> str:
     """What is done about the rows that seeds share."""
     if protocol.correction == "none":

@@ -1,0 +1,73 @@
+"""The leaderboard: every point of every data set in one table, by test NLL after calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.metrics.names import MetricName
+from pipeline.reporting.table import Cell, Column, Table
+from pipeline.reporting.text.answer import recommended
+from pipeline.reporting.text.points import CLASS_FREQUENCIES, points_table
+from pipeline.results.baselines import BaselineResults
+from pipeline.results.readable_names import DAGGER, readable, readable_arms
+from pipeline.results.search import SearchResults
+from pipeline.results.study import Measured, StudyResults
+
+STAR = "★ "
+AFTER = MetricName("test", "after", "nll")
+_KEYS = (
+    *("nll_calibrated", "difference_calibrated", "verdict_calibrated", "ece_calibrated"),
+    *("accuracy", "nll", "gap", "ece", "verdict"),
+)
+
+
+class Entrant(NamedTuple):
+    """What competes on a data set: what it is called and of which kind it is."""
+
+    name: str
+    kind: str
+    of: Measured
+
+
+def leaderboard(studies: list[tuple[StudyResults, SearchResults, BaselineResults]]) -> Table:
+    """A row an entrant, data set after data set, the best first; what is recommended has a star before its name."""
+    tables = [_of_dataset(*study) for study in studies]
+    name, *others = tables[0].columns
+    columns = (name, Column("dataset", "data set", kind="label"), Column("kind", "kind", kind="label"), *others)
+    rows = tuple(row for table in tables for row in table.rows)
+    caption = (
+        "Means over seeds on test; cal.: after calibration; NLL − none: paired difference from no regularization, "
+        f"tuned alike, with its 95% interval; ECE beside its floor; {DAGGER} does not hold for all together (Holm)"
+    )
+    return Table("All points", columns, rows, caption)
+
+
+def _of_dataset(results: StudyResults, search: SearchResults, made: BaselineResults) -> Table:
+    entrants = sorted(_entrants(results, search, made), key=_loss)
+    points = points_table(
+        "", [entrant.of for entrant in entrants], results.base_rates, name=lambda _: "", head="point"
+    ).only("name", *_KEYS)
+    names = [*((entrant.name, entrant.kind) for entrant in entrants), (CLASS_FREQUENCIES, "no model")]
+    rows = tuple(
+        (Cell(name), Cell(results.dataset.name), Cell(kind), *row[1:])
+        for (name, kind), row in zip(names, points.rows, strict=True)
+    )
+    return Table("", points.columns, rows)
+
+
+def _entrants(results: StudyResults, search: SearchResults, made: BaselineResults) -> Iterator[Entrant]:
+    """Winners of the search, strengths set beforehand without copies of no regularization, and classifiers."""
+    star = recommended(search.results)
+    for point in search.results.points:
+        yield Entrant(STAR * (point.key == star) + readable_arms(point.name), point.kind or "tuned", point)
+    for setting in results.contenders:
+        if not setting.duplicate:
+            yield Entrant(readable(setting.key), "set", setting)
+    for each in made.baselines:
+        yield Entrant(readable(each.name), "classifier", each)
+
+
+def _loss(entrant: Entrant) -> float:
+    mean = entrant.of.mean(AFTER)
+    return float("inf") if mean is None else mean
