@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.reporting.text import answer, search, study, textbook
+from pipeline.reporting.text import answer, leaderboard, search, study, textbook
 from pipeline.reporting.text.contest import ContestBenchmark, markdown
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.results.readable_names import readable_arms
@@ -18,8 +18,8 @@ from pipeline.results.study import StudyResults
 from pipeline.results.textbook import TextbookResults
 
 PARTS = {
-    "README.md": ("rate", "answer"),
-    "docs/method.md": ("results", "sample"),
+    "README.md": ("card", "finds"),
+    "docs/method.md": ("rate", "answer", "results", "sample"),
     "docs/guide.md": ("search",),
     "docs/textbook.md": ("claims",),
     "docs/performance.md": ("contest", "speed", "race"),
@@ -108,6 +108,8 @@ def generated_parts(sources: Sources) -> dict[str, str]:
     tuned = {each.results.dataset.name: each.results for each in sources.searches}
     answers = [f"- {_answer(results, tuned)}" for results in sources.studies]
     return {
+        "card": answer.card_markdown(sources.searches[-1].results) if sources.searches else "",
+        "finds": leaderboard.readme_table(list(sources.searches)),
         "rate": "\n".join(_rate(results, tuned) for results in sources.studies),
         "answer": "\n".join([*answers, "", sources.sentence]),
         "sample": _sample(sources.studies[0]),

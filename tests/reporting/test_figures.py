@@ -19,7 +19,7 @@ from pipeline.metrics.names import MetricName
 from pipeline.reporting.figures import canvas, comparison, curves, reliability, study
 from pipeline.reporting.figures import rankings as ranking_figures
 from pipeline.reporting.figures.study import headline, point_reliability, rankings
-from pipeline.reporting.page import OTHERS, SECTION
+from pipeline.reporting.page import SEARCH, SECTION
 from pipeline.reporting.text.numbers import short_interval
 from pipeline.results.champion import ChampionResults
 from pipeline.results.readable_names import readable, readable_arms

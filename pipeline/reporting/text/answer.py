@@ -11,7 +11,7 @@ from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.numbers import interval, short, typeset
 from pipeline.reporting.text.points import test_nll
 from pipeline.results.answer import Notation, answer_sentence
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.study import Comparison, GapChange, GapClosed, StudyResults
 
 _GAP = MetricName("gap", "before", "nll")
@@ -63,6 +63,16 @@ def card(results: StudyResults) -> Card:
     use = choice.recommendation == "use"
     numbers = (*_difference(results), *_gap(results), *_trust(results))
     return Card(use, choice.key, numbers, params_row(results) if use else "", tuple(_notes(results)))
+
+
+def card_markdown(results: StudyResults) -> str:
+    """The answer as a table of Markdown: what to use, its numbers, and the setting to paste."""
+    made = card(results)
+    what = f"★ Use {readable_arms(made.key)}" if made.use else "★ Leave it unregularized"
+    rows = [f"| **{number.value}** | {number.label}; {number.beside} |" for number in made.numbers]
+    setting = [f"| the setting | `{made.setting}` |"] * made.use
+    notes = [f"| beware | {note} |" for note in made.notes]
+    return "\n".join([f"| {results.dataset.name} | {what} |", "|---|---|", *rows, *setting, *notes])
 
 
 def _wins(test: Comparison, seeds: int) -> str:

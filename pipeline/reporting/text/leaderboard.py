@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.metrics.names import MetricName
-from pipeline.reporting.table import Cell, Column, Table
+from pipeline.reporting.table import Cell, Column, Table, markdown
 from pipeline.reporting.text.answer import recommended
 from pipeline.reporting.text.points import CLASS_FREQUENCIES, points_table
 from pipeline.results.baselines import BaselineResults
@@ -20,6 +20,7 @@ _KEYS = (
     *("nll_calibrated", "difference_calibrated", "verdict_calibrated", "ece_calibrated"),
     *("accuracy", "nll", "gap", "ece", "verdict"),
 )
+_README = ("nll_calibrated", "difference_calibrated", "verdict_calibrated", "gap", "ece", "ece_calibrated")
 
 
 class Entrant(NamedTuple):
@@ -41,6 +42,30 @@ def leaderboard(studies: list[tuple[StudyResults, SearchResults, BaselineResults
         f"tuned alike, with its 95% interval; ECE beside its floor; {DAGGER} does not hold for all together (Holm)"
     )
     return Table("All points", columns, rows, caption)
+
+
+def readme_table(searches: list[SearchResults]) -> str:
+    """Three rows a data set, as Markdown: what is recommended, the runner-up on validation rows, no regularization."""
+    if not searches:
+        return ""
+    tables = [_three_rows(search) for search in searches]
+    rows = tuple(row for table in tables for row in table.rows)
+    return markdown(Table("", tables[0].columns, rows))
+
+
+def _three_rows(search: SearchResults) -> Table:
+    results, star = search.results, recommended(search.results)
+    tuned = sorted((each for each in results.points if each.kind == "tuned"), key=lambda each: each.tuning.best.mean)
+    others = [each for each in tuned if each.key not in (star, results.reference.key)]
+    points = [results.point(star), *others[: 2 if star == results.reference.key else 1]]
+    points += [results.reference_point] * (star != results.reference.key)
+    made = points_table(
+        "", points, results.base_rates, head="point",
+        name=lambda point: STAR * (point.key == star) + readable_arms(point.name),
+    ).only("name", *_README)  # fmt: skip
+    dataset = Column("dataset", "data set", kind="label")
+    rows = tuple((Cell(results.dataset.name), *row) for row in made.rows[:-1])
+    return Table("", (dataset, *made.columns), rows)
 
 
 def _of_dataset(results: StudyResults, search: SearchResults, made: BaselineResults) -> Table:
