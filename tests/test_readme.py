@@ -213,7 +213,7 @@ def test_the_first_screen_has_commands_an_answer_a_figure_and_who_it_is_not_for(
     assert places == sorted(places)
     assert first.count("![") == 1
     for name in DATASETS:
-        assert first.index(f"**{name}**, ") < first.index("<!-- begin card -->")
+        assert first.index(f"**{name}**,") < first.index("<!-- begin card -->")
 
 
 def test_the_readme_explains_the_words_of_its_table() -> None:
