@@ -1,6 +1,7 @@
-"""Readable names of points and arms, and the dagger of a verdict that fails Holm's correction."""
+"""Readable names of points and arms, the star of what is recommended, the dagger of what fails Holm's correction."""
 
 DAGGER = "†"
+STAR = "★"
 _READABLE = {
     "/": ": ",
     ",replicate=1": " (A/A check)",

@@ -268,6 +268,11 @@ class StudyResults(Record):
         return self.points[self.reference.index]
 
     @property
+    def recommended(self) -> str:
+        """The key of the point that the answer says to use: the unregularized one where no other is worth it."""
+        return self.answer.key if self.answer.recommendation == "use" else self.reference.key
+
+    @property
     def contenders(self) -> Iterator[PointResult]:
         """All points but the A/A check."""
         return (point for point in self.points if not point.a_a)

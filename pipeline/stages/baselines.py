@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline.core.progress import progress
 from pipeline.data.seed_data import SeedData, seed_data
 from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_dataset import load_data
+from pipeline.tracking.times import note
 
 if TYPE_CHECKING:
     from pipeline.results.baseline_comparison import Entrant, Entrants
@@ -78,12 +80,14 @@ def _fit(rows: Sequence[Baseline], seeds: Sequence[int], dataset: str, *, jobs: 
     with progress(f"{dataset}: baselines", total, "fits") as tick:
         fits = iter(workers(calls))
         for row in rows:
-            predicted: list[Logits] = []
+            predicted, began = list[Logits](), time()
             for _ in seeds:
                 predicted.append(next(fits))
                 tick(1)
             arrays = {f"logits/{split}": np.stack([each[split] for each in predicted]) for split in SPLITS}
-            yield encode_arrays(arrays, {"baseline": row.model_dump(mode="json"), "seeds": list(seeds)})
+            content = encode_arrays(arrays, {"baseline": row.model_dump(mode="json"), "seeds": list(seeds)})
+            note(content, since=began)
+            yield content
 
 
 def _predict(row: Baseline, seed: int, data: SeedData) -> Logits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.seed_data import indicators
 from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
+from pipeline.tracking.times import note
 
 if TYPE_CHECKING:
     from pipeline.champion.fit import NetworkRecipe
@@ -45,7 +47,7 @@ def champion(dataset: str, *, jobs: int) -> str:
     from pipeline.champion.storage import to_arrays  # noqa: PLC0415
     from pipeline.results.record import write_record  # noqa: PLC0415
 
-    params = load_params(PARAMS)
+    params, began = load_params(PARAMS), time()
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     pooled, size = load_data(dataset), params.champion.size
     costs = _costs(dataset, pooled, params)
@@ -54,6 +56,7 @@ def champion(dataset: str, *, jobs: int) -> str:
     model = _model(made, pooled, costs)
     results = _results(dataset, made, model, pooled, params)
     write_arrays(model_file(dataset), *to_arrays(model))
+    note(model_file(dataset).read_bytes(), since=began)
     write_record(result_file(dataset, "champion.json"), results)
     return f"{model_file(dataset)}: {len(model.champion.parts)} parts; test NLL {results.champion.nll.mean:.3f}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import time
 from typing import Any
 
 from pipeline.config.points import Point
@@ -15,6 +16,7 @@ from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
 from pipeline.stages.stored_dataset import load_data
+from pipeline.tracking.times import note
 
 TOGETHER = 4  # points that are trained and remembered together: enough to share random numbers and to keep workers busy
 
@@ -63,6 +65,8 @@ def _train(
     total = sum(point.epochs for point in points) * seeds
     with workers(backend), progress(f"{len(points) * seeds} members", total, "epochs") as tick:
         for start in range(0, len(points), TOGETHER):
-            few = points[start : start + TOGETHER]
+            few, began = points[start : start + TOGETHER], time()
             for arrays, about in fit_points(few, seeds, data, jobs=jobs, tick=tick, history=history):
-                yield encode_arrays(arrays, about)
+                content = encode_arrays(arrays, about)
+                note(content, since=began)
+                yield content

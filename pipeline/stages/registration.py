@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 def model_records(dataset: str) -> list[RunRecord]:
     """The run of a data set's model; nothing where there is no model."""
     from pipeline.tracking.champion import record_of  # noqa: PLC0415
+    from pipeline.tracking.times import noted  # noqa: PLC0415
 
     made = champion_results_of(dataset)
     if made is None or not model_file(dataset).is_file():
         return []
-    return [record_of(study_results_of(dataset), made, dvc_digest(model_file(dataset)))]
+    return [record_of(study_results_of(dataset), made, dvc_digest(model_file(dataset)), clock=noted)]
 
 
 def register_models(datasets: Sequence[str], *, force: bool) -> list[str]:

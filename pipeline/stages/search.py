@@ -130,6 +130,7 @@ def _search(
     from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.tracking.publish import meanwhile, tracking_uri  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
+    from pipeline.tracking.times import noted  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 
     budget = trials or task.search.trials
@@ -143,9 +144,10 @@ def _search(
             if not by_arm:
                 tick(sum(map(len, finished.values())) * each)
             by_arm |= _records(finished, task)
+            _note_times(finished, by_arm, task.search)
             if say is not None:
                 so_far = [trial for of_arm in by_arm.values() for trial in of_arm]
-                records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs)
+                records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs, clock=noted)
                 goes_on = min(map(len, by_arm.values())) < budget
                 say(records, [experiment_of(dataset, task.search)] * goes_on, goes_on)
             if limit is not None and (fewest := min(map(len, by_arm.values()))) >= limit(fewest)[0]:
@@ -159,6 +161,18 @@ def _records(finished: Mapping[str, Sequence[FrozenTrial]], task: Task) -> dict[
     return {
         arm: [trial_of(arm, trial, task.search, task.rungs) for trial in trials] for arm, trials in finished.items()
     }
+
+
+def _note_times(
+    finished: Mapping[str, Sequence[FrozenTrial]], by_arm: Mapping[str, Sequence[Trial]], search: Search
+) -> None:
+    """Keep when trials were trained, for MLflow: their table holds no times."""
+    from pipeline.tracking.times import note_moments  # noqa: PLC0415
+    from pipeline.tracking.trials import content_of  # noqa: PLC0415
+
+    for arm, trials in finished.items():
+        for trial, record in zip(trials, by_arm[arm], strict=True):
+            note_moments(content_of(record, search), trial.datetime_start, trial.datetime_complete)
 
 
 def _progress_text(

@@ -46,10 +46,11 @@ def track(*, force_champion: bool = False) -> str:
 def publish_all(records: Sequence[RunRecord], pages: Sequence[ExperimentPage]) -> str:
     """Publish all records of some experiments, and say in a line what changed."""
     from pipeline.tracking.publish import provenance, publish, tracking_uri  # noqa: PLC0415 (numpy)
+    from pipeline.tracking.times import spanned  # noqa: PLC0415
 
     with progress("MLflow", len(records), "runs") as tick:
         done = publish(
-            records,
+            spanned(records),
             uri=tracking_uri(Path.cwd()),
             provenance=provenance(),
             pages=pages,
@@ -64,29 +65,33 @@ def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
     """The records of a data set's study, baselines and model; the search's figures are its own."""
     from pipeline.tracking.search import FIGURES  # noqa: PLC0415
     from pipeline.tracking.study import experiment_of, records_of  # noqa: PLC0415
+    from pipeline.tracking.times import noted  # noqa: PLC0415
 
     results = study_results_of(dataset)
     arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
     figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
     made = calibrator_results_of(dataset)
-    records = [*_baselines(dataset), *model_records(dataset), *records_of(results, arrays, figures, calibrators=made)]
+    of_points = records_of(results, arrays, figures, calibrators=made, clock=noted)
+    records = [*_baselines(dataset), *model_records(dataset), *of_points]
     return records, experiment_of(results, records)
 
 
 def _baselines(dataset: str) -> list[RunRecord]:
     """The records of a data set's baselines; nothing where there are none."""
     from pipeline.tracking.baselines import records_of  # noqa: PLC0415
+    from pipeline.tracking.times import noted  # noqa: PLC0415
 
     made = baseline_results_of(dataset)
     if made is None:
         return []
     arrays = [read_arrays(baseline_file(dataset, each.name))[0] for each in made.baselines]
-    return records_of(study_results_of(dataset), made, arrays)
+    return records_of(study_results_of(dataset), made, arrays, clock=noted)
 
 
 def _search(dataset: str) -> list[tuple[list[RunRecord], ExperimentPage]]:
     """The records of a data set's search; nothing where there is none."""
     from pipeline.tracking.search import experiment_of, records_of  # noqa: PLC0415
+    from pipeline.tracking.times import noted  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 
     results = search_results_of(dataset)
@@ -96,8 +101,8 @@ def _search(dataset: str) -> list[tuple[list[RunRecord], ExperimentPage]]:
     trials, epochs = trials_of(dataset), points[0].parameters.epochs
     arrays = [read_arrays(champion_file(dataset, point.kind or "", point.name))[0] for point in points]
     records = [
-        *trial_records(dataset, search, trials, epochs=epochs),
-        *records_of(results, arrays, trials=report_file(dataset, "trials.csv"), figures=_figures(dataset)),
+        *trial_records(dataset, search, trials, epochs=epochs, clock=noted),
+        *records_of(results, arrays, trials=report_file(dataset, "trials.csv"), figures=_figures(dataset), clock=noted),
     ]
     return [(records, experiment_of(dataset, search, results))]
 

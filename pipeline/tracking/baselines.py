@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pipeline.config.settings import word
 from pipeline.results.baselines import BaselineResult, BaselineResults
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.study import PointResult, StudyResults
 from pipeline.tracking import builder
 from pipeline.tracking.builder import Arrays
 from pipeline.tracking.runs import RunRecord, Value
 from pipeline.tracking.study import experiment
+from pipeline.tracking.times import Clock, nobody_knows
 
 LEVEL = "baseline"
 
 
-def records_of(results: StudyResults, made: BaselineResults, arrays: Sequence[Arrays]) -> list[RunRecord]:
+def records_of(
+    results: StudyResults, made: BaselineResults, arrays: Sequence[Arrays], *, clock: Clock = nobody_knows
+) -> list[RunRecord]:
     """A record a baseline, and the one that they are under; none where there are no baselines.
 
     Args:
         results: the study that they belong to.
         made: the finished table of baselines.
         arrays: each baseline's `score/*`.
+        clock: says when each was fitted.
     """
     if not made.baselines:
         return []
-    each = [_record(results, made, entry, scores) for entry, scores in zip(made.baselines, arrays, strict=True)]
+    each = [
+        replace(_record(results, made, entry, scores), times=clock(entry.md5))
+        for entry, scores in zip(made.baselines, arrays, strict=True)
+    ]
     return [_parent(results, made), *each]
 
 
@@ -37,7 +46,7 @@ def _key(dataset: str, name: str = "") -> str:
 def _parent(results: StudyResults, made: BaselineResults) -> RunRecord:
     dataset = results.dataset.name
     listed = ", ".join(
-        f"[{each.name}](record:{_key(dataset, each.name)}) {builder.mean_text(each.metrics[builder.NLL])} "
+        f"[{readable(each.name)}](record:{_key(dataset, each.name)}) {builder.mean_text(each.metrics[builder.LOSS])} "
         f"({builder.outcome(each)})"
         for each in made.baselines
     )
@@ -47,7 +56,7 @@ def _parent(results: StudyResults, made: BaselineResults) -> RunRecord:
         name="baselines",
         description=(
             f"Classifiers of scikit-learn on `{dataset}`, on the splits and seeds of [the study](record:{dataset}), "
-            f"one run each, with test NLL and verdict against no regularization: {listed}."
+            f"one run each, with test NLL after calibration and verdict against no regularization: {listed}."
         ),
         tags={"dataset": dataset, "level": "baselines"},
     )
@@ -58,7 +67,7 @@ def _record(results: StudyResults, made: BaselineResults, each: BaselineResult, 
     draft = RunRecord(
         key=_key(dataset, each.name),
         experiment=experiment(dataset),
-        name=each.name,
+        name=readable(each.name),
         parent=_key(dataset),
         description=" ".join(
             [
@@ -72,25 +81,25 @@ def _record(results: StudyResults, made: BaselineResults, each: BaselineResult, 
         tags={"level": LEVEL, "dvc.md5.members": each.md5},
         metrics=[
             metric
-            for name in builder.HEADLINE
-            if name in each.against_answer
-            for metric in builder.changes("answer", name, each.against_answer[name])
+            for compared in (each.against_answer.get(builder.LOSS),)
+            if compared is not None
+            for metric in builder.changes("answer", builder.LOSS, compared)
         ],
     )
     return builder.point_run(draft, results, each, arrays)
 
 
 def _link(dataset: str, point: PointResult) -> str:
-    return f"[{point.name}](record:{dataset}/{point.variant}/{point.name})"
+    return f"[{readable(point.key)}](record:{dataset}/{point.variant}/{point.name})"
 
 
 def _against_answer(made: BaselineResults, each: BaselineResult) -> Iterator[str]:
-    compared = each.against_answer.get(builder.NLL)
+    compared = each.against_answer.get(builder.LOSS)
     if made.answer is not None and compared is not None and not compared.left_out:
         change = builder.change_text(compared.difference, compared.low, compared.high)
         yield (
-            f"Against the answer of the search, `{made.answer.name}`, NLL changes by {change}, verdict: "
-            f"**{compared.verdict}**."
+            f"Against the answer of the search, {readable_arms(made.answer.name)}, NLL after calibration changes by "
+            f"{change}, verdict: **{compared.finding}**."
         )
 
 

@@ -5,31 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.data.schema import ColumnSummary, Kind
-from pipeline.metrics.names import MetricName
+from pipeline.metrics.names import STAGES, MetricName, Stage
+from pipeline.results.answer import Notation, answer_sentence
 from pipeline.results.dataset import DatasetSummary
+from pipeline.results.readable_names import STAR, readable
 from pipeline.results.study import Comparison, Measured, MetricSummary, PointResult, ProtocolSummary, StudyResults
-from pipeline.tracking.runs import DatasetInfo, RunRecord
+from pipeline.tracking.runs import DatasetInfo, RunRecord, Value
 
 Arrays = Mapping[str, np.ndarray]
 Metric = tuple[str, float, int]
 Cell = str | float | int | bool | None
-NLL, ECE = MetricName.parse("test/nll"), MetricName.parse("test/ece")
+NLL, LOSS = (MetricName("test", stage, "nll") for stage in STAGES)
+"""As trained, and after calibration, which decides."""
 HEADLINE = (
+    LOSS,
+    MetricName.parse("test_calibrated/ece"),
     NLL,
-    *map(
-        MetricName.parse,
-        ("test/accuracy", "test/ece", "test/debiased", "gap/nll", "test_calibrated/nll", "test_calibrated/ece"),
-    ),
+    *map(MetricName.parse, ("gap/nll", "test/ece", "test/accuracy")),
 )
-AGAINST = ("test/nll", "test/ece", "gap/nll")
+"""The means that a run shows; all others are in its artifacts."""
+AGAINST = ("test_calibrated/nll", "test/ece", "gap/nll")
 CURRENT = 'tags.superseded = "false"'
+VERDICTS: dict[Stage, str] = {"before": "verdict.as_trained", "after": "verdict.after_calibration"}
+"""Tags: what became of test NLL."""
 _COMPARED = ("against_reference", "against_answer")
 _FAMILY = {name: {"__all__": {"p_holm"}} for name in _COMPARED}  # depends on which other points there are
 
@@ -63,7 +68,7 @@ def _meaning(column: ColumnSummary) -> str:
 
 
 def point_run(draft: RunRecord, results: StudyResults, point: Measured, arrays: Arrays) -> RunRecord:
-    """The run of a point or a baseline: verdict, metrics, tables and data set, beside what the draft says.
+    """The run of a point or a baseline: verdicts, metrics, tables and data set, beside what the draft says.
 
     Args:
         draft: the run's names, description, params, and what only runs of its kind have.
@@ -71,55 +76,91 @@ def point_run(draft: RunRecord, results: StudyResults, point: Measured, arrays: 
         point: the point or baseline.
         arrays: its `score/*`.
     """
-    tags = {"dataset": results.dataset.name, "verdict": outcome(point), "dvc.md5.data": results.dataset.md5}
+    verdicts = {tag: outcome(point, stage) for stage, tag in VERDICTS.items()}
+    tags = {"dataset": results.dataset.name, **verdicts, "dvc.md5.data": results.dataset.md5}
     content = point.model_dump_json(indent=1, exclude=_FAMILY).encode()
-    tables = {"results.json": content, "tables/metrics.csv": _metrics_table(point)}
+    tables = {"tables/metrics.csv": _metrics_table(point), "tables/seeds.csv": _seeds_table(arrays)}
     return replace(
         draft,
         tags={**tags, **draft.tags},
         metrics=[*_metrics(point, arrays), *draft.metrics],
-        artifacts={**tables, **draft.artifacts},
+        artifacts={"results.json": content, **tables, **draft.artifacts},
         dataset=_dataset_info(results.dataset),
     )
 
 
 def answer_run(
-    results: StudyResults, *, experiment: str, description: str, artifacts: Mapping[str, bytes | Path]
+    results: StudyResults,
+    *,
+    experiment: str,
+    description: str,
+    params: Mapping[str, Value],
+    artifacts: Mapping[str, bytes | Path],
+    name: Callable[[str], str] = readable,
 ) -> RunRecord:
-    """The run that holds an answer, with the chosen point's headline means.
+    """The run that holds an answer, with the parameters and the headline means of what is recommended.
 
-    Their names are their own, or the answer would be drawn as one more point.
+    The metrics' names are their own, or the answer would be drawn as one more point.
     """
-    dataset, answer = results.dataset, results.answer
-    chosen = results.point(answer.key)
+    dataset, answer = results.dataset.name, results.answer
+    chosen = results.point(results.recommended)
     tables = {
         "tables/points.csv": points_table(results.points),
         "answer.json": answer.model_dump_json(indent=1).encode(),
     }
     return RunRecord(
-        key=dataset.name,
+        key=dataset,
         experiment=experiment,
         name="answer",
-        description=f"{answer.sentence}\n\n{description}",
-        tags={"dataset": dataset.name, "level": "study", "recommendation": answer.recommendation},
-        metrics=[(f"chosen/{name}", number(chosen.mean(name)), 0) for name in HEADLINE],
+        description=f"{sentence(results, name=name)}\n\n{description}",
+        params=params,
+        tags={
+            "dataset": dataset,
+            "level": "study",
+            "recommendation": answer.recommendation,
+            "recommended": name(results.recommended),
+        },
+        metrics=[(f"recommended/{metric}", number(chosen.mean(metric)), 0) for metric in _headline(chosen)],
         artifacts={**artifacts, **tables},
-        dataset=_dataset_info(dataset),
+        dataset=_dataset_info(dataset=results.dataset),
     )
 
 
+def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
+    """The answer, as all other surfaces word it."""
+    return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
+
+
+def starred(results: StudyResults, point: PointResult, *, name: Callable[[str], str] = readable) -> str:
+    """A point's name, as all other surfaces write it, with a star where it is recommended."""
+    return f"{name(point.key)} {STAR}" if point.key == results.recommended else name(point.key)
+
+
+def tuned(point: PointResult) -> Iterator[Metric]:
+    """What the choice is made by, on validation rows of the tuning seeds; nothing of points that cannot be chosen."""
+    if not point.a_a and not point.duplicate:
+        yield tuned_by(point.tuning.objective), point.tuning.best.mean, 0
+
+
+def tuned_by(objective: str) -> str:
+    """The name of the metric that the choice is made by."""
+    return f"tuning/{objective}"
+
+
+def _headline(point: Measured) -> list[MetricName]:
+    return [point.decisive(name) for name in HEADLINE]
+
+
 def _metrics(point: Measured, arrays: Arrays) -> Iterator[Metric]:
-    """Means; intervals, comparison and each seed's value of the headline metrics."""
-    for name, summary in point.metrics.items():
-        yield str(name), number(summary.mean), 0
-    for name in HEADLINE:
-        summary, compared = point.metrics[name], point.comparison(name)
-        yield f"interval/{name}/low", number(summary.low), 0
-        yield f"interval/{name}/high", number(summary.high), 0
-        yield from ((f"seeds/{name}", float(value), seed) for seed, value in enumerate(arrays[f"score/{name}"]))
-        if compared:
-            yield from changes("none", name, compared)
-            yield f"p_better/{name}", number(compared.p_better.estimate), 0
+    """Headline means, what became of test NLL, and each seed's value of what decides."""
+    yield from ((str(name), number(point.mean(name)), 0) for name in _headline(point))
+    decisive, trained = point.comparison(LOSS), point.comparison(NLL)
+    if decisive is not None:
+        yield from changes("none", LOSS, decisive)
+        yield f"p_better/{LOSS}", number(decisive.p_better.estimate), 0
+    if trained is not None:
+        yield f"against_none/{NLL}", number(trained.difference), 0
+    yield from ((f"seeds/{LOSS}", float(value), seed) for seed, value in enumerate(arrays[f"score/{LOSS}"]))
 
 
 def changes(reference: str, name: MetricName, compared: Comparison) -> Iterator[Metric]:
@@ -137,7 +178,16 @@ def _metrics_table(point: Measured) -> bytes:
             **point.metrics[name].model_dump(include={"mean", "low", "high"}),
             **_difference(point.comparison(name)),
         }
-        for name in dict.fromkeys([*HEADLINE, *point.metrics])
+        for name in dict.fromkeys([*_headline(point), *point.metrics])
+    )
+
+
+def _seeds_table(arrays: Arrays) -> bytes:
+    """A row a seed: its headline metrics."""
+    columns = {str(name): arrays[f"score/{name}"].tolist() for name in HEADLINE}
+    return as_csv(
+        {"seed": seed, **dict(zip(columns, row, strict=True))}
+        for seed, row in enumerate(zip(*columns.values(), strict=True))
     )
 
 
@@ -154,13 +204,16 @@ def _difference(compared: Comparison | None) -> dict[str, Cell]:
 
 
 def points_table(points: Iterable[PointResult]) -> bytes:
-    """One line a point: headline means, and what became of test NLL."""
+    """One line a point: what it was chosen by, headline means, and what became of test NLL in both stages."""
     return as_csv(
         {
             "variant": point.variant,
             "point": point.name,
+            "name": readable(point.key),
             "seeds": point.seeds,
-            **{str(name): point.mean(name) for name in HEADLINE},
+            tuned_by(point.tuning.objective): point.tuning.best.mean,
+            **{str(name): point.mean(point.decisive(name)) for name in HEADLINE},
+            **{f"nll_calibrated_{name}": value for name, value in _difference(point.comparison(LOSS)).items()},
             **{f"nll_{name}": value for name, value in _difference(point.comparison(NLL)).items()},
         }
         for point in points
@@ -177,9 +230,9 @@ def as_csv(rows: Iterable[Mapping[str, Cell]]) -> bytes:
     return text.getvalue().encode()
 
 
-def outcome(point: Measured) -> str:
+def outcome(point: Measured, stage: Stage = "after") -> str:
     """What became of test NLL, in a word."""
-    compared = point.comparison(NLL)
+    compared = point.comparison(LOSS._replace(stage=stage))
     if compared is None:
         return "reference"
     return "duplicate" if _is_duplicate(point) else _verdict(compared)
@@ -190,22 +243,32 @@ def _is_duplicate(point: Measured) -> bool:
 
 
 def _verdict(compared: Comparison) -> str:
-    return "not compared" if compared.left_out else compared.verdict
+    return "not compared" if compared.left_out else compared.finding
 
 
 def finding(point: Measured, reference: str, protocol: ProtocolSummary) -> str:
-    """A point's test NLL and its comparison, in a sentence or two; `reference` links to what it is compared with."""
-    means = f"Test NLL is {mean_text(point.metrics[NLL])} and ECE {mean_text(point.metrics[ECE])}"
-    compared = point.comparison(NLL)
-    if compared is None:
+    """A point's test NLL and its comparison, in a few sentences; `reference` links to what it is compared with."""
+    ece = point.decisive(MetricName.parse("test_calibrated/ece"))
+    means = (
+        f"After calibration ({protocol.calibrator}) test NLL is {mean_text(point.metrics[LOSS])} and ECE "
+        f"{mean_text(point.metrics[ece])}; as trained NLL is {mean_text(point.metrics[NLL])}"
+    )
+    compared, trained = point.comparison(LOSS), point.comparison(NLL)
+    if compared is None or trained is None:
         return f"{means}. All other points are compared with this one."
     if compared.left_out:
         return f"{means}. Not compared: {compared.left_out}."
     if _is_duplicate(point):
         return f"{means}. It is {reference} itself, the same network on the same seeds."
-    change = change_text(compared.difference, compared.low, compared.high)
     level = f"{protocol.confidence:.0%} interval over paired seeds"
-    return f"{means}; against {reference} NLL changes by {change} ({level}), verdict: **{compared.verdict}**."
+    return (
+        f"{means}. Against {reference} NLL after calibration changes by {_change(compared)} ({level}), verdict: "
+        f"**{compared.finding}**; as trained by {_change(trained)}: **{_verdict(trained)}**."
+    )
+
+
+def _change(compared: Comparison) -> str:
+    return change_text(compared.difference, compared.low, compared.high)
 
 
 def mean_text(summary: MetricSummary) -> str:
@@ -217,8 +280,13 @@ def mean_text(summary: MetricSummary) -> str:
 
 def change_text(difference: float | None, low: float | None, high: float | None) -> str:
     """A change with its interval; in words where a number is not finite."""
-    middle, *ends = ("not finite" if value is None else f"{value:+.4f}" for value in (difference, low, high))
+    middle, *ends = ("not finite" if value is None else typeset(value, "+.4f") for value in (difference, low, high))
     return f"{middle} [{', '.join(ends)}]"
+
+
+def typeset(value: float, form: str) -> str:
+    """A number by a format specification, with a minus sign for its hyphen."""
+    return format(value, form).translate({ord("-"): "−"})
 
 
 def number(value: float | None) -> float:

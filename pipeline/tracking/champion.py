@@ -10,6 +10,7 @@ from pipeline.tracking.builder import Metric
 from pipeline.tracking.promotion import DATA, MODEL
 from pipeline.tracking.runs import RunRecord
 from pipeline.tracking.study import experiment
+from pipeline.tracking.times import Clock, nobody_knows
 from pipeline.tracking.versions import name_of
 
 
@@ -18,13 +19,14 @@ def key(dataset: str) -> str:
     return f"{dataset}+champion"
 
 
-def record_of(results: StudyResults, made: ChampionResults, md5: str) -> RunRecord:
+def record_of(results: StudyResults, made: ChampionResults, md5: str, *, clock: Clock = nobody_knows) -> RunRecord:
     """The record of a model.
 
     Args:
         results: the study that it belongs to.
         made: its parts, and how it does on test rows.
         md5: of its file.
+        clock: says when it was fitted.
     """
     dataset = results.dataset.name
     parts = [part for part in made.parts if part.share]
@@ -41,6 +43,7 @@ def record_of(results: StudyResults, made: ChampionResults, md5: str) -> RunReco
         tags={"dataset": dataset, "level": "champion", MODEL: md5, DATA: results.dataset.md5},
         metrics=list(_metrics(made)),
         artifacts={"champion.json": made.model_dump_json(indent=1).encode()},
+        times=clock(md5),
     )
 
 

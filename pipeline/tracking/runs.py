@@ -62,6 +62,8 @@ class RunRecord:
         artifacts: content, or the file that holds it, by path within the run.
         dataset: the data it was fitted on.
         status: "FINISHED" or "FAILED".
+        times: when what it shows was trained, as milliseconds since 1970; None where nobody knows. They are no part of
+            its content.
 
     Raises:
         InputError: a name or path the tracking store would refuse, or a repeated metric.
@@ -78,6 +80,7 @@ class RunRecord:
     artifacts: Mapping[str, bytes | Path] = field(default_factory=dict)
     dataset: DatasetInfo | None = None
     status: str = "FINISHED"
+    times: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         names = {name for name, _, _ in self.metrics}
@@ -131,8 +134,8 @@ class ExperimentPage:
 def digest(record: RunRecord) -> str:
     """Name the content of a record: SHA-256 in hexadecimal digits.
 
-    It covers every field and the bytes of every artifact, and not how an artifact was handed over (bytes or file),
-    nor the order of mappings, nor the ids of runs.
+    It covers every field but `times`, and the bytes of every artifact, and not how an artifact was handed over (bytes
+    or file), nor the order of mappings, nor the ids of runs.
 
     >>> record = RunRecord(key="a", experiment="e", name="n", params={"rate": 0.1, "depth": 3})
     >>> same = RunRecord(key="a", experiment="e", name="n", params={"depth": 3, "rate": 0.1})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.search_space import LEARNING_RATE, STACKED, TUNED, Search, measure
+from pipeline.metrics.names import MetricName
+from pipeline.results.readable_names import STAR, readable_arms
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import PointResult
 from pipeline.tracking import builder, views
-from pipeline.tracking.builder import AGAINST, CURRENT, NLL, Arrays
-from pipeline.tracking.runs import ExperimentPage, RunRecord
+from pipeline.tracking.builder import AGAINST, CURRENT, LOSS, Arrays
+from pipeline.tracking.runs import ExperimentPage, RunRecord, Value
+from pipeline.tracking.times import Clock, nobody_knows
 from pipeline.tracking.trials import TRIALS, experiment, trial_key
 
 FIGURES = ("arms", "interactions", "history", "importances", "slices", "contours", "pareto")
@@ -18,7 +22,12 @@ WINNERS = "winners"  # a view
 
 
 def records_of(
-    search: SearchResults, arrays: Sequence[Arrays], *, trials: bytes | Path, figures: Mapping[str, Path]
+    search: SearchResults,
+    arrays: Sequence[Arrays],
+    *,
+    trials: bytes | Path,
+    figures: Mapping[str, Path],
+    clock: Clock = nobody_knows,
 ) -> list[RunRecord]:
     """The records of a finished search but those of its trials; the answer is last, so that the UI lists it first.
 
@@ -27,12 +36,16 @@ def records_of(
         arrays: each contender's `score/*`.
         trials: the table of all trials.
         figures: PNG files by path, such as "arms.png"; those that lack are left out.
+        clock: says when the networks of a contender were trained.
     """
     points = search.results.points
     stacked = [point for point in points if point.kind == STACKED]
     return [
         *([_stacks_record(search, stacked)] if stacked else []),
-        *(_contender_record(search, point, of_point) for point, of_point in zip(points, arrays, strict=True)),
+        *(
+            replace(_contender_record(search, point, of_point), times=clock(point.md5))
+            for point, of_point in zip(points, arrays, strict=True)
+        ),
         _answer_record(search, trials=trials, figures=figures),
     ]
 
@@ -48,13 +61,13 @@ def experiment_of(dataset: str, search: Search, results: SearchResults | None = 
         )
     else:
         text = (
-            f"{results.results.answer.sentence}\n\n"
+            f"{builder.sentence(results.results, name=readable_arms)}\n\n"
             f"Every trial of the search on `{dataset}` is a run under the run of its arm: compare them in {ways}, also "
             "found under *Views*. What the winners, and combinations of them, are worth on seeds that no trial has "
             f"seen: [charts](charts:{WINNERS}), [table](table:{WINNERS}). The run `answer` holds the search's figures "
             f"and tables. Filter by `{CURRENT}` to hide earlier results."
         )
-        shown[WINNERS] = _winners_view(search)
+        shown[WINNERS] = _winners_view(results)
     return ExperimentPage(name=experiment(dataset), description=text, views=shown)
 
 
@@ -83,14 +96,16 @@ def _axes(search: Search) -> list[str]:
     return [name for name in search.space if name in alone]
 
 
-def _winners_view(search: Search) -> str:
-    """The winners and their combinations, best first, on test rows."""
+def _winners_view(search: SearchResults) -> str:
+    """The winners and their combinations, ordered by what the choice was made by."""
+    against = [str(search.results.reference_point.decisive(MetricName.parse(name))) for name in AGAINST]
+    tuned = builder.tuned_by(search.results.answer.objective)
     return views.saved(
         "Winners on fresh seeds",
-        columns=views.headline_columns(AGAINST, search.space),
-        search=f'{CURRENT} AND tags.verdict != ""',
-        order_by=views.metric("test/nll"),
-        sections=[views.section("Results", [views.bars(name) for name in AGAINST], columns=3, height=520)],
+        columns=views.headline_columns(tuned, against, search.search.space),
+        search=views.COMPARED,
+        order_by=views.metric(tuned),
+        sections=[views.section("Results", [views.bars(name) for name in against], columns=3, height=520)],
     )
 
 
@@ -100,7 +115,12 @@ def _key(dataset: str, point: PointResult) -> str:
 
 
 def _link(search: SearchResults, point: PointResult) -> str:
-    return f"[{point.name}](record:{_key(search.results.dataset.name, point)})"
+    return f"[{_name(search, point)}](record:{_key(search.results.dataset.name, point)})"
+
+
+def _name(search: SearchResults, point: PointResult) -> str:
+    """An arm, or arms that are stacked, as all other surfaces write them, with a star where that is recommended."""
+    return builder.starred(search.results, point, name=readable_arms)
 
 
 def _contender(search: SearchResults, name: str) -> PointResult:
@@ -131,7 +151,7 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
     draft = RunRecord(
         key=_key(dataset, point),
         experiment=experiment(dataset),
-        name=f"{point.name} winner" if tuned else point.name,
+        name=_run_name(search, point),
         parent=f"{dataset}/{point.name}" if tuned else f"{dataset}+{STACKED}",
         description=" ".join(
             [
@@ -142,22 +162,33 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
                 "All metrics are in `tables/metrics.csv`.",
             ]
         ),
-        params={name: getattr(point.parameters, name) for name in search.search.space},
+        params=_params(search, point),
         tags={"arm": point.name, "level": "winner"} if tuned else {"level": STACKED},
-        metrics=list(_averages(search, point)) if tuned else [],
+        metrics=[*builder.tuned(point), *(_averages(search, point) if tuned else ())],
     )
     return builder.point_run(draft, results, point, arrays)
+
+
+def _run_name(search: SearchResults, point: PointResult) -> str:
+    """Of a winner, other than its arm, which is a run, too."""
+    name = readable_arms(point.name) + " winner" * (point.kind == TUNED)
+    return f"{name} {STAR}" if point.key == search.results.recommended else name
+
+
+def _params(search: SearchResults, point: PointResult) -> dict[str, Value]:
+    return {name: getattr(point.parameters, name) for name in search.search.space}
 
 
 def _averages(search: SearchResults, point: PointResult) -> Iterator[builder.Metric]:
     """What the average of a winner's networks is worth, and minus one network of none and their average."""
     for entry in search.ensembles.arms if search.ensembles else ():
-        for name, summary in entry.ensemble.items() if entry.arm == point.name else ():
-            yield f"ensemble/{name}", builder.number(summary.mean), 0
-            compared = {"none": entry.ensemble_against_none, "ensemble_of_none": entry.ensemble_against_ensemble}
-            for reference, metrics in compared.items():
-                if name in metrics:
-                    yield f"ensemble/against_{reference}/{name}", builder.number(metrics[name].difference), 0
+        if entry.arm != point.name or LOSS not in entry.ensemble:
+            continue
+        yield f"ensemble/{LOSS}", builder.number(entry.ensemble[LOSS].mean), 0
+        compared = {"none": entry.ensemble_against_none, "ensemble_of_none": entry.ensemble_against_ensemble}
+        for reference, metrics in compared.items():
+            if LOSS in metrics:
+                yield f"ensemble/against_{reference}/{LOSS}", builder.number(metrics[LOSS].difference), 0
 
 
 def _origin(search: SearchResults, point: PointResult) -> str:
@@ -165,7 +196,7 @@ def _origin(search: SearchResults, point: PointResult) -> str:
     trials = arm.trials.complete + arm.trials.pruned + arm.trials.failed
     return (
         f"[Trial {arm.trial}](record:{trial_key(dataset, point.name, arm.trial)}) of arm "
-        f"[{point.name}](record:{dataset}/{point.name}), "
+        f"[{readable_arms(point.name)}](record:{dataset}/{point.name}), "
         f"its best of {trials}, trained anew on {point.seeds} seeds that no trial has seen."
     )
 
@@ -178,15 +209,15 @@ def _parts(search: SearchResults, point: PointResult) -> str:
 def _interactions(search: SearchResults, point: PointResult) -> Iterator[str]:
     """How a combination compares with the best of its single arms."""
     for interaction in search.interactions:
-        compared = interaction.metrics.get(NLL) if interaction.name == point.name else None
+        compared = interaction.metrics.get(LOSS) if interaction.name == point.name else None
         if compared and not compared.left_out:
             change = builder.change_text(compared.difference, compared.low, compared.high)
             single = _link(search, _contender(search, interaction.best_single))
             better = compared.p_better
             yield (
-                f"Against {single}, the best of its parts, NLL changes by {change}, "
+                f"Against {single}, the best of its parts, NLL after calibration changes by {change}, "
                 f"P(better) {better.estimate:.2f} [{better.low:.2f}, {better.high:.2f}], verdict: "
-                f"**{compared.verdict}**."
+                f"**{compared.finding}**."
             )
 
 
@@ -210,6 +241,8 @@ def _answer_record(search: SearchResults, *, trials: bytes | Path, figures: Mapp
             f"Winners: {winners}"
             f"{f'; and [their combinations](record:{dataset}+{STACKED})' * stacked}."
         ),
+        params=_params(search, search.results.point(search.results.recommended)),
+        name=readable_arms,
         artifacts={
             **{f"figures/{name}.png": figures[f"{name}.png"] for name in FIGURES if f"{name}.png" in figures},
             "tables/trials.csv": trials,

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config.points import Point, Regularizers
+from pipeline.config.points import Regularizers
+from pipeline.metrics.names import MetricName
 from pipeline.results.calibrators import CalibratorResults
-from pipeline.results.study import Answer, PointResult, StudyResults
+from pipeline.results.readable_names import readable
+from pipeline.results.study import PointResult, StudyResults
 from pipeline.tracking import builder, views
 from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
 from pipeline.tracking.runs import ExperimentPage, RunRecord, Value
-from pipeline.training.member import HISTORY
+from pipeline.tracking.times import Clock, nobody_knows
 
+CURVES = ("train/nll", "validation/nll")
+"""Of a run's history; accuracy follows them."""
 COMPARED = ("dropout", "weight_decay", "label_smoothing")
 VIEW = "points"
 
@@ -25,6 +29,7 @@ def records_of(
     figures: Mapping[str, Path],
     *,
     calibrators: CalibratorResults | None = None,
+    clock: Clock = nobody_knows,
 ) -> list[RunRecord]:
     """A record a variant, a point, and one for the answer, which comes last so that the UI lists it first.
 
@@ -33,13 +38,13 @@ def records_of(
         arrays: each point's `score/*` and `history/*`.
         figures: PNG files by path, those of a point as "points/<variant>/<name>.png"; those that lack are left out.
         calibrators: whether verdicts survive other calibrators, where that is known.
+        clock: says when each point's members were trained.
     """
-    shown = _shown(results.points)
     variants = list(dict.fromkeys(point.variant for point in results.points))
     return [
         *(_variant_record(results, variant) for variant in variants),
         *(
-            _point_record(results, point, of_point, shown=shown, figures=figures)
+            _point_record(results, point, of_point, figures=figures, clock=clock)
             for point, of_point in zip(results.points, arrays, strict=True)
         ),
         _answer_record(results, variants, figures, calibrators),
@@ -53,14 +58,14 @@ def experiment_of(results: StudyResults, records: Sequence[RunRecord]) -> Experi
     return ExperimentPage(
         name=experiment(dataset),
         description=(
-            f"{results.answer.sentence}\n\n"
+            f"{builder.sentence(results)}\n\n"
             f"Every point of the study on `{dataset}`, a complete choice of hyperparameters, is a run under the run of "
             "its variant: "
             f"compare them in [charts](charts:{VIEW}) or in [a table](table:{VIEW}), also found under *Views*. "
             "Select runs and press *Compare* for any other comparison. "
             f"The run `answer` holds the study's figures and tables. Filter by `{CURRENT}` to hide earlier results."
         ),
-        views={VIEW: _view(sorted(groups))},
+        views={VIEW: _view(results, sorted(groups))},
     )
 
 
@@ -69,17 +74,19 @@ def experiment(dataset: str) -> str:
     return f"{dataset} regularization"
 
 
-def _view(groups: Sequence[str]) -> str:
-    """All points and baselines, best first: headline numbers, how these depend on regularizers, and training curves."""
-    curves = [views.lines(f"curves/{split}/nll") for split in ("train", "validation")]
+def _view(results: StudyResults, groups: Sequence[str]) -> str:
+    """All points and baselines, ordered by what the choice was made by: headline numbers, and on what these depend."""
+    curves = [views.lines(f"curves/{name}") for name in CURVES]
+    against = [str(results.reference_point.decisive(MetricName.parse(name))) for name in AGAINST]
+    tuned = builder.tuned_by(results.answer.objective)
     return views.saved(
         "Points, compared",
-        columns=views.headline_columns(AGAINST, COMPARED),
-        search=f'{CURRENT} AND tags.verdict != ""',
-        order_by=views.metric("test/nll"),
+        columns=views.headline_columns(tuned, against, COMPARED),
+        search=views.COMPARED,
+        order_by=views.metric(tuned),
         sections=[
-            views.section("Regularizers and results", [views.parallel(COMPARED, AGAINST)], columns=1, height=420),
-            views.section("Results", [views.bars(name) for name in AGAINST], columns=3, height=520),
+            views.section("Regularizers and results", [views.parallel(COMPARED, against)], columns=1, height=420),
+            views.section("Results", [views.bars(name) for name in against], columns=3, height=520),
             views.section("Training curves", curves, columns=2, height=420),
         ],
         folded=groups,
@@ -90,16 +97,16 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
     dataset = results.dataset.name
     points = [point for point in results.points if point.variant == variant]
     listed = ", ".join(
-        f"{_link(dataset, point)} {builder.mean_text(point.metrics[builder.NLL])} ({builder.outcome(point)})"
+        f"{_link(results, point)} {builder.mean_text(point.metrics[builder.LOSS])} ({builder.outcome(point)})"
         for point in points
     )
     return RunRecord(
         key=f"{dataset}/{variant}",
         experiment=experiment(dataset),
-        name=variant,
+        name=readable(variant),
         description=(
             f"Variant `{variant}` on `{dataset}`, part of [the study](record:{dataset}); its points, one run "
-            f"each, with test NLL and verdict: {listed}. See also `tables/points.csv`.\n\n"
+            f"each, with test NLL after calibration and verdict: {listed}. See also `tables/points.csv`.\n\n"
             f"Earlier results are kept as history; the filter `{CURRENT}` hides them."
         ),
         tags={"dataset": dataset, "variant": variant, "level": "variant"},
@@ -113,18 +120,19 @@ def _answer_record(
     figures: Mapping[str, Path],
     calibrators: CalibratorResults | None,
 ) -> RunRecord:
-    dataset, answer = results.dataset.name, results.answer
+    dataset, chosen = results.dataset.name, results.point(results.answer.key)
     tables = {} if calibrators is None else {"calibrators.json": calibrators.model_dump_json(indent=1).encode()}
-    listed = ", ".join(f"[{variant}](record:{dataset}/{variant})" for variant in variants)
+    listed = ", ".join(f"[{readable(variant)}](record:{dataset}/{variant})" for variant in variants)
     return builder.answer_run(
         results,
         experiment=experiment(dataset),
         description=(
-            f"Compared on test with {_link(dataset, results.reference_point)}, chosen on validation: "
-            f"{_link(dataset, answer)}. "
+            f"Compared on test with {_link(results, results.reference_point)}, chosen on validation: "
+            f"{_link(results, chosen)}. "
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
+        params=_params(results, results.point(results.recommended)),
         artifacts={
             **{f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
             **tables,
@@ -132,43 +140,45 @@ def _answer_record(
     )
 
 
-def _link(dataset: str, point: PointResult | Answer) -> str:
-    return f"[{point.name}](record:{dataset}/{point.variant}/{point.name})"
+def _link(results: StudyResults, point: PointResult) -> str:
+    key = f"{results.dataset.name}/{point.variant}/{point.name}"
+    return f"[{builder.starred(results, point)}](record:{key})"
 
 
 def _point_record(
-    results: StudyResults, point: PointResult, arrays: Arrays, *, shown: Sequence[str], figures: Mapping[str, Path]
+    results: StudyResults, point: PointResult, arrays: Arrays, *, figures: Mapping[str, Path], clock: Clock
 ) -> RunRecord:
-    dataset = results.dataset.name
-    values = {name: _value(value) for name, value in point.parameters}
+    dataset, params = results.dataset.name, _params(results, point)
+    fixed = {name: str(_value(value)) for name, value in point.parameters if name not in params}
     diagram = figures.get(f"points/{point.variant}/{point.name}.png")
     draft = RunRecord(
         key=f"{dataset}/{point.variant}/{point.name}",
         experiment=experiment(dataset),
-        name=point.name,
+        name=builder.starred(results, point),
         parent=f"{dataset}/{point.variant}",
         description=_description(results, point, has_diagram=diagram is not None),
-        params={name: values[name] for name in shown},
+        params=params,
         tags={
             "variant": point.variant,
             "level": "point",
             "dvc.md5.members": point.md5,
-            **{f"fixed.{name}": str(value) for name, value in values.items() if name not in shown},
+            **{f"fixed.{name}": value for name, value in fixed.items()},
         },
-        metrics=list(_curves(arrays)),
+        metrics=[*builder.tuned(point), *_curves(arrays)],
+        times=clock(point.md5),
         artifacts={} if diagram is None else {"figures/reliability.png": diagram},
     )
     return builder.point_run(draft, results, point, arrays)
 
 
-def _shown(points: Sequence[PointResult]) -> list[str]:
+def _params(results: StudyResults, point: PointResult) -> dict[str, Value]:
     """Every regularizer, the learning rate, and what else differs between points: constants are not worth a column."""
     always = {*Regularizers.model_fields, "learning_rate"}
-    return [
-        name
-        for name in Point.model_fields
-        if name in always or len({str(getattr(point.parameters, name)) for point in points}) > 1
-    ]
+    return {
+        name: _value(value)
+        for name, value in point.parameters
+        if name in always or len({str(getattr(each.parameters, name)) for each in results.points}) > 1
+    }
 
 
 def _value(value: Value | Sequence[int]) -> Value:
@@ -181,7 +191,7 @@ def _value(value: Value | Sequence[int]) -> Value:
 def _curves(arrays: Arrays) -> Iterator[Metric]:
     """Mean training curves by epoch."""
     epochs = arrays["history/epoch"].tolist()
-    for name in HISTORY:
+    for name in CURVES:
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged seed's curve leaves no finite mean
             means = arrays[f"history/{name}"].mean(0)
         yield from ((f"curves/{name}", float(value), epoch) for epoch, value in zip(epochs, means, strict=True))
@@ -190,10 +200,11 @@ def _curves(arrays: Arrays) -> Iterator[Metric]:
 def _description(results: StudyResults, point: PointResult, *, has_diagram: bool) -> str:
     """What the run is, its comparison with the unregularized point, and what to look at, in a sentence each."""
     dataset = results.dataset.name
-    variant = f"[{point.variant}](record:{dataset}/{point.variant})"
+    variant = f"[{readable(point.variant)}](record:{dataset}/{point.variant})"
+    name = builder.starred(results, point)
     diagram = "`figures/reliability.png`, " * has_diagram
     return (
-        f"`{point.name}`, a point of variant {variant}: {point.seeds} networks trained on `{dataset}`, one a seed. "
-        f"{builder.finding(point, _link(dataset, results.reference_point), results.protocol)} "
+        f"{name}, a point of variant {variant}: {point.seeds} networks trained on `{dataset}`, one a seed. "
+        f"{builder.finding(point, _link(results, results.reference_point), results.protocol)} "
         f"Look at {diagram}`tables/metrics.csv` and the charts of `curves/`."
     )

@@ -10,7 +10,7 @@ from pipeline.tracking import views
 from pipeline.tracking.builder import CURRENT, as_csv
 from pipeline.tracking.runs import ExperimentPage, RunRecord
 
-EXPERIMENT = "claims"
+EXPERIMENT = "textbook"
 VIEW = "claims"
 
 

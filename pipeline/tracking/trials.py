@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pipeline.config.search_space import Search, measure
-from pipeline.search.trials import Trial
+from pipeline.results.readable_names import readable_arms
+from pipeline.search.trials import Trial, to_row
 from pipeline.tracking.builder import Metric
 from pipeline.tracking.runs import RunRecord
+from pipeline.tracking.times import Clock, md5_of, nobody_knows
 
 TRIALS = "trials"  # a view
 # A pruned trial has done what it was meant to do; the UI would show it as an error were its status not FINISHED.
@@ -24,7 +28,9 @@ def trial_key(dataset: str, arm: str, number: int) -> str:
     return f"{dataset}/{arm}/trial-{number}"
 
 
-def trial_records(dataset: str, search: Search, trials: Sequence[Trial], *, epochs: int) -> list[RunRecord]:
+def trial_records(
+    dataset: str, search: Search, trials: Sequence[Trial], *, epochs: int, clock: Clock = nobody_knows
+) -> list[RunRecord]:
     """A record an arm and a record a trial.
 
     Args:
@@ -32,10 +38,24 @@ def trial_records(dataset: str, search: Search, trials: Sequence[Trial], *, epoc
         search: what is searched, and how.
         trials: the trials so far.
         epochs: how many a trial may take.
+        clock: says when the trial of a content was trained.
     """
     arms = [_arm_record(dataset, search, arm, epochs=epochs) for arm in search.arms]
     in_time = sorted(trials, key=lambda trial: trial.number)
-    return [*arms, *(_trial_record(dataset, search, trial, epochs=epochs) for trial in in_time)]
+    return [
+        *arms,
+        *(
+            replace(
+                _trial_record(dataset, search, trial, epochs=epochs), times=clock(md5_of(content_of(trial, search)))
+            )
+            for trial in in_time
+        ),
+    ]
+
+
+def content_of(trial: Trial, search: Search) -> bytes:
+    """What is known of a trial, whether it comes from Optuna or from the table of all trials."""
+    return json.dumps(to_row(trial, search)).encode()
 
 
 def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> RunRecord:
@@ -45,11 +65,11 @@ def _arm_record(dataset: str, search: Search, arm: str, *, epochs: int) -> RunRe
     return RunRecord(
         key=f"{dataset}/{arm}",
         experiment=experiment(dataset),
-        name=arm,
+        name=readable_arms(arm),
         description=(
-            f"What is the best that arm `{arm}` can do on `{dataset}`? {search.trials} trials, proposed by Optuna's "
-            f"`{search.sampler.kind}` sampler (seed {search.sampler.seed}) in batches of {search.batch}, are to make "
-            f"{goals} small, a mean over {search.seeds} seeds after {epochs} epochs. {pruning}"
+            f"What is the best that arm {readable_arms(arm)} can do on `{dataset}`? {search.trials} trials, proposed "
+            f"by Optuna's `{search.sampler.kind}` sampler (seed {search.sampler.seed}) in batches of {search.batch}, "
+            f"are to make {goals} small, a mean over {search.seeds} seeds after {epochs} epochs. {pruning}"
             f"Look at the trials of all arms in [charts](charts:{TRIALS}) or in [a table](table:{TRIALS}).\n\n"
             f"{_dimensions(search, arm)}"
         ),
@@ -69,7 +89,7 @@ def _trial_record(dataset: str, search: Search, trial: Trial, *, epochs: int) ->
     return RunRecord(
         key=trial_key(dataset, arm, number),
         experiment=experiment(dataset),
-        name=f"{arm} trial {number}",
+        name=f"{readable_arms(arm)} trial {number}",
         parent=f"{dataset}/{arm}",
         description=_outcome(search, trial),
         params={name: trial.strengths[name] for name in search.space},

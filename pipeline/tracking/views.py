@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 Chart = dict[str, object]
 Section = tuple[dict[str, object], list[Chart]]
 """A section, and its charts."""
+COMPARED = 'tags.superseded = "false" AND tags.`verdict.after_calibration` != ""'
+"""Points, contenders and baselines, each with its latest results."""
 TOGETHER = 100  # runs in one chart
 
 
@@ -50,10 +52,17 @@ def section(title: str, charts: Sequence[Chart], *, columns: int, height: int) -
     return _section(title, display=True) | {"columns": columns, "cardHeight": height}, list(charts)
 
 
-def headline_columns(metrics: Iterable[str], parameters: Iterable[str]) -> list[str]:
-    """Columns of compared points: the verdict, the headline metrics with these first, and these parameters."""
-    headline = (*metrics, "test_calibrated/nll", "test/accuracy")
-    return [tag("verdict"), *map(metric, headline), *map(param, parameters), "attributes.`Description`"]
+def headline_columns(tuned: str, metrics: Iterable[str], parameters: Iterable[str]) -> list[str]:
+    """Columns of compared points, what decides first: verdicts, headline metrics, and these parameters.
+
+    Args:
+        tuned: the metric that the choice was made by.
+        metrics: the headline metrics that come first.
+        parameters: the parameters.
+    """
+    headline = (tuned, *metrics, "against_none/test_calibrated/nll", "test/nll", "test/accuracy")
+    verdicts = (tag("verdict.after_calibration"), tag("verdict.as_trained"))
+    return [*verdicts, *map(metric, headline), *map(param, parameters), "attributes.`Description`"]
 
 
 def saved(

@@ -21,22 +21,26 @@ METRICS_A_BATCH = 1000
 
 
 def write_run(client: MlflowClient, step: Step, *, experiment: str, tags: Mapping[str, str]) -> str:
-    """Write a step's record as a run, its digest last, and return the run's id."""
+    """Write a step's record as a run, its digest last, and return the run's id.
+
+    Where nobody knows when it was trained it begins and ends now: no duration is shown rather than that of writing.
+    """
     from mlflow.entities import Metric, Param  # noqa: PLC0415 (seconds)
 
     record, now = step.record, int(time.time() * 1000)
-    run = client.create_run(experiment, start_time=now, tags=dict(tags), run_name=record.name)
+    start, end = record.times or (now, now)
+    run = client.create_run(experiment, start_time=start, tags=dict(tags), run_name=record.name)
     run_id = str(run.info.run_id)
     if record.dataset is not None:
         client.log_inputs(run_id, datasets=[_dataset_input(record.dataset)])
     if record.artifacts:
         _log_artifacts(client, run_id, record.artifacts)
-    metrics = [Metric(name, loggable(value), now, int(at)) for name, value, at in record.metrics]
+    metrics = [Metric(name, loggable(value), end, int(at)) for name, value, at in record.metrics]
     params = [Param(name, str(value)) for name, value in record.params.items()]
     client.log_batch(run_id, metrics=metrics[:METRICS_A_BATCH], params=params)
     for start in range(METRICS_A_BATCH, len(metrics), METRICS_A_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
-    client.set_terminated(run_id, status=record.status)
+    client.set_terminated(run_id, status=record.status, end_time=end)
     client.set_tag(run_id, "record.digest", step.digest)
     return run_id
 

@@ -10,7 +10,7 @@ from pipeline.results.baselines import BaselineResults
 from pipeline.results.record import read_record
 from pipeline.results.study import StudyResults
 from pipeline.tracking.baselines import records_of
-from pipeline.tracking.builder import HEADLINE, NLL
+from pipeline.tracking.builder import HEADLINE, LOSS, NLL
 from pipeline.tracking.links import cited
 from pipeline.tracking.runs import RunRecord
 from pipeline.tracking.study import experiment
@@ -22,7 +22,10 @@ MADE = read_record(BaselineResults, ROOT / "reports/digits/baselines.json")
 
 def records(made: BaselineResults = MADE) -> dict[str, RunRecord]:
     arrays = {f"score/{name}": np.zeros(made.seeds) for name in HEADLINE}
-    return {record.name: record for record in records_of(RESULTS, made, [arrays] * len(made.baselines))}
+    return {
+        record.key.rpartition("/")[2].replace("digits+baselines", "baselines"): record
+        for record in records_of(RESULTS, made, [arrays] * len(made.baselines))
+    }
 
 
 def test_every_baseline_is_a_run_under_one_that_lists_them():
@@ -42,10 +45,11 @@ def test_settings_are_params_and_numbers_are_metrics():
         assert set(record.params) == set(type(each.settings).model_fields)
         assert record.tags.items() >= {"level": "baseline", "dvc.md5.members": each.md5}.items()
         values = {name: value for name, value, step in record.metrics if step == 0}
-        assert values["test_calibrated/nll"] == each.metrics[NLL._replace(stage="after")].mean
+        assert len({name for name, _, _ in record.metrics}) == 15
+        assert values["test_calibrated/nll"] == each.metrics[LOSS].mean
         for reference, compared in (("none", each.against_reference), ("answer", each.against_answer)):
-            found = [values[f"against_{reference}/test/nll{end}"] for end in ("", "/low", "/high")]
-            assert found == [compared[NLL].difference, compared[NLL].low, compared[NLL].high]
+            found = [values[f"against_{reference}/test_calibrated/nll{end}"] for end in ("", "/low", "/high")]
+            assert found == [compared[LOSS].difference, compared[LOSS].low, compared[LOSS].high]
         assert json.loads(record.artifacts["results.json"])["name"] == each.name
 
 
@@ -58,7 +62,7 @@ def test_params_are_written_as_params_yaml_has_them():
 def test_they_say_what_they_are_compared_with():
     description = records()["mlp"].description
     assert "[none](record:digits/none/none)" in description
-    assert "Against the answer of the search, `cocktail`, NLL changes by" in description
+    assert "Against the answer of the search, cocktail, NLL after calibration changes by" in description
     rows = tuple(each.model_copy(update={"against_answer": {}}) for each in MADE.baselines)
     alone = records(MADE.model_copy(update={"answer": None, "baselines": rows}))["mlp"]
     assert "cocktail" not in alone.description
@@ -68,13 +72,13 @@ def test_they_say_what_they_are_compared_with():
 def test_what_diverged_says_so():
     lost = (
         MADE.baselines[0]
-        .against_reference[NLL]
+        .against_reference[LOSS]
         .model_copy(update={**dict.fromkeys(("difference", "low", "high")), "left_out": "1 of 30 seeds"})
     )
-    first = MADE.baselines[0].model_copy(update={"against_reference": {NLL: lost}})
+    first = MADE.baselines[0].model_copy(update={"against_reference": {NLL: lost, LOSS: lost}})
     made = records(MADE.model_copy(update={"baselines": (first, *MADE.baselines[1:])}))
-    assert made[first.name].tags["verdict"] == "not compared"
-    assert math.isnan({name: value for name, value, _ in made[first.name].metrics}["against_none/test/nll"])
+    assert made[first.name].tags["verdict.after_calibration"] == "not compared"
+    assert math.isnan({name: value for name, value, _ in made[first.name].metrics}["against_none/test_calibrated/nll"])
 
 
 def test_no_baselines_are_no_runs():

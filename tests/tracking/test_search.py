@@ -16,9 +16,10 @@ from tracking.study_results import study_of
 from pipeline.config.points import Point
 from pipeline.config.search_space import OBJECTIVES, Search, measure
 from pipeline.core.paths import trials_file
+from pipeline.results.readable_names import readable_arms
 from pipeline.results.search import ArmResult, InteractionResult, Optimism, SearchResults, TrialCounts
 from pipeline.search.trials import State, Trial, read_trials, write_trials
-from pipeline.tracking.builder import AGAINST, HEADLINE
+from pipeline.tracking.builder import AGAINST, HEADLINE, LOSS, sentence
 from pipeline.tracking.database import stored_runs, uri_of
 from pipeline.tracking.links import cited
 from pipeline.tracking.publish import Published, meanwhile, publish
@@ -240,14 +241,14 @@ def test_the_table_of_all_trials_gives_the_same_records(tmp_path, monkeypatch):
 def test_a_winner_says_where_it_comes_from_and_what_it_is_worth():
     record = finished()["mixture/dropout/winner"]
     assert (record.parent, record.name) == ("mixture/dropout", "dropout winner")
-    assert record.tags.items() >= {"level": "winner", "arm": "dropout", "verdict": "worse"}.items()
+    assert record.tags.items() >= {"level": "winner", "arm": "dropout", "verdict.after_calibration": "worse"}.items()
     assert cited(record.description) == ["mixture/dropout/trial-1", "mixture/dropout", "mixture/none/winner"]
     assert "its best of 2, trained anew on 30 seeds" in record.description
-    assert "the search had found 0.3000; fresh seeds are off by +0.0500 [-0.0100, +0.1100]" in record.description
+    assert "the search had found 0.3000; fresh seeds are off by +0.0500 [−0.0100, +0.1100]" in record.description
     assert record.params == {"learning_rate": 0.01, "dropout": 0.25, "weight_decay": 0.0}
     names = {name for name, _, _ in record.metrics}
-    assert {*map(str, HEADLINE), "interval/test/nll/low", "against_none/test/nll"} <= names
-    assert set(record.artifacts) == {"results.json", "tables/metrics.csv"}
+    assert {*map(str, HEADLINE), "against_none/test_calibrated/nll/low", "against_none/test/nll"} <= names
+    assert set(record.artifacts) == {"results.json", "tables/metrics.csv", "tables/seeds.csv"}
 
 
 def test_a_winner_has_what_the_average_of_its_networks_is_worth():
@@ -256,13 +257,13 @@ def test_a_winner_has_what_the_average_of_its_networks_is_worth():
     records = {record.key: record for record in records_of(results, arrays, trials=b"", figures={})}
     (none, dropout, _) = results.ensembles.arms
     found = {name: value for name, value, _ in records["mixture/dropout/winner"].metrics}
-    for name in HEADLINE:
-        assert found[f"ensemble/{name}"] == dropout.ensemble[name].mean
-        assert found[f"ensemble/against_none/{name}"] == dropout.ensemble_against_none[name].difference
-        assert found[f"ensemble/against_ensemble_of_none/{name}"] == dropout.ensemble_against_ensemble[name].difference
+    assert found[f"ensemble/{LOSS}"] == dropout.ensemble[LOSS].mean
+    assert found[f"ensemble/against_none/{LOSS}"] == dropout.ensemble_against_none[LOSS].difference
+    assert found[f"ensemble/against_ensemble_of_none/{LOSS}"] == dropout.ensemble_against_ensemble[LOSS].difference
+    assert len(found) <= 16
     of_none = {name for name, _, _ in records["mixture/none/winner"].metrics}
     assert none.ensemble_against_ensemble == {}
-    assert "ensemble/test/nll" in of_none
+    assert f"ensemble/{LOSS}" in of_none
     assert not any(name.startswith("ensemble/against_ensemble") for name in of_none)
     assert not any(name.startswith("ensemble/") for name, _, _ in records["mixture+stacked/none+dropout"].metrics)
 
@@ -272,8 +273,9 @@ def test_a_stack_is_compared_with_the_best_of_its_parts():
     record = records["mixture+stacked/none+dropout"]
     assert (record.parent, record.tags["level"]) == ("mixture+stacked", "stacked")
     assert cited(record.description) == ["mixture/none/winner", "mixture/dropout/winner"]
-    assert "Against [dropout](record:mixture/dropout/winner), the best of its parts, NLL changes by" in (
-        record.description
+    assert (
+        "Against [dropout](record:mixture/dropout/winner), the best of its parts, NLL after calibration changes by"
+        in (record.description)
     )
     assert record.key in cited(records["mixture+stacked"].description)
 
@@ -282,7 +284,8 @@ def test_the_answer_is_last_and_holds_tables_and_the_search_figures():
     drawn = {f"{name}.png": Path(name) for name in (*FIGURES[:2], "headline")}
     *_, record = finished(figures=drawn).values()
     assert (record.key, record.name, record.tags["level"]) == ("mixture", "answer", "study")
-    assert record.description.startswith("Use it.")
+    assert record.description.startswith(sentence(table().results, name=readable_arms))
+    assert set(record.params) == set(SPACE)
     assert {path for path in record.artifacts if path.startswith("figures/")} == {
         f"figures/{name}.png" for name in FIGURES[:2]
     }
@@ -298,7 +301,7 @@ def test_the_page_says_that_the_search_goes_on_and_then_what_it_found():
     assert live.name == done.name == "mixture search"
     assert "goes on" in live.description
     assert list(live.views) == [TRIALS]
-    assert done.description.startswith("Use it.")
+    assert done.description.startswith(sentence(table().results, name=readable_arms))
     assert list(done.views) == [TRIALS, WINNERS]
     assert live.views[TRIALS] == done.views[TRIALS]
 

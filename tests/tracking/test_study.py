@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from tracking.study_results import study_of
 
 from pipeline.metrics.names import MetricName
 from pipeline.results.calibrators import CalibratorResult, CalibratorResults
+from pipeline.results.readable_names import readable
 from pipeline.results.study import StudyResults
-from pipeline.tracking.builder import AGAINST, HEADLINE, Arrays
+from pipeline.tracking.builder import AGAINST, HEADLINE, VERDICTS, Arrays, sentence
 from pipeline.tracking.links import cited
 from pipeline.tracking.runs import RunRecord, digest
-from pipeline.tracking.study import COMPARED, VIEW, experiment_of, records_of
+from pipeline.tracking.study import COMPARED, CURVES, VIEW, experiment_of, records_of
 from pipeline.tracking.writer import METRICS_A_BATCH
 from pipeline.training.member import HISTORY
 
@@ -65,7 +67,7 @@ def scores(points: int = 2, seeds: int = SEEDS) -> np.ndarray:
 
 
 def find(records: list[RunRecord], name: str) -> RunRecord:
-    return next(record for record in records if record.name == name and record.tags["level"] == "point")
+    return next(record for record in records if record.key.endswith(f"/{name}") and record.tags["level"] == "point")
 
 
 def table_of(record: RunRecord, path: str) -> list[dict[str, str]]:
@@ -78,23 +80,50 @@ def values_of(record: RunRecord) -> dict[str, float]:
 
 def test_differences_come_with_their_interval():
     values = values_of(find(study(scores()), "dropout=0.1"))
-    for name in HEADLINE:
-        low, middle, high = (values[f"against_none/{name}{end}"] for end in ("/low", "", "/high"))
-        assert low < middle < high
+    low, middle, high = (values[f"against_none/test_calibrated/nll{end}"] for end in ("/low", "", "/high"))
+    assert low < middle < high
 
 
-def test_the_numbers_fit_into_one_batch_and_the_curves_come_last():
+def test_a_run_has_about_fifteen_metrics_and_those_that_decide_come_first():
     metrics = find(study(scores()), "dropout=0.1").metrics
-    curves = [name.startswith("curves/") for name, _, _ in metrics]
-    assert curves == sorted(curves)
-    # means; interval, seeds, difference with interval and P(better) of each headline metric; curves
-    expected = OTHERS + len(HEADLINE) * (1 + 2 + SEEDS + 3 + 1) + len(HISTORY) * EPOCHS
-    assert len(metrics) == expected <= METRICS_A_BATCH
+    names = list(dict.fromkeys(name for name, _, _ in metrics))
+    assert len(names) == 15
+    assert names[0] == "test_calibrated/nll"
+    assert [name for name in names if name.startswith("curves/")] == [f"curves/{name}" for name in CURVES]
+    assert ("tuning/refinement", 1) in [(name, sum(each == name for each, _, _ in metrics)) for name in names]
+    # means; differences and P(better); the choice; each seed's value of what decides; curves
+    assert len(metrics) == len(HEADLINE) + 5 + 1 + SEEDS + len(CURVES) * EPOCHS <= METRICS_A_BATCH
+
+
+def test_names_are_those_of_other_surfaces_and_what_is_recommended_has_a_star():
+    records = study(scores(3))
+    names = [record.name for record in records if record.tags["level"] == "point"]
+    assert names == ["none", readable("dropout=0.1"), f"{readable('dropout=0.2')} ★"]
+    assert records[-1].tags["recommended"] == "dropout 0.2"
+    results, arrays = finished(scores(3))
+    leave = results.answer.model_copy(update={"recommendation": "leave it unregularized"})
+    records = records_of(results.model_copy(update={"answer": leave}), arrays, {})
+    assert [record.name for record in records if "★" in record.name] == ["none ★"]
+    assert records[-1].params["dropout"] == 0.0
+
+
+def test_what_cannot_be_chosen_is_not_ordered_with_what_can():
+    results, arrays = finished(scores(3))
+    points = [point.model_copy(update={"a_a": place == 1}) for place, point in enumerate(results.points)]
+    points[2] = points[2].model_copy(update={"duplicate": True})
+    records = records_of(results.model_copy(update={"points": tuple(points)}), arrays, {})
+    with_choice = {record.key for record in records if "tuning/refinement" in values_of(record)}
+    assert with_choice == {"mixture/none/none"}
+
+
+def test_times_are_no_content():
+    record = find(study(scores()), "none")
+    assert digest(replace(record, times=(1, 2))) == digest(record)
 
 
 def test_the_reference_is_compared_with_nothing():
     reference = find(study(scores()), "none")
-    assert reference.tags["verdict"] == "reference"
+    assert {reference.tags[tag] for tag in VERDICTS.values()} == {"reference"}
     assert not any(name.startswith("against_none/") for name in values_of(reference))
 
 
@@ -102,7 +131,18 @@ def test_a_comparison_says_its_interval_and_verdict():
     record = find(study(scores(3)), "dropout=0.2")
     assert "**worse**" in record.description
     assert "not finite" not in record.description
-    assert record.tags["verdict"] == "worse"
+    assert {record.tags[tag] for tag in VERDICTS.values()} == {"worse"}
+
+
+def test_both_verdicts_are_tags():
+    results, arrays = finished(scores(3))
+    (none, first, last) = results.points
+    name = MetricName.parse("test_calibrated/nll")
+    same = first.comparison(name).model_copy(update={"equivalent": True})
+    first = first.model_copy(update={"against_reference": first.against_reference | {name: same}})
+    changed = results.model_copy(update={"points": (none, first, last)})
+    tags = find(records_of(changed, arrays, {}), "dropout=0.1").tags
+    assert (tags["verdict.as_trained"], tags["verdict.after_calibration"]) == ("worse", "same")
 
 
 def test_a_variant_says_how_to_hide_history():
@@ -131,12 +171,15 @@ def point_keys(*names: str) -> list[str]:
 def test_the_study_is_last_on_top_and_drawn_among_no_points():
     records = study(scores(3))
     answer = records[-1]
-    assert (answer.key, answer.name, answer.parent, answer.params) == ("mixture", "answer", None, {})
-    assert answer.tags == {"dataset": "mixture", "level": "study", "recommendation": "use"}
-    assert answer.description.startswith("Use it.")
+    assert (answer.key, answer.name, answer.parent) == ("mixture", "answer", None)
+    assert answer.params == find(records, "dropout=0.2").params
+    assert answer.params["dropout"] == 0.2
+    tags = {"dataset": "mixture", "level": "study", "recommendation": "use", "recommended": "dropout 0.2"}
+    assert answer.tags == tags
+    assert answer.description.startswith(sentence(finished(scores(3))[0]))
     points = {name for record in records if record.tags["level"] == "point" for name, _, _ in record.metrics}
     assert not points & {name for name, _, _ in answer.metrics}
-    assert values_of(answer)["chosen/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
+    assert values_of(answer)["recommended/test/nll"] == values_of(find(records, "dropout=0.2"))["test/nll"]
     assert json.loads(answer.artifacts["answer.json"])["recommendation"]
 
 
@@ -172,9 +215,12 @@ def test_tables_hold_what_was_found():
     assert [row["metric"] for row in rows[: len(HEADLINE)]] == list(map(str, HEADLINE))
     assert len(rows) == len(HEADLINE) + OTHERS
     values = values_of(point)
-    assert float(rows[0]["mean"]) == values["test/nll"]
-    assert float(rows[0]["difference_low"]) == values["against_none/test/nll/low"]
-    assert rows[0]["verdict"] == point.tags["verdict"]
+    assert float(rows[0]["mean"]) == values["test_calibrated/nll"]
+    assert float(rows[0]["difference_low"]) == values["against_none/test_calibrated/nll/low"]
+    assert rows[0]["verdict"] == point.tags["verdict.after_calibration"]
+    seeds = table_of(point, "tables/seeds.csv")
+    assert [int(row["seed"]) for row in seeds] == list(range(SEEDS))
+    assert [float(row["test/nll"]) for row in seeds] == scores(3)[1].tolist()
     reference = table_of(find(records, "none"), "tables/metrics.csv")[0]
     assert (reference["difference"], reference["verdict"]) == ("", "")
     by_key = {record.key: record for record in records}
@@ -191,7 +237,7 @@ def test_a_duplicate_says_that_it_is_the_reference():
     points = (results.points[0], results.points[1].model_copy(update={"duplicate": True}))
     results = results.model_copy(update={"points": points})
     record = find(records_of(results, arrays, {}), "dropout=0.1")
-    assert record.tags["verdict"] == "duplicate"
+    assert {record.tags[tag] for tag in VERDICTS.values()} == {"duplicate"}
     assert "[none](record:mixture/none/none) itself" in record.description
 
 
@@ -200,7 +246,8 @@ def test_the_experiment_shows_its_points():
     records = records_of(results, arrays, {})
     page = experiment_of(results, records)
     assert page.name == records[0].experiment
-    assert page.description.startswith("Use it.")
+    assert page.description.startswith(sentence(results))
+    assert json.loads(json.loads(page.views[VIEW])["state"])["orderByKey"] == "metrics.`tuning/refinement`"
     assert f"(charts:{VIEW})" in page.description
     assert f"(table:{VIEW})" in page.description
     state = json.loads(json.loads(page.views[VIEW])["state"])
@@ -222,11 +269,11 @@ def test_a_diverged_point_says_so(broken, words, value):
     record = find(study(diverged, history=np.full((SEEDS, EPOCHS), value)), "dropout=0.1")
     assert words in record.description
     assert f"Not compared: {broken} of 30 seeds" in record.description
-    assert record.tags["verdict"] == "not compared"
+    assert {record.tags[tag] for tag in VERDICTS.values()} == {"not compared"}
     values = values_of(record)
     assert math.isnan(values["test/nll"])
-    assert all(math.isnan(values[f"against_none/test/nll{end}"]) for end in ("", "/low", "/high"))
-    assert math.isnan(values["p_better/test/nll"])
+    assert all(math.isnan(values[f"against_none/test_calibrated/nll{end}"]) for end in ("", "/low", "/high"))
+    assert math.isnan(values["p_better/test_calibrated/nll"])
     assert not math.isfinite(values["curves/train/nll"])
     assert len(digest(record)) == 64
 
@@ -238,7 +285,7 @@ def test_a_diverged_reference_leaves_every_comparison_out():
     assert "not finite (in 1 of the seeds)" in find(records, "none").description
     for name in ("dropout=0.1", "dropout=0.2"):
         assert "Not compared: 1 of 30 seeds of the reference" in find(records, name).description
-        assert find(records, name).tags["verdict"] == "not compared"
+        assert find(records, name).tags["verdict.after_calibration"] == "not compared"
 
 
 def test_curves_that_diverge_both_ways_are_no_warning():
@@ -249,4 +296,4 @@ def test_curves_that_diverge_both_ways_are_no_warning():
 def test_one_seed_has_no_interval():
     record = find(study(scores(seeds=1)), "dropout=0.1")
     assert "[not finite, not finite]" in record.description
-    assert math.isnan(values_of(record)["interval/test/nll/low"])
+    assert math.isnan(values_of(record)["against_none/test_calibrated/nll/low"])
