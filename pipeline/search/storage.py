@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import IO
 
@@ -14,16 +15,20 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import FrozenTrial
 
+from pipeline.config.settings import Setting
 from pipeline.core.errors import InputError
 
 VARIABLE = "OPTUNA_STORAGE"
+Describe = Callable[[FrozenTrial], Mapping[str, Setting]]
 
 
 @contextmanager
-def opened(journal: Path, url: str | None = None) -> Iterator[BaseStorage]:
+def opened(journal: Path, url: str | None = None, *, describe: Describe | None = None) -> Iterator[BaseStorage]:
     """Hand out the storage: a database where there is a URL, and else a journal, which is made where there is none.
 
+    Attributes that `describe` finds of a finished trial are stored with it, for those who look at it in a dashboard.
     Only one process may search at a time with the same journal, or with the same URL from the same project.
 
     Raises:
@@ -34,9 +39,9 @@ def opened(journal: Path, url: str | None = None) -> Iterator[BaseStorage]:
     with _alone(journal):
         if not url:
             _drop_torn_line(journal)
-            yield JournalStorage(JournalFileBackend(str(journal), lock_obj=_Lock(journal)))
+            yield _Journal(JournalFileBackend(str(journal), lock_obj=_Lock(journal)), describe)
             return
-        storage = _database(url)
+        storage = _database(url, describe)
         try:
             yield storage
         except StorageInternalError as error:
@@ -46,12 +51,43 @@ def opened(journal: Path, url: str | None = None) -> Iterator[BaseStorage]:
             storage.engine.dispose()
 
 
-def _database(url: str) -> RDBStorage:
+class _Journal(JournalStorage):
+    """A journal that describes the trials that come into it."""
+
+    def __init__(self, backend: JournalFileBackend, describe: Describe | None) -> None:
+        super().__init__(backend)
+        self._describe = describe
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Store a trial with what is said of it."""
+        return super().create_new_trial(study_id, _described(template_trial, self._describe))
+
+
+class _Database(RDBStorage):
+    """A database that describes the trials that come into it."""
+
+    def __init__(self, url: str, describe: Describe | None) -> None:
+        super().__init__(url)
+        self._describe = describe
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        return super()._create_new_trial(study_id, _described(template_trial, self._describe))
+
+
+def _described(trial: FrozenTrial | None, describe: Describe | None) -> FrozenTrial | None:
+    if trial is None or describe is None:
+        return trial
+    described = copy(trial)
+    described.user_attrs = {**trial.user_attrs, **describe(trial)}
+    return described
+
+
+def _database(url: str, describe: Describe | None) -> RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     shown = _shown(url)
     try:
-        return RDBStorage(url)
+        return _Database(url, describe)
     except (SQLAlchemyError, StorageInternalError, ImportError) as error:
         raise InputError(f"{VARIABLE}: {shown} cannot be opened: {_line(error)}") from None
 

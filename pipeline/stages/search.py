@@ -15,11 +15,11 @@ from pipeline.config.search_space import Search
 from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.files import keep_only, write_json
-from pipeline.core.fingerprint import fingerprint
-from pipeline.core.paths import PARAMS, champion_file, data_file, journal_file, result_file, trials_file
+from pipeline.core.paths import PARAMS, champion_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
 from pipeline.stages.stored_dataset import load_data
+from pipeline.stages.studies import opened_studies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -42,18 +42,15 @@ def search(
     With some arms only, or another number of trials, it looks around: trials are kept and used again, and nothing
     else is written.
     """
-    from pipeline.search.storage import VARIABLE, opened  # noqa: PLC0415
+    from pipeline.search.storage import VARIABLE  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     arms = [look_up(name, {arm: arm for arm in params.search.arms}, "--arm") for name in arm or params.search.arms]
-    task, names = _task(dataset, params), _names(dataset, params)
-    with opened(journal_file(dataset).absolute(), storage or os.environ.get(VARIABLE)) as opened_storage:
-        if fresh:
-            _forget(opened_storage, [names[name] for name in arms])
-        wanted = {name: names[name] for name in arms}
-        published = not _looks_around(wanted, params.search, trials)
-        by_arm = _search(dataset, task, opened_storage, wanted, trials=trials, jobs=jobs, published=published)
+    task, url = _task(dataset, params), storage or os.environ.get(VARIABLE)
+    with opened_studies(dataset, params, arms, url=url, fresh=fresh) as (opened_storage, names):
+        published = not _looks_around(names, params.search, trials)
+        by_arm = _search(dataset, task, opened_storage, names, trials=trials, jobs=jobs, published=published)
     if arm or trials:
         return _overview(dataset, by_arm, params)
     return _conclude(dataset, by_arm, params, seeds=params.study.seeds, jobs=jobs)
@@ -65,12 +62,10 @@ def search_alone(dataset: str, *, jobs: int, limit: Limit | None = None) -> str:
     As far as params.yaml says, or less far: `limit` receives after every batch how many trials each arm has, and gives
     back how many it shall have, and on how many seeds winners are compared.
     """
-    from pipeline.search.storage import opened  # noqa: PLC0415
-
     params = load_params(PARAMS)
-    task, names = _task(dataset, params), _names(dataset, params)
+    task = _task(dataset, params)
     limit = limit or (lambda _: (params.search.trials, params.study.seeds))
-    with opened(journal_file(dataset).absolute()) as storage:
+    with opened_studies(dataset, params, params.search.arms) as (storage, names):
         by_arm = _search(dataset, task, storage, names, trials=None, jobs=jobs, published=False, limit=limit)
     trials = min(map(len, by_arm.values()))
     made = params.model_copy(update={"search": params.search.model_copy(update={"trials": trials})})
@@ -88,30 +83,6 @@ def _task(dataset: str, params: Params) -> Task:
 
     pooled = load_data(dataset)
     return Task(params.search, params.base, {seed: seed_data(pooled, seed) for seed in params.tuning_seeds})
-
-
-def _names(dataset: str, params: Params) -> dict[str, str]:
-    """The study of each arm, named by all that its trials depend on: other settings are another study."""
-    search = params.search
-    settings = search.model_dump(mode="json", exclude={"trials", "arms", "space"})
-    shared = fingerprint(
-        settings,
-        params.base.model_dump(mode="json"),
-        params.study.seeds,
-        code=["search.optimize"],
-        files=[data_file(dataset)],
-    )
-    ranges = {arm: [(n, d.model_dump(mode="json")) for n, d in search.dimensions(arm).items()] for arm in search.arms}
-    return {arm: f"{dataset} {arm} {fingerprint(shared, space)[:8]}" for arm, space in ranges.items()}
-
-
-def _forget(storage: BaseStorage, names: Sequence[str]) -> None:
-    """Delete studies, so that they start anew."""
-    import optuna  # noqa: PLC0415
-
-    known = {study.study_name for study in optuna.get_all_study_summaries(storage)}
-    for name in known.intersection(names):
-        optuna.delete_study(study_name=name, storage=storage)
 
 
 def _search(
@@ -144,8 +115,8 @@ def _search(
             if not by_arm:
                 tick(sum(map(len, finished.values())) * each)
             by_arm |= _records(finished, task)
-            _note_times(finished, by_arm, task.search)
             if say is not None:
+                _note_times(finished, by_arm, task.search)
                 so_far = [trial for of_arm in by_arm.values() for trial in of_arm]
                 records = trial_records(dataset, task.search, so_far, epochs=task.base.epochs, clock=noted)
                 goes_on = min(map(len, by_arm.values())) < budget
