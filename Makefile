@@ -50,8 +50,8 @@ bench: $(READY) ## measure the engine and the search against the matrix-product 
 	@python -m benchmarks.engine --write benchmarks/engine.json
 	@python -m benchmarks.search --write benchmarks/search.json
 
-ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another)
-	@python -m pipeline ui --port $(UI_PORT)
+ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another, OPEN=no for no browser)
+	@python -m pipeline ui --port $(UI_PORT) $(if $(filter no,$(OPEN)),--no-browser)
 
 readme: $(READY) ## write the README's numbers from the results and the benchmark
 	@python -m pipeline readme

@@ -36,7 +36,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "topic": ("topic", "train a topic's experiments and judge its claims, into claims/"),
     "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
     "track-textbook": ("", "publish what MLflow lacks of the textbook, and print the verdicts"),
-    "ui": ("", "open MLflow's UI on this machine, and say where the results are in it"),
+    "ui": ("", "serve MLflow's UI on this machine, and open the results in a browser"),
     "show": ("", "print the results table again"),
     "readme": ("", "write the README's numbers from the results"),
     "params": ("", "explain every key of params.yaml and the textbook's files"),
@@ -220,6 +220,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")
     commands["ui"].add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
+    commands["ui"].add_argument(
+        "--no-browser", dest="browser", action="store_false", help="only print where the results are"
+    )
     commands["show"].add_argument(
         "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"
     )

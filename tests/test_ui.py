@@ -1,9 +1,16 @@
 """Does MLflow's UI show the default study in a real browser, without an error and without leaving this machine?"""
 
 import io
+import itertools
 import os
 import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,23 +18,27 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from tracking.test_publish import server
 
-from pipeline.core.files import read_arrays
-from pipeline.core.paths import report_file, score_file
+from pipeline.config.points import Regularizers
+from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
+from pipeline.results.readable_names import readable
 from pipeline.results.record import read_record
 from pipeline.results.study import PointResult, StudyResults
-from pipeline.tracking.builder import AGAINST, NLL
+from pipeline.tracking.builder import AGAINST, LOSS, sentence, starred
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
 from pipeline.tracking.links import address
-from pipeline.tracking.publish import publish
-from pipeline.tracking.study import COMPARED, VIEW, experiment, experiment_of, records_of
+from pipeline.tracking.study import COMPARED, VIEW, experiment
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1]
 DATASET = "mixture"
 POINT = ("dropout", "dropout=0.5")
+NEEDED = ("scores", "champions", "baselines", "models", f"reports/{DATASET}/figures")
+PIPELINE = (sys.executable, "-m", "pipeline")
+BASELINES = 4  # that are compared with the points
+COMPARED_FIELDS = tuple(Regularizers.model_fields)
+PRINTED = 5  # links: studies and searches of two data sets, and the textbook
 
 # What MLflow 3.17's UI says of itself on an empty store, by what it looks like.
 BENIGN = {
@@ -45,9 +56,10 @@ BENIGN = {
 
 @dataclass(frozen=True)
 class Site:
-    """A served store: its address, the id of the data set's experiment, and current run ids by key."""
+    """A served store: its address, the links printed, the id of the data set's experiment, current run ids by key."""
 
     address: str
+    links: dict[str, str]
     experiment: str
     runs: dict[str, str]
     results: StudyResults
@@ -63,46 +75,55 @@ class Site:
         points = [point for point in self.results.points if not variants or point.variant in variants]
         return {self.runs[f"{DATASET}/{point.variant}/{point.name}"]: point for point in points}
 
+    def name(self, point: PointResult) -> str:
+        return starred(self.results, point)
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
-    """The default study, published to a folder of its own and served."""
+    """What `track`, `track-textbook` and `ui` make of the finished study, in a store of its own."""
+    if not all((PROJECT / folder).is_dir() for folder in NEEDED):
+        pytest.skip("the study is not here; `make all` makes it")
     root = tmp_path_factory.mktemp("site")
-    studies = [read_record(StudyResults, path) for path in sorted(PROJECT.glob("reports/*/results.json"))]
-    records, pages = [], []
-    for results in studies:
-        found = records_of(results, arrays_of(results), figures_of(results, root / "figures"))
-        records += found
-        pages.append(experiment_of(results, found))
+    settings = {**os.environ, "MLFLOW_TRACKING_URI": uri_of(root / "mlflow.db")}
+    for command in ("track", "track-textbook"):
+        subprocess.run([*PIPELINE, command], cwd=PROJECT, env=settings, check=True, stdout=subprocess.DEVNULL)
     database = root / "mlflow.db"
-    publish(records, uri=uri_of(database), provenance={}, pages=pages, complete=True)
     (number,) = [one.number for one in stored_experiments(database) if one.name == experiment(DATASET)]
-    runs = {run.key: run.run_id for run in stored_runs(database)}
-    (results,) = [results for results in studies if results.dataset.name == DATASET]
-    with server(root, []) as at:
-        yield Site(at, number, runs, results)
+    of_study = [run for run in stored_runs(database) if run.experiment == experiment(DATASET)]
+    runs = {run.key: run.run_id for run in of_study}
+    results = read_record(StudyResults, PROJECT / report_file(DATASET, "results.json"))
+    with served(settings) as links:
+        at = next(iter(links.values())).partition("/#")[0]
+        yield Site(at, links, number, runs, results)
 
 
-def arrays_of(results: StudyResults) -> list[dict[str, Any]]:
-    places = [(point.variant, point.name) for point in results.points]
-    paths = [PROJECT / score_file(results.dataset.name, *place) for place in places]
-    if not all(path.exists() for path in paths):
-        pytest.skip("the study's scores are not here; `make repro` makes them")
-    return [read_arrays(path)[0] for path in paths]
-
-
-def figures_of(results: StudyResults, folder: Path) -> dict[str, Path]:
-    """The study's drawn figures, or stand-ins where they are not drawn."""
-    drawn = PROJECT / report_file(results.dataset.name, "figures")
-    found = {path.relative_to(drawn).as_posix(): path for path in sorted(drawn.rglob("*.png"))}
-    names = ["headline.png", *(f"points/{point.variant}/{point.name}.png" for point in results.points)]
-    return {name: stand_in(folder / name) for name in names} | found
-
-
-def stand_in(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (320, 240), "steelblue").save(path)
-    return path
+@contextmanager
+def served(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The links that `ui` prints, while its server answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [*PIPELINE, "ui", "--port", port, "--no-browser"]
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert port in next(lines)
+        links = dict(itertools.islice((line.strip().split(": ", 1) for line in lines), PRINTED))
+        for _ in range(900):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                break
+            except OSError:
+                assert process.poll() is None
+                time.sleep(0.2)
+        yield links
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
 
 
 @pytest.fixture
@@ -214,21 +235,57 @@ def picture(page: Any, name: str) -> None:
         shot.quantize(256, dither=Image.Dither.NONE).save(Path(folder, f"{name}.png"), optimize=True)
 
 
-def test_the_experiments_page_leads_to_all_points_best_first(page, site):
+def test_every_link_that_is_printed_shows_runs(page, site):
+    names = [f"{dataset} {kind}" for kind in ("regularization", "search") for dataset in ("mixture", "digits")]
+    assert list(site.links) == [*names, "textbook"]
+    for number, (name, link) in enumerate(site.links.items()):
+        page.goto(link)
+        page.get_by_role("link", name=name, exact=True).first.wait_for()
+        page.locator(".ag-center-cols-container .ag-row").nth(5).wait_for()
+        picture(page, f"link-{number}")
+
+
+def test_what_is_recommended_is_starred_and_first(page, site):
+    page.set_viewport_size({"width": 1700, "height": 1000})
+    page.goto(site.at("table", VIEW))
+    page.locator(".ag-center-cols-container .ag-row").nth(3).wait_for()
+    first = page.locator(".ag-row[row-index='0'] a").first
+    recommended = site.results.point(site.results.recommended)
+    assert first.inner_text() == site.name(recommended)
+    assert first.inner_text().endswith(" ★")
+    verdict = page.locator(".ag-row[row-index='0'] [col-id='tags.`verdict.after_calibration`']")
+    assert verdict.inner_text() == recommended.comparison(LOSS).finding
+
+
+def test_the_answer_has_the_parameters_of_what_is_recommended(page, site):
+    page.goto(site.run())
+    page.get_by_text("Parameters (").wait_for()
+    recommended = site.results.point(site.results.recommended)
+    changed = [name for name in COMPARED_FIELDS if getattr(recommended.parameters, name)]
+    assert changed
+    for name in changed:
+        row = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
+        row.get_by_text(str(getattr(recommended.parameters, name)), exact=True).wait_for()
+
+
+def test_the_experiments_page_leads_to_all_points_in_the_order_of_the_choice(page, site):
     page.goto(f"{site.address}/#/experiments/{site.experiment}?workflowType=machine_learning")
-    page.get_by_text(site.results.answer.sentence[:60]).wait_for()
+    page.get_by_text(sentence(site.results)[:60]).wait_for()
     variants = list(dict.fromkeys(point.variant for point in site.results.points))
-    found = cells(page, 1 + len(variants))
-    assert [row["attributes.`Run Name`"] for row in found.values()] == ["answer", *reversed(variants)]
+    found = cells(page, 3 + len(variants))
+    names = [row["attributes.`Run Name`"] for row in found.values()]
+    assert names[0] == "answer"
+    assert set(names) == {"answer", "champion", "baselines", *map(readable, variants)}
     page.get_by_role("button", name="more").first.click()
     table = opened(page.get_by_role("link", name="a table", exact=True))
-    table.set_viewport_size({"width": 1700, "height": 1600})
+    table.set_viewport_size({"width": 2300, "height": 1700})
     points = site.points()
-    found = cells(table, len(points))
-    assert list(found) == sorted(found, key=lambda run: points[run].mean(NLL))
+    found = cells(table, len(points) + BASELINES)
+    order = [run for run in found if run in points and not points[run].a_a and not points[run].duplicate]
+    assert order == sorted(order, key=lambda run: points[run].tuning.best.mean)
     for run, point in points.items():
-        assert found[run]["attributes.`Run Name`"] == point.name
-        for name in (*AGAINST, "test_calibrated/nll", "test/accuracy"):
+        assert found[run]["attributes.`Run Name`"] == site.name(point)
+        for name in (*AGAINST, "test/nll", "test/accuracy"):
             assert found[run][f"metrics.`{name}`"] == shown(point.mean(MetricName.parse(name)))
         for name in COMPARED:
             assert float(found[run][f"params.`{name}`"]) == getattr(point.parameters, name)
@@ -259,7 +316,7 @@ def test_selected_runs_are_compared(page, site):
     points = {run: point for run, point in points.items() if not point.a_a}
     page.set_viewport_size({"width": 1200, "height": 1600})
     page.goto(site.at("table", VIEW))
-    cells(page, len(site.points()))
+    cells(page, len(site.points()) + BASELINES)
     for run in points:
         page.locator(f".ag-row[row-id='{run}'] .ag-selection-checkbox input").check()
     page.get_by_test_id("runs-compare-button").click()
@@ -285,11 +342,11 @@ def test_artifacts_are_previewed(page, site):
     assert diagram.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_text("tables", exact=True).click()
     page.get_by_text("metrics.csv", exact=True).click()
-    row = page.locator("tr").filter(has=page.get_by_text("test/nll", exact=True))
+    row = page.locator("tr").filter(has=page.get_by_text("test_calibrated/nll", exact=True))
     row.wait_for()
-    nll = site.points("dropout")[site.runs["/".join([DATASET, *POINT])]].metrics[NLL]
+    nll = site.points("dropout")[site.runs["/".join([DATASET, *POINT])]].metrics[LOSS]
     assert row.locator("td").all_inner_texts()[:4] == [
-        "test/nll",
+        "test_calibrated/nll",
         *(shown(value) for value in (nll.mean, nll.low, nll.high)),
     ]
 
@@ -303,8 +360,8 @@ def test_descriptions_lead_from_child_to_parent_and_back(page, site):
     listed = parent.get_by_text("its points, one run each")
     listed.wait_for()
     assert urlsplit(parent.url).fragment == urlsplit(site.run(POINT[0])).fragment
-    names = [point.name for point in site.points(POINT[0]).values()]
+    names = [site.name(point) for point in site.points(POINT[0]).values()]
     assert listed.get_by_role("link").all_inner_texts() == ["the study", *names]
-    child = opened(listed.get_by_role("link", name=POINT[1], exact=True))
+    child = opened(listed.get_by_role("link", name=readable(POINT[1]), exact=True))
     child.get_by_text("a point of variant").wait_for()
     assert urlsplit(child.url).fragment == urlsplit(site.run(*POINT)).fragment

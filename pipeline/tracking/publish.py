@@ -114,8 +114,8 @@ def missing(
     return outdated + [step.record.identity for step in steps if not step.settled] + [run.identity for run in stale]
 
 
-def chart_addresses(names: Sequence[str], uri: str, *, view: str) -> dict[str, str]:
-    """Where the UI shows the charts of a view, below its own address, for each experiment that is there.
+def view_addresses(names: Sequence[str], uri: str, *, view: str) -> dict[str, str]:
+    """Where the UI shows the table of a view, below its own address, for each experiment that is there.
 
     Raises:
         InputError: the store cannot be read.
@@ -127,7 +127,7 @@ def chart_addresses(names: Sequence[str], uri: str, *, view: str) -> dict[str, s
         with connected(uri) as client:
             stored = _stored_experiments(client, names)
     numbers = {experiment.name: experiment.number for experiment in stored if experiment.name in names}
-    return {name: address("charts", view, experiment=number) for name, number in numbers.items()}
+    return {name: address("table", view, experiment=number) for name, number in numbers.items()}
 
 
 def publish(

@@ -27,7 +27,7 @@ from pipeline.core.errors import InputError
 from pipeline.tracking.client import AT_FIRST, connected
 from pipeline.tracking.database import artifact_root, database_of, stored_experiments, stored_runs, uri_of
 from pipeline.tracking.plan import StoredRun, plan, surplus
-from pipeline.tracking.publish import Published, chart_addresses, missing, publish, tracking_uri
+from pipeline.tracking.publish import Published, missing, publish, tracking_uri, view_addresses
 from pipeline.tracking.runs import (
     DatasetInfo,
     ExperimentPage,
@@ -481,7 +481,7 @@ class TestStore:
         found = client.get_experiment_by_name(EXPERIMENT)
         assert found.tags == experiment_tags(PAGE, found.experiment_id)
         assert f"(#/experiments/{found.experiment_id}/runs?" in found.tags["mlflow.note.content"]
-        assert chart_addresses([EXPERIMENT], uri, view="points")[EXPERIMENT] in found.tags["mlflow.note.content"]
+        assert view_addresses([EXPERIMENT], uri, view="points")[EXPERIMENT] in found.tags["mlflow.note.content"]
         content = (root / "mlflow.db").read_bytes()
         publish_in(root, pages=(PAGE,))
         assert (root / "mlflow.db").read_bytes() == content
@@ -819,7 +819,7 @@ def check_publishing_to_a_server(address: str) -> None:
     assert missing(linked, address, pages=[page])[0] == (experiment, "")
     assert publish(linked, uri=address, provenance={}, pages=[page]).replaced == 1
     assert missing(linked, address, pages=[page]) == []
-    assert chart_addresses([experiment], address, view="points").keys() == {experiment}
+    assert view_addresses([experiment], address, view="points").keys() == {experiment}
     publish(changed, uri=address, provenance={})
     found = ask(address, "experiments/get-by-name?experiment_name=elsewhere")["experiment"]
     filters = {"experiment_ids": [found["experiment_id"]], "filter": "tags.superseded = 'false'"}
