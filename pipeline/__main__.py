@@ -8,9 +8,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from pipeline.core.determinism import pin
 from pipeline.core.errors import InputError
+from pipeline.core.paths import PARAMS
 from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
@@ -37,7 +39,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
     "track-textbook": ("", "publish what MLflow lacks of the textbook, and print the verdicts"),
     "ui": ("", "serve MLflow's UI on this machine, and open the results in a browser"),
-    "show": ("", "print the results table again"),
+    "show": ("", "print the answers and the results tables again"),
     "readme": ("", "write the README's numbers from the results"),
     "params": ("", "explain every key of params.yaml and the textbook's files"),
     "unlock": ("", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails"),
@@ -67,6 +69,7 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
   python -m pipeline score predictions.parquet --target y --group sex --page score.html
   python -m pipeline score predictions.csv --target default --cost yes no 20""",
 }
+ANYWHERE = ("score", "predict", "params")  # commands that need no project
 PARALLEL = ("train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "topic", "ledger")
 FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
 DESCRIPTION = """\
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = _run(command, options)
         return _print(line) if line else 0
     except InputError as error:
-        return _fail(str(error))
+        return _fail(str(error) if PARAMS.exists() or command in ANYWHERE else f"{error}{_elsewhere()}")
     except BrokenPipeError:
         return _closed_pipe()
     except OSError as error:
@@ -137,6 +140,11 @@ def _run(command: str, options: dict[str, object]) -> str:
     module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
     run: Callable[..., str] = getattr(module, name)
     return run(**options)
+
+
+def _elsewhere() -> str:
+    """What to add to an error where this is not the project's folder."""
+    return f"; this is not the project's folder, run it there: cd {Path(__file__).resolve().parents[1]}"
 
 
 def _fail(message: str) -> int:
@@ -225,6 +233,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     commands["show"].add_argument(
         "dataset", nargs="?", help="a name under `datasets` in params.yaml (all of the study)"
+    )
+    commands["show"].add_argument(
+        "--notes", action="store_true", help="say what the columns are, and what was corrected for"
     )
     if command in OWN_TABLE:
         _take_file(commands[command], command)

@@ -11,7 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.reporting.text import answer, leaderboard, search, study, textbook
 from pipeline.reporting.text.contest import ContestBenchmark, markdown
 from pipeline.reporting.text.learning_rate import learning_rates
-from pipeline.results.readable_names import readable_arms
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
@@ -137,8 +137,9 @@ def _rate(results: StudyResults, tuned: Mapping[str, StudyResults]) -> str:
 def _sample(results: StudyResults) -> str:
     """The header of the printed table and one of its lines."""
     lines = study.render(results).splitlines()
-    line = next((line for line in lines if line.startswith(f"{SAMPLE} ")), lines[1])
-    return f"```text\n{lines[0]}\n{line}\n```"
+    first = next(place for place, line in enumerate(lines) if line.startswith(readable(results.reference.key)))
+    line = next((line for line in lines if line.startswith(f"{SAMPLE} ")), lines[first])
+    return "\n".join(["```text", *lines[:first], line, "```"])
 
 
 def _graph(stages: Mapping[str, Stage]) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from shutil import get_terminal_size
 from typing import Literal, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 Style = Literal["", "good", "bad", "soft"]
 Kind = Literal["number", "label", "text"]
-WIDTH = 120
+WIDTH, LEAST = 120, 40  # characters a line, where nobody says how many there are, and where there are too few
 _TERMINAL: dict[Style, str] = {"": "", "good": "bold green", "bad": "bold red", "soft": ""}
 
 
@@ -101,26 +104,77 @@ def cells(*texts: str) -> tuple[Cell, ...]:
     return tuple(Cell(text) for text in texts)
 
 
-def terminal(table: Table, *, width: int = WIDTH, color: bool = False) -> str:
-    """The table and its notes as plain text of that many characters a line, with colours only where asked for."""
+def screen_width() -> int:
+    """Characters a line: what COLUMNS says, else what the terminal has, and `WIDTH` where there is none."""
+    return max(LEAST, get_terminal_size((WIDTH, 24)).columns)
+
+
+def terminal(
+    table: Table, *, width: int = WIDTH, color: bool = False, notes: bool = True, optional: Sequence[str] = ()
+) -> str:
+    """The table as plain text of that many characters a line, with colours only where asked for.
+
+    Args:
+        table: what to show.
+        width: characters a line.
+        color: whether it goes to a terminal that shows colours.
+        notes: whether the table's notes stand below it.
+        optional: keys of columns that are left out where there is no room for all, the first of these first.
+    """
+    shown, left_out = _fitted(table, width, optional)
+    squeezed, stacked = _breadth(shown, stacked=True) > width, _breadth(shown, stacked=False) > width
     made = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", collapse_padding=True)
-    for column in table.columns:
+    for column in shown.columns:
         made.add_column(
-            Text(column.heading),
+            Text(_head(column, stacked=stacked)),
             justify="right" if column.kind == "number" else "left",
-            no_wrap=column.kind != "text",
+            no_wrap=column.kind != "text" and not squeezed,
             overflow="fold",
-            min_width=column.least or None,
+            min_width=None if squeezed else column.least or None,
         )
-    for row in table.rows:
+    for row in shown.rows:
         made.add_row(*(Text(cell.text, style=_TERMINAL[cell.style]) for cell in row))
     console = Console(file=io.StringIO(), width=width, force_terminal=color, color_system="standard" if color else None)
+    below = [*left_out, *(shown.notes if notes else ())]
     with console.capture() as captured:
         console.print(made)
         console.print()
-        for note in table.notes:
+        for note in below:
             console.print(note, style="dim", highlight=False, markup=False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _fitted(table: Table, width: int, optional: Sequence[str]) -> tuple[Table, tuple[str, ...]]:
+    """The table without the optional columns for which there is no room, and a line that names them."""
+    shown, missing = table, list[str]()
+    for key in optional:
+        if _breadth(shown, stacked=True) <= width:
+            break
+        (left,) = (column for column in shown.columns if column.key == key)
+        missing.append(left.heading)
+        shown = shown.only(*(column.key for column in shown.columns if column.key != key))
+    if not missing:
+        return shown, ()
+    needed = _breadth(table, stacked=True)
+    return shown, (f"No room for {', '.join(missing)}: a terminal of {needed} columns, or COLUMNS={needed}, has it.",)
+
+
+def _breadth(table: Table, *, stacked: bool) -> int:
+    """Characters that a table takes where text wraps and nothing else does."""
+    return sum(_column_breadth(table, place, stacked=stacked) + 1 for place in range(len(table.columns)))
+
+
+def _column_breadth(table: Table, place: int, *, stacked: bool) -> int:
+    column = table.columns[place]
+    texts = [row[place].text for row in table.rows]
+    if column.kind == "text":
+        texts = [word for text in texts for word in text.split()]
+    return max([column.least, *map(cell_len, [*_head(column, stacked=stacked).splitlines(), *texts])])
+
+
+def _head(column: Column, *, stacked: bool) -> str:
+    """A column's title, its words below each other where there is little room."""
+    return re.sub("(?<!−) ", "\n", column.heading) if stacked else column.heading
 
 
 def markdown(table: Table) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from textwrap import fill
 
 from pipeline.config.params import explain_params
-from pipeline.core.paths import (
-    PARAMS,
-)
+from pipeline.core.paths import PARAMS
 
-if TYPE_CHECKING:
-    pass
+INDENT = 19  # of a key's explanation
 
 
 def params() -> str:
-    """Every key of params.yaml and the textbook's files: meaning and default."""
+    """Every key of params.yaml and the textbook's files: meaning and default, wrapped at the terminal's width."""
     from pipeline.config.textbook import explain_textbook  # noqa: PLC0415
+    from pipeline.reporting.table import screen_width  # noqa: PLC0415
 
-    return f"{PARAMS}\n\n{explain_params()}\n\n\n{explain_textbook()}"
+    text, width = f"{PARAMS}\n\n{explain_params()}\n\n\n{explain_textbook()}", screen_width()
+    return "\n".join(_wrapped(line, width) for line in text.splitlines())
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A key's further lines stand below its explanation."""
+    below = " " * (INDENT if line.startswith("  ") else 2)
+    return fill(line, width, subsequent_indent=below, break_on_hyphens=False)

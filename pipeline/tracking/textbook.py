@@ -12,6 +12,8 @@ from pipeline.tracking.runs import ExperimentPage, RunRecord
 
 EXPERIMENT = "textbook"
 VIEW = "claims"
+WORDS = {verdict: verdict for verdict in VERDICTS} | {"inconclusive": "open"}
+"""Verdicts, as all other surfaces write them."""
 
 
 def records_of(results: TextbookResults, figures: Mapping[str, Path]) -> list[RunRecord]:
@@ -25,8 +27,8 @@ def records_of(results: TextbookResults, figures: Mapping[str, Path]) -> list[Ru
 
 def experiment_of(results: TextbookResults) -> ExperimentPage:
     """What the page of the experiment says."""
-    counts = ", ".join(f"{getattr(results.counts, verdict)} {verdict}" for verdict in VERDICTS)
-    parts = [f"parts/{verdict}" for verdict in VERDICTS]
+    counts = ", ".join(f"{getattr(results.counts, verdict)} {WORDS[verdict]}" for verdict in VERDICTS)
+    parts = [f"parts/{word}" for word in WORDS.values()]
     return ExperimentPage(
         name=EXPERIMENT,
         description=(
@@ -53,7 +55,7 @@ def experiment_of(results: TextbookResults) -> ExperimentPage:
 
 def _claim_record(claim: ClaimResult, figures: Mapping[str, Path]) -> RunRecord:
     cells = [cell for effect in claim.effects for cell in effect.cells]
-    counts = {verdict: int(getattr(claim.counts, verdict)) for verdict in VERDICTS}
+    counts = {WORDS[verdict]: int(getattr(claim.counts, verdict)) for verdict in VERDICTS}
     parts = ", ".join(f"{count} of its parts {verdict}" for verdict, count in counts.items() if count)
     ends = [
         (f"effect/{end}", value, step)
@@ -66,11 +68,11 @@ def _claim_record(claim: ClaimResult, figures: Mapping[str, Path]) -> RunRecord:
         experiment=EXPERIMENT,
         name=claim.id,
         parent=f"{EXPERIMENT}/{claim.topic}",
-        description=f"{claim.sentence} **{claim.verdict}**: {parts}. Source: {claim.source}.",
+        description=f"{claim.sentence} **{WORDS[claim.verdict]}**: {parts}. Source: {claim.source}.",
         params={"seeds": claim.seeds, "quantifier": claim.quantifier},
         tags={
             "topic": claim.topic,
-            "verdict": claim.verdict,
+            "verdict": WORDS[claim.verdict],
             "datasets": ", ".join(claim.datasets),
             "level": "claim",
         },
@@ -85,7 +87,7 @@ def _claim_record(claim: ClaimResult, figures: Mapping[str, Path]) -> RunRecord:
 def _topic_record(topic: str, results: TextbookResults) -> RunRecord:
     key = f"{EXPERIMENT}/{topic}"
     listed = "\n".join(
-        f"- [{claim.id}](record:{key}/{claim.id}): {claim.sentence} **{claim.verdict}**"
+        f"- [{claim.id}](record:{key}/{claim.id}): {claim.sentence} **{WORDS[claim.verdict]}**"
         for claim in results.claims
         if claim.topic == topic
     )
@@ -114,7 +116,7 @@ def _effects_table(claim: ClaimResult) -> bytes:
             "low": cell.low,
             "high": cell.high,
             "n": cell.n,
-            "verdict": cell.verdict,
+            "verdict": WORDS[cell.verdict],
         }
         for effect in claim.effects
         for cell in effect.cells

@@ -177,7 +177,11 @@ def test_the_printed_table_has_every_arm_within_its_width(search: SearchResults)
     printed = text.render(search)
     assert max(map(len, printed.splitlines())) <= 120
     for point in text.tuned(search):
-        (line,) = (line for line in printed.splitlines() if re.match(rf"{readable_arms(point.name)} +learning", line))
+        (line,) = (
+            line
+            for line in printed.splitlines()
+            if re.match(rf"{re.escape(text.starred(search, point))} +learning", line)
+        )
         counts = search.arms[point.name].trials
         assert f" {counts.complete}/{counts.pruned}/{counts.failed} " in line
     assert "\x1b[1;32m" in text.render(search, color=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.reporting.table import Cell, Column, Heading, Table, markdown, terminal
+from pipeline.reporting.table import Cell, Column, Heading, Table, markdown, screen_width, terminal
 from pipeline.reporting.text.numbers import fixed, interval, short, short_interval
 from pipeline.results.study import MetricSummary
 
@@ -61,6 +61,28 @@ def test_a_terminal_aligns_wraps_and_takes_nothing_for_markup() -> None:
     colored = terminal(TABLE, color=True)
     assert "\x1b[1;32mbetter†" in colored
     assert "\x1b[1;31mworse" in colored
+
+
+def test_titles_are_stacked_before_columns_are_left_out_and_columns_before_words_are_cut() -> None:
+    roomy, tight, narrow = (terminal(TABLE, width=width, optional=("verdict",)) for width in (60, 34, 26))
+    assert roomy.splitlines()[0].split() == ["point", "NLL", "verdict", "NLL", "TS"]
+    assert [line.split() for line in tight.splitlines()[:2]] == [["NLL"], ["point", "NLL", "verdict", "TS"]]
+    assert "No room" not in tight
+    assert [line.split() for line in narrow.splitlines()[:2]] == [["NLL"], ["point", "NLL", "TS"]]
+    assert "No room for verdict: a" in narrow
+    assert "COLUMNS=34" in narrow.replace("\n", " ")
+    assert max(map(len, narrow.splitlines())) <= 26
+
+
+def test_notes_may_be_left_out() -> None:
+    assert "[1] a note" in terminal(TABLE)
+    assert "[1] a note" not in terminal(TABLE, notes=False)
+
+
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("7", 40), ("", 120)])
+def test_the_width_is_what_columns_says(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert screen_width() == width
 
 
 def test_numbers_have_signs_as_they_are_printed() -> None:

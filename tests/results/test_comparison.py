@@ -478,7 +478,7 @@ def test_class_frequencies_have_metrics_and_a_paired_difference_but_belong_to_no
 
 def test_class_frequencies_are_the_last_row_of_every_table():
     results = made(base_rate=0.9)
-    difference = results.base_rates.comparison(MetricName("test", "before", "nll")).difference
+    difference = results.base_rates.comparison(MetricName("test", "after", "nll")).difference
     for table in (page_table(results), calibration_table(results)):
         assert table.rows[-1][0] == Cell("class frequencies", "soft")
         assert len(table.rows[-1]) == len(table.columns)
@@ -537,7 +537,7 @@ def test_lines_are_ordered_by_validation_within_variants(results):
     assert [row[0].text for row in page_table(results).rows] == [
         "none",
         "none (A/A check)",
-        "dropout 0.2",
+        "dropout 0.2 ★",
         "dropout 0.8",
         "dropout 0 =",
         "decay 0.1",

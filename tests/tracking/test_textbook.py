@@ -64,11 +64,11 @@ def test_a_record_a_claim_under_its_topic(table, tmp_path):
     assert list(records) == ["dropout.helps", "decay.same", "dropout", "weight_decay"]
     helps = records["dropout.helps"]
     assert helps.parent == records["dropout"].key
-    assert helps.tags["verdict"] == "inconclusive"
+    assert helps.tags["verdict"] == "open"
     assert set(helps.artifacts) == {"figures/dropout.helps.png", "tables/effects.csv"}
     assert ("effect/mean", -0.2, 0) in helps.metrics
     assert not [entry for entry in helps.metrics if entry[0] == "effect/mean" and entry[2] == 1]  # it has none
-    assert ("parts/inconclusive", 1.0, 0) in helps.metrics
+    assert ("parts/open", 1.0, 0) in helps.metrics
     assert records["decay.same"].artifacts == {}
     assert cited(records["dropout"].description) == [helps.key]
 
@@ -76,7 +76,7 @@ def test_a_record_a_claim_under_its_topic(table, tmp_path):
 def test_the_table_of_effects_has_every_place(table):
     (helps, *_) = records_of(table, {})
     rows = list(csv.DictReader(io.StringIO(helps.artifacts["tables/effects.csv"].decode())))
-    assert [row["verdict"] for row in rows] == ["supported", "inconclusive"]
+    assert [row["verdict"] for row in rows] == ["supported", "open"]
     assert rows[0]["at"] == "hidden=8x8"
     assert rows[1]["mean"] == ""
 

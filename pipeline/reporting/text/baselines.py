@@ -15,6 +15,7 @@ from pipeline.results.study import Comparison, StudyResults
 
 AFTER = test_nll("after")
 _TERMINAL = ("name", "accuracy", "nll", "nll_calibrated", "ece_calibrated")
+_OPTIONAL = ("accuracy", "ece_calibrated", "nll", "difference_calibrated")
 _KEYS = ("nll", "ece", "difference", "verdict")
 _AGAINST = ("from_answer", "answer_verdict")
 
@@ -146,10 +147,12 @@ def _change(entry: Comparison) -> str:
     return interval(entry.difference, entry, digits=4, sign=True)
 
 
-def render(results: StudyResults, made: BaselineResults | None, *, width: int = WIDTH, color: bool = False) -> str:
+def render(
+    results: StudyResults, made: BaselineResults | None, *, width: int = WIDTH, color: bool = False, notes: bool = True
+) -> str:
     """The table, its notes and the sentence for a terminal; nothing where there are no baselines."""
     if made is None or not made.baselines:
         return ""
     said = "\n".join(fill(text, width) for text in sentences(made))
-    shown = terminal(_terminal_table(results, made), width=width, color=color)
+    shown = terminal(_terminal_table(results, made), width=width, color=color, notes=notes, optional=_OPTIONAL)
     return f"{title(results.dataset.name)}\n{shown}{said}\n"

@@ -99,11 +99,14 @@ def _notes(made: CalibratorResults) -> Iterator[str]:
     )
 
 
-def render(dataset: str, made: CalibratorResults | None, *, width: int = WIDTH, color: bool = False) -> str:
+def render(
+    dataset: str, made: CalibratorResults | None, *, width: int = WIDTH, color: bool = False, notes: bool = True
+) -> str:
     """The points on which calibrators disagree, and the sentences, for a terminal; nothing where none are compared."""
     if made is None or not made.counted:
         return ""
     said = "\n".join(fill(text, width, break_on_hyphens=False) for text in sentences(made))
     table = _terminal_table(dataset, made)
-    shown = terminal(table, width=width, color=color) if table.rows else ""
+    optional = [column.key for column in reversed(table.columns[2:])]
+    shown = terminal(table, width=width, color=color, notes=notes, optional=optional) if table.rows else ""
     return f"{title(dataset)}\n{shown}{said}\n"

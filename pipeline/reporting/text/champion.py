@@ -91,14 +91,16 @@ def sentences(results: ChampionResults) -> list[str]:
     return [_work(results), _against(results), _calibrator(results), _trust(results), _sets(results), _curse(results)]
 
 
-def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool = False) -> str:
+def render(results: ChampionResults | None, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
     """The table and the sentences for a terminal; nothing where there is no champion."""
     if results is None:
         return ""
-    costs = decisions_table(results)
-    tables = [table(results), *([] if costs is None else [costs])]
-    drawn = "\n".join(terminal(each, width=width, color=color) for each in tables)
-    return f"{title(results.dataset)}\n{drawn}" + "".join(f"{fill(text, width)}\n" for text in sentences(results))
+    drawn = [terminal(table(results), width=width, color=color, notes=notes, optional=("brier", "accuracy"))]
+    decisions = decisions_table(results)
+    if decisions is not None:
+        drawn.append(terminal(decisions, width=width, color=color, notes=notes))
+    said = "".join(f"{fill(text, width)}\n" for text in sentences(results))
+    return f"{title(results.dataset)}\n" + "\n".join(drawn) + said
 
 
 def _row(each: Contender, results: ChampionResults) -> tuple[Cell, ...]:

@@ -15,6 +15,8 @@ from pipeline.results.search import EnsembleResult, EnsembleResults, SearchResul
 from pipeline.results.study import Comparison, Verdict
 
 AFTER = test_nll("after")
+_OPTIONAL = ("from_one", "single_verdict", "single_difference", "single")
+"""Of these columns the first is the first to go where a terminal is narrow."""
 _BEATS: dict[Verdict, str] = {
     "better": "beats that average",
     "worse": "does worse than that average",
@@ -126,10 +128,11 @@ def _gain(entry: Comparison) -> str:
     return interval(gain, Ends(low, high), digits=4)
 
 
-def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
+def render(search: SearchResults, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
     """The table, its notes and the sentences for a terminal; nothing where nothing is averaged."""
     made = table(search)
     if made is None:
         return ""
     said = "\n".join(fill(text, width) for text in sentences(search))
-    return f"{fill(f'{made.title}. {made.caption}', width)}\n{terminal(made, width=width, color=color)}{said}\n"
+    shown = terminal(made, width=width, color=color, notes=notes, optional=_OPTIONAL)
+    return f"{fill(f'{made.title}. {made.caption}', width)}\n{shown}{said}\n"

@@ -15,7 +15,7 @@ from pipeline.reporting.text.answer import sentence
 from pipeline.reporting.text.numbers import OBJECTIVES, interval, short
 from pipeline.reporting.text.points import CLASS_FREQUENCIES, SUFFIX, points_table, soft, test_nll, verdict_cell
 from pipeline.reporting.text.study import correction, multiplicity
-from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.readable_names import STAR, readable, readable_arms
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import Comparison, Finding, PointResult, Verdict
 
@@ -32,6 +32,10 @@ _COST = "Cost: networks × epochs of the arm’s trials, thousands; every arm ha
 _KEYS = ("nll", "gap", "ece", "debiased", "difference", "verdict")
 _PAGE = tuple(key + SUFFIX[stage] for stage in STAGES for key in _KEYS)
 _SHORT = ("nll", "nll_calibrated", "ece_calibrated", "difference_calibrated", "verdict_calibrated")
+
+
+_OPTIONAL = ("cost", "trials", "value", "ece_calibrated", "nll", "strengths")
+"""Of these columns the first is the first to go where a terminal is narrow."""
 
 
 class Difference(NamedTuple):
@@ -145,7 +149,7 @@ def arms_table(search: SearchResults) -> Table:
         Column("optimism", "optimism"),
         Column("notes", "notes", kind="text"),
     )
-    rows = tuple(tuple(_arm(point.name, search.arms[point.name])) for point in tuned(search))
+    rows = tuple((Cell(starred(search, point)), *_arm(search.arms[point.name])) for point in tuned(search))
     caption = (
         f"{_sentence_case(budget(search))}. {_COST}. Optimism: how much worse the winner is on fresh seeds than the "
         "search took it to be, with Welch’s interval"
@@ -153,9 +157,15 @@ def arms_table(search: SearchResults) -> Table:
     return Table(f"The arms of the search, {search.results.dataset.name}", columns, rows, caption)
 
 
-def _arm(name: str, arm: ArmResult) -> Iterator[Cell]:
+def starred(search: SearchResults, point: PointResult) -> str:
+    """An arm, or arms that are stacked, as people write them, with a star where that is recommended."""
+    name = readable_arms(point.name)
+    return f"{name} {STAR}" if point.key == search.results.recommended else name
+
+
+def _arm(arm: ArmResult) -> Iterator[Cell]:
     trials, optimism = arm.trials, arm.optimism
-    yield from cells(readable_arms(name), strengths(arm))
+    yield Cell(strengths(arm))
     counts = f"{trials.complete}/{trials.pruned}/{trials.failed}"
     yield from cells(counts, f"{arm.network_epochs / 1000:.1f}", short(arm.value))
     is_optimistic = optimism.low is not None and optimism.low > 0
@@ -179,7 +189,7 @@ def _contenders(search: SearchResults, points: Sequence[PointResult]) -> Table:
         title,
         points,
         search.results.base_rates,
-        name=lambda point: readable_arms(point.name),
+        name=lambda point: starred(search, point),
         head="arm, or winners stacked",
     )
 
@@ -246,18 +256,18 @@ def footnotes(search: SearchResults) -> list[str]:
     ]
 
 
-def render(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
-    """The table, its footnotes and the answer for a terminal."""
+def render(search: SearchResults, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
+    """The table, its footnotes and what follows from it but the answer, for a terminal."""
     made = _arms_and_winners(search, "arm", "strengths", "trials", "cost", "value")
     noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(search)))
-    answer = "\n".join(fill(text, width) for text in conclusion(search))
+    answer = "\n".join(fill(text, width) for text in conclusion(search)[1:])
     head = f"{search.results.dataset.name}: the best that each arm can do"
-    return f"{head}\n{terminal(noted, width=width, color=color)}{answer}\n"
+    return f"{head}\n{terminal(noted, width=width, color=color, notes=notes, optional=_OPTIONAL)}{answer}\n"
 
 
 def brief(search: SearchResults, *, width: int = WIDTH, color: bool = False) -> str:
     """What the best of each arm is worth on fresh seeds, in a small table for a terminal."""
-    return terminal(_arms_and_winners(search, "arm", "strengths"), width=width, color=color)
+    return terminal(_arms_and_winners(search, "arm", "strengths"), width=width, color=color, optional=_OPTIONAL[3:])
 
 
 def _arms_and_winners(search: SearchResults, *columns: str) -> Table:

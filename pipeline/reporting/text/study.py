@@ -18,7 +18,7 @@ from pipeline.reporting.text.points import (
     test_nll,
     verdict_cell,
 )
-from pipeline.results.readable_names import DAGGER, readable
+from pipeline.results.readable_names import DAGGER, STAR, readable
 from pipeline.results.study import (
     SIGNIFICANT,
     Measured,
@@ -30,9 +30,14 @@ from pipeline.results.study import (
 )
 
 _TERMINAL = (
-    *("name", "nll", "accuracy", "ece", "debiased", "gap", "nll_calibrated"),
-    *("difference", "p_better", "verdict", "more_seeds"),
+    *("name", "nll_calibrated", "difference_calibrated", "p_better_calibrated", "verdict_calibrated"),
+    *("more_seeds_calibrated", "ece_calibrated", "nll", "verdict", "ece", "debiased", "gap", "accuracy"),
 )
+_OPTIONAL = (
+    *("more_seeds_calibrated", "debiased", "ece_calibrated", "accuracy", "gap", "ece", "verdict", "nll"),
+    "p_better_calibrated",
+)
+"""Of these columns the first is the first to go where a terminal is narrow."""
 _README = (
     "name",
     "nll",
@@ -60,11 +65,11 @@ _SIGNED = ("debiased", "bias")
 _BINARY = {"auc": "AUC", "average_precision": "average precision"}
 
 
-def render(results: StudyResults, *, width: int = WIDTH, color: bool = False) -> str:
-    """The table of points and its footnotes for a terminal."""
+def render(results: StudyResults, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
+    """The table of points and its footnotes for a terminal: what decides first."""
     made = _points(results, ordered(results)).only(*_TERMINAL)
     noted = Table(made.title, made.columns, made.rows, notes=tuple(footnotes(results)))
-    return terminal(noted, width=width, color=color)
+    return terminal(noted, width=width, color=color, notes=notes, optional=_OPTIONAL)
 
 
 def page_table(results: StudyResults) -> Table:
@@ -95,11 +100,12 @@ def readme_table(results: StudyResults) -> str:
 
 def _points(results: StudyResults, points: Sequence[PointResult]) -> Table:
     title = f"All points, {results.dataset.name}"
-    return points_table(title, points, results.base_rates, name=_name, head="point")
+    return points_table(title, points, results.base_rates, name=lambda point: _name(results, point), head="point")
 
 
-def _name(point: PointResult) -> str:
-    return readable(point.key) + " =" * point.duplicate + " ∅" * (not point.learned)
+def _name(results: StudyResults, point: PointResult) -> str:
+    marks = {"=": point.duplicate, "∅": not point.learned, STAR: point.key == results.recommended}
+    return " ".join([readable(point.key), *(mark for mark, holds in marks.items() if holds)])
 
 
 def calibration_table(results: StudyResults) -> Table:
@@ -167,7 +173,7 @@ def footnotes(results: StudyResults) -> list[str]:
     protocol, data = results.protocol, results.dataset
     percent = f"{protocol.confidence:.0%}"
     return [
-        f"n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
+        f"{STAR} recommended. n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
         f"{data.test} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
         "NLL − none: paired difference from the unregularized point (negative is better). Cal.: after "
         f"calibration on validation rows by {protocol.calibrator}. Floor: the ECE expected of a calibrated model. "

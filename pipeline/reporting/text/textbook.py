@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import NamedTuple
 
 from pipeline.reporting import table as tables
@@ -233,10 +234,10 @@ def notes(table: TextbookResults) -> list[str]:
     ]
 
 
-def render(table: TextbookResults, *, width: int = WIDTH, color: bool = False) -> str:
+def render(table: TextbookResults, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
     """How many sentences hold, and the table of all, for a terminal."""
     made = claims_table(table).only("sentence", "verdict", "tally", "decides")
-    return f"{counted(table)}.\n{terminal(made, width=width, color=color)}"
+    return f"{fill(f'{counted(table)}.', width)}\n{terminal(made, width=width, color=color, notes=notes)}"
 
 
 def markdown(table: TextbookResults) -> str:
