@@ -30,7 +30,7 @@ from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
 from pipeline.tracking.links import address
 from pipeline.tracking.study import COMPARED, VIEW, experiment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # all runs of the study are published first
 PROJECT = Path(__file__).parents[1]
 DATASET = "mixture"
 POINT = ("dropout", "dropout=0.5")
