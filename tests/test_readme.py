@@ -277,6 +277,7 @@ def test_the_sample_and_the_commands_beside_it_are_what_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "120")
     method = DOCUMENTS["docs/method.md"]
     beside = method[method.index("<!-- end results -->") : method.index("<!-- begin sample -->")]
     everything, single = re.findall(r"`python -m pipeline ([^`]+)`", beside)
@@ -391,7 +392,7 @@ def test_a_gap_that_is_not_known_is_left_out() -> None:
 
 
 def test_a_study_without_the_sample_point_has_another_sample() -> None:
-    header, line = parts_of(mixture("l2=0.01"))["sample"].splitlines()[1:-1]
+    *_, header, line = parts_of(mixture("l2=0.01"))["sample"].splitlines()[1:-1]
     assert header.startswith("point ")
     assert line.split()[0] in {"none", "l2"}
 

@@ -74,7 +74,7 @@ def test_the_committed_study_passes_its_a_a_check(
     # Metrics go together, so that false alarms come in swarms: they are told, and how often they come is simulated
     # (test_comparison.test_a_a_false_alarms_are_nominal).
     alarms = sum(entry["verdict"] != "no evidence" for entry in compared.values())
-    assert main(["show", dataset]) == 0
+    assert main(["show", dataset, "--notes"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert f"{alarms} of {len(compared)} metrics compared raise a false alarm" in told
     assert results["protocol"]["seeds"] == 30
