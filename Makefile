@@ -25,7 +25,7 @@ setup: $(READY) ## install everything into .venv, without running anything
 repro: $(READY) ## run the study: every stage that is out of date, then the results
 	@$(call reproduce,dvc.yaml)
 
-textbook: $(READY) ## measure every sentence of the textbook, into reports/textbook.html (about five minutes)
+textbook: $(READY) ## measure the sentences of the textbook (five minutes) and draw the map (five more), into reports/textbook.html
 	@$(call reproduce,textbook/dvc.yaml)
 
 all: repro textbook ## run the study and the textbook

@@ -36,6 +36,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "track": ("", "publish what MLflow lacks of study, search and models, and print the results"),
     "predict": ("", "give calibrated probabilities for new rows, by the model of a data set"),
     "topic": ("topic", "train a topic's experiments and judge its claims, into claims/"),
+    "map": ("rows", "train the map's arms at one number of training rows, into claims/map/"),
     "ledger": ("", "join the claims of all topics and write their page, reports/textbook.html"),
     "track-textbook": ("", "publish what MLflow lacks of the textbook, and print the verdicts"),
     "ui": ("", "serve MLflow's UI on this machine, and open the results in a browser"),
@@ -70,8 +71,11 @@ FILE may be - for CSV on standard input. Nothing is written without --page.
   python -m pipeline score predictions.csv --target default --cost yes no 20""",
 }
 ANYWHERE = ("score", "predict", "params")  # commands that need no project
-PARALLEL = ("train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "topic", "ledger")
-FILES = {"topic": "textbook/textbook.yaml"}  # where a parameter's names stand, if not in params.yaml
+PARALLEL = ("train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "topic", "map", "ledger")
+FILES = {  # where a parameter's names stand, if not in params.yaml
+    "topic": "textbook/textbook.yaml",
+    "rows": "textbook/map.yaml",
+}
 DESCRIPTION = """\
 Which regularization should I use on this data, how much does it close the
 generalization gap, and can I then trust the probabilities?
@@ -198,7 +202,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     for name, (parameters, _) in COMMANDS.items():
         for parameter in parameters.split():
             file = FILES.get(parameter, "params.yaml")
-            commands[name].add_argument(parameter, help=f"a name under `{parameter}s` in {file}")
+            commands[name].add_argument(parameter, help=f"a name under `{parameter.removesuffix('s')}s` in {file}")
     for name in PARALLEL:
         commands[name].add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"

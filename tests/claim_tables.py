@@ -6,23 +6,30 @@ from pipeline.results.record import Level
 from pipeline.results.textbook import (
     ENOUGH,
     AuditRow,
+    CellVerdict,
     CheckResult,
     ClaimResult,
-    ClaimVerdict,
     Direction,
     EffectCell,
     EffectResult,
     FigureAxes,
     FigureLine,
+    MapPlace,
+    MapRow,
     Quantifier,
+    SentenceCounts,
+    SentenceVerdict,
+    Split,
     TextbookResults,
     VerdictCounts,
 )
+from pipeline.textbook.places import places_of
+from pipeline.textbook.verdicts import prevalence
 
 
 def cell(
-    dataset: str, mean: float | None, half: float = 0.03, verdict: ClaimVerdict = "supported", *,
-    strict: ClaimVerdict | None = None, against: str = "as it is", at: dict[str, Level] | None = None,
+    dataset: str, mean: float | None, half: float = 0.03, verdict: CellVerdict = "supported", *,
+    strict: CellVerdict | None = None, against: str = "as it is", at: dict[str, Level] | None = None,
     inflation: float = 0.0,
 ) -> EffectCell:  # fmt: skip
     """An effect on one data set; its interval reaches `half` to both sides."""
@@ -35,11 +42,11 @@ def cell(
 
 def effect(
     says: str, *cells: EffectCell, metric: str = "gap/nll", against_metric: str = "", direction: Direction = "lower",
-    denied: bool = False, experiment: str = "made", least: float = 0.01,
+    denied: bool = False, experiment: str = "made", least: float = 0.01, aside: str = "",
 ) -> EffectResult:  # fmt: skip
     return EffectResult(
         says=says, metric=metric, against_metric=against_metric or metric, experiment=experiment, direction=direction,
-        least=least, denied=denied, cells=cells,
+        least=least, denied=denied, aside=aside, cells=cells,
     )  # fmt: skip
 
 
@@ -59,21 +66,14 @@ def check(what: str, *, holds: bool = True) -> CheckResult:
     )  # fmt: skip
 
 
-def count(verdicts: Sequence[ClaimVerdict]) -> VerdictCounts:
-    return VerdictCounts(
-        supported=verdicts.count("supported"),
-        refuted=verdicts.count("refuted"),
-        inconclusive=verdicts.count("inconclusive"),
-    )
-
-
 def claim(
-    name: str, sentence: str, verdict: ClaimVerdict, *effects: EffectResult, axes: Sequence[FigureAxes] = (),
-    checks: Sequence[CheckResult] = (), quantifier: Quantifier = "all", note: str = "",
+    name: str, sentence: str, verdict: SentenceVerdict, *effects: EffectResult, axes: Sequence[FigureAxes] = (),
+    checks: Sequence[CheckResult] = (), quantifier: Quantifier = "all", note: str = "", split: Split | None = None,
 ) -> ClaimResult:  # fmt: skip
     cells = [cell for part in effects for cell in part.cells]
-    verdicts: list[ClaimVerdict] = [cell.verdict for cell in cells]
+    verdicts: list[CellVerdict] = [cell.verdict for part in effects if not part.aside for cell in part.cells]
     verdicts += ["supported" if check.holds else "refuted" for check in checks]
+    places = places_of(effects, quantifier)
     return ClaimResult(
         topic=name.partition(".")[0],
         id=name,
@@ -82,7 +82,10 @@ def claim(
         note=note,
         quantifier=quantifier,
         verdict=verdict,
-        counts=count(verdicts),
+        counts=VerdictCounts.of(verdicts),
+        places=places,
+        prevalence=prevalence([place.verdict for place in places]),
+        split=split,
         datasets=tuple(dict.fromkeys(cell.dataset for cell in cells)),
         seeds=30 if cells else 0,
         recipe={},
@@ -96,14 +99,14 @@ STRENGTHS = (0.0, 0.2, 0.5)
 EVERYWHERE = claim(
     "dropout.everywhere",
     "Dropout reduces the gap.",
-    "supported",
+    "everywhere",
     effect("dropout 0.5 has a smaller gap", cell("mixture", -0.42), cell("digits", -0.12, inflation=0.4)),
     axes=[axes("mixture", "dropout", line("gap/nll", STRENGTHS, (0.7, 0.4, 0.3)))],
 )
 MIXED = claim(
     "dropout.mixed",
     "Dropout of 0.5 is best, and <b>no</b> other [max p] & so on.",
-    "refuted",
+    "depends",
     effect(
         "0.5 is better than 0",
         cell("mixture", -0.2),
@@ -127,7 +130,7 @@ MIXED = claim(
 CAN = claim(
     "dropout.can",
     "Dropout can hurt.",
-    "supported",
+    "depends",
     effect(
         "dropout is worse",
         cell("mixture", 0.3, 0.05),
@@ -136,11 +139,12 @@ CAN = claim(
         metric="test_calibrated/accuracy",
     ),
     quantifier="any",
+    split=Split(factor="classes", level="above 3", inside=(1, 1), outside=(0, 1), p=0.04),
 )
 DENIED = claim(
     "decay.denied",
     "Small data sets do not benefit.",
-    "inconclusive",
+    "open",
     effect(
         "dropout is better",
         cell("mixture", -0.09, 0.02, "refuted", strict="inconclusive", at={"hidden": "64x64"}),
@@ -149,12 +153,12 @@ DENIED = claim(
     ),
     axes=[axes("mixture", "hidden", line("gap/nll", ("64x64", "256x256"), (0.7, 0.4)))],
 )
-EXACT = claim("decay.exact", "L2 is decay.", "supported", checks=[check("difference of weights"), check("another")])
-FAILED = claim("decay.failed", "L2 is no decay.", "refuted", checks=[check("one"), check("other", holds=False)])
+EXACT = claim("decay.exact", "L2 is decay.", "everywhere", checks=[check("difference of weights"), check("another")])
+FAILED = claim("decay.failed", "L2 is no decay.", "depends", checks=[check("one"), check("other", holds=False)])
 SAME = claim(
     "smooth.same",
     "What it aims at is miscalibrated.",
-    "supported",
+    "everywhere",
     effect("the two are the same", cell("mixture", 0.002, 0.003), direction="same", metric="test/nll"),
     effect("bias is larger", cell("mixture", 12.3, 0.4), metric="bias/nll", against_metric="variance/nll"),
     axes=[
@@ -177,8 +181,9 @@ SAME = claim(
 MANY = claim(
     "combining.many",
     "Combining is best.",
-    "inconclusive",
+    "open",
     effect("it is better", cell("mixture", -0.5, 0.6, "inconclusive"), cell("digits", -9.0, 0.2)),
+    effect("it is better", cell("random_labels", 0.3, 0.1, "refuted"), aside="the notebook's setting"),
     axes=[
         axes(
             name, x,
@@ -195,13 +200,30 @@ CLAIMS = (EVERYWHERE, MIXED, CAN, DENIED, EXACT, FAILED, SAME, MANY)
 AIMED = claim(
     "overfit.aimed",
     "It learns all labels.",
-    "supported",
+    "everywhere",
     effect(
         "the accuracy is 1", cell("random_labels", -0.002, 0.0, against="1"), direction="same",
         metric="train/accuracy@200",
     ),
 )  # fmt: skip
 
+
+def place(
+    rows: int, noise: float, winner: str, gain: float, verdict: CellVerdict, rivals: tuple[str, ...] = ()
+) -> MapPlace:  # fmt: skip
+    return MapPlace(
+        rows=rows, label_noise=noise, winner=winner, rivals=rivals, baseline=0.4, gain=gain, low=gain - 0.01,
+        high=gain + 0.01, n=20, verdict=verdict, means={"none": 0.4, "dropout": 0.3, "mixup": 0.3},
+    )  # fmt: skip
+
+
+MAP = tuple(
+    MapRow(rows=places[0].rows, least=0.005, arms=("none", "dropout", "mixup"), places=places)
+    for places in (
+        (place(16, 0.0, "dropout", 0.2, "supported"), place(16, 0.2, "mixup", 0.1, "supported", ("dropout",))),
+        (place(64, 0.0, "mixup", 0.01, "inconclusive"), place(64, 0.2, "mixup", 0.0, "refuted")),
+    )
+)
 AUDIT = tuple(
     AuditRow(
         dataset="mixture", cell=network, part=part, estimator=name, rows=rows, networks=30, truth=0.1,
@@ -219,5 +241,5 @@ AUDIT = tuple(
 def table(*claims: ClaimResult, audit: Sequence[AuditRow] = ()) -> TextbookResults:
     chosen = claims or CLAIMS
     return TextbookResults(
-        seeds=30, counts=count([claim.verdict for claim in chosen]), claims=chosen, audit=tuple(audit)
+        seeds=30, counts=SentenceCounts.of(claim.verdict for claim in chosen), claims=chosen, audit=tuple(audit), map=()
     )

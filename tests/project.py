@@ -86,6 +86,15 @@ TOPIC = {
         "dropout.modes": {"sentence": "Modes differ.", "source": "here", "checks": ["dropout_modes"]},
     },
 }  # fmt: skip
+MAP = {
+    "rows": [12, 24],
+    "label_noise": [0.0, 0.2],
+    "seeds": 4,
+    "task": {"features": 4, "classes": 2, "components": 1, "separation": 2.0, "validation": 20, "test": 50},
+    "recipe": {**STUDY["network"], **STUDY["train"]},
+    "least": 0.005,
+    "arms": {"none": {}, "dropout": {"dropout": [0.2, 0.5]}},
+}
 PIPELINES = ("dvc.yaml", "textbook/dvc.yaml")
 
 
@@ -110,6 +119,7 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
     write_params(folder, study)
     write_yaml(folder / "textbook/textbook.yaml", TEXTBOOK)
     write_topic(folder, TOPIC)
+    write_yaml(folder / "textbook/map.yaml", MAP)
     for name in ("constraints.txt", ".dvcignore", *PIPELINES):
         shutil.copy(ROOT / name, folder / name)
     run(folder, "git", "init", "-q")

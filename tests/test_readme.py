@@ -120,6 +120,15 @@ claims:
     effects: [{says: "0.5 is better than 0", metric: test/nll, of: {dropout: 0.5}, against: {dropout: 0.0}, direction: lower, least: 0.01}]
     shows: [{x: dropout, y: [test/nll]}]
 """  # noqa: E501
+SMALL_MAP = """\
+rows: [16]
+label_noise: [0.0]
+seeds: 4
+task: {features: 4, classes: 2, components: 1, separation: 2.0, validation: 20, test: 50}
+recipe: {hidden: [8], epochs: 4, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
+least: 0.005
+arms: {none: {}, dropout: {dropout: 0.5}}
+"""  # noqa: E501
 
 
 # numbers
@@ -523,6 +532,7 @@ def clone(folder: Path) -> Path:
     (folder / "params.yaml").write_text(SMALL)
     (folder / "textbook/textbook.yaml").write_text(SMALL_TEXTBOOK)
     (folder / "textbook/dropout.yaml").write_text(SMALL_TOPIC)
+    (folder / "textbook/map.yaml").write_text(SMALL_MAP)
     (folder / ".venv").mkdir()
     for path in Path(sys.prefix).iterdir():
         if path.name != ".ready":

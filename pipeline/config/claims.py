@@ -18,6 +18,8 @@ from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
 
 CHOICE = "validation/nll"  # by which one of several cells is chosen, seed by seed
+CHOSEN = "chosen/"  # metrics that are not of the chosen cell but its field, as a logarithm to base 10
+FIT = "fit="  # `validation/nll@fit=0.25`: where training NLL has fallen to a quarter of what it began with
 # axes of figures beside the fields of cells; the last is that of weight decay, in epochs
 EPOCH, INPUT_NOISE, CELL, TIMESCALE = AXES = ("epoch", "input_noise", "cell", "timescale")
 
@@ -65,7 +67,8 @@ class Cell(Point):
 class Experiment(Strict):
     """A grid of cells, all trained on the same paired seeds."""
 
-    datasets: Names = Field(min_length=1, description="Names under datasets in textbook.yaml.")
+    datasets: Names = Field(min_length=1, description="Names under datasets or groups in textbook.yaml.")
+    seeds: int = Field(default=0, ge=0, description="Paired seeds of its cells, if fewer than textbook.yaml's.")
     cells: dict[str, Cell] = Field(
         alias="grid",
         description="Rows of hyperparameters, in which every list is a sweep; a `recipe` beside it is what they share.",
@@ -77,7 +80,8 @@ class Experiment(Strict):
     samples: int = Field(
         default=0,
         ge=0,
-        description="Dropout masks of the Monte Carlo mean, for `sampled/...`, and `scaled/...` on the same rows.",
+        description="Dropout masks, for their mean `sampled/...`, their geometric mean `geometric/...`, `masked/...` "
+        "with one (eval() forgotten), `ablated/...` with half the units missing, and `scaled/...` without.",
     )
     weights: bool = Field(
         default=False,
@@ -105,6 +109,9 @@ class Effect(Strict):
     least: Strength = Field(description="Smallest difference of interest; of `same`, the largest that is none.")
     datasets: Names = Field(default=(), description="On these data sets of the experiment only.")
     denied: bool = Field(default=False, description="The sentence says that there is no such effect.")
+    aside: str = Field(
+        default="", description="A setting of its own, in words: shown beside the sentence, it decides nothing."
+    )
 
 
 class Shows(Strict):
@@ -116,6 +123,9 @@ class Shows(Strict):
     experiment: str = Field(default="", description="Of another experiment than the claim's.")
     datasets: Names = Field(default=(), description="On these data sets of the experiment only.")
     where: Selector = Field(default_factory=dict, description="Of these cells only.")
+    tuned: bool = Field(
+        default=False, description="Where several cells stand at one place of a line, each seed takes the best."
+    )
     together: bool = Field(default=False, description="All metrics in one panel.")
 
 
@@ -130,7 +140,7 @@ class Claim(Strict):
         default=(), description="Names of exact checks that must hold, see pipeline/textbook/exact_checks."
     )
     quantifier: Literal["all", "any"] = Field(
-        default="all", description="Every effect on every data set must hold, or one of them (`can hurt`)."
+        default="all", description="At a place every effect must hold, or one of them (`can hurt`)."
     )
     shows: Annotated[tuple[Shows, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="What its figure shows beside the effects."

@@ -36,6 +36,9 @@ class Textbook(Strict):
     seeds: int = Field(ge=3, le=1000, description="Paired seeds of every cell; the jackknife needs three.")
     recipe: Cell = Field(description="What all cells share, keys of a variant or of a cell.")
     datasets: dict[Name, DatasetParams] = Field(min_length=1, description="As in params.yaml.")
+    groups: dict[Name, Names] = Field(
+        default_factory=dict, description="Names for several of the datasets, which an experiment may name instead."
+    )
 
 
 def load_textbook(path: Path) -> Textbook:
@@ -52,6 +55,9 @@ def load_textbook(path: Path) -> Textbook:
         if name in OTHER_FILES or textbook.topics.count(name) > 1:
             others = " and ".join(OTHER_FILES)
             raise InputError(f"{path}: topics: must be different names, none of them {others}, got {name!r}")
+    for name, members in textbook.groups.items():
+        for member in members:
+            look_up(member, textbook.datasets, f"{path}: groups.{name}")
     return textbook
 
 
@@ -63,30 +69,40 @@ def load_topic(path: Path, textbook: Textbook) -> Topic:
             names what its experiment does not have.
     """
     raw = read_yaml(path)
-    topic = validate(Topic, {**raw, "experiments": _experiments(raw, textbook.recipe, path)}, path, "")
+    topic = validate(Topic, {**raw, "experiments": _experiments(raw, textbook, path)}, path, "")
     for name, experiment in topic.experiments.items():
         for dataset in experiment.datasets:
             look_up(dataset, textbook.datasets, f"{path}: experiments.{name}.datasets")
+        if experiment.seeds > textbook.seeds:
+            where, most = f"{path}: experiments.{name}.seeds", textbook.seeds
+            raise InputError(f"{where}: must be at most those of {TEXTBOOK.name}, {most}, got {experiment.seeds}")
     for name, claim in topic.claims.items():
         _check_claim(claim, topic, f"{path}: claims.{name}")
     return topic
 
 
-def _experiments(raw: Mapping[str, Any], recipe: Cell, path: Path) -> dict[str, object]:
+def _experiments(raw: Mapping[str, Any], textbook: Textbook, path: Path) -> dict[str, object]:
     """The experiments of a topic's file, whose grids have become cells."""
     experiments = raw.get("experiments") or {}
     if not isinstance(experiments, dict):
         raise InputError(f"{path}: experiments: must be a mapping of names, got {experiments!r}")
     check_names(experiments, path, "experiments")
-    return {name: _experiment(each, recipe, path, f"experiments.{name}") for name, each in experiments.items()}
+    return {name: _experiment(each, textbook, path, f"experiments.{name}") for name, each in experiments.items()}
 
 
-def _experiment(raw: object, recipe: Cell, path: Path, where: str) -> dict[str, object]:
+def _experiment(raw: object, textbook: Textbook, path: Path, where: str) -> dict[str, object]:
     if not (isinstance(raw, dict) and "grid" in raw):
         raise InputError(f"{path}: {where}.grid: this key is missing")
     rest = {key: value for key, value in raw.items() if key not in ("grid", "recipe")}
-    base = {**recipe.model_dump(), **(raw.get("recipe") or {})}
+    base = {**textbook.recipe.model_dump(), **(raw.get("recipe") or {})}
+    if isinstance(names := raw.get("datasets"), list):
+        rest["datasets"] = [each for name in names for each in _members(name, textbook)]
     return {**rest, "grid": expand(Cell, raw["grid"], base, path, f"{where}.grid", "as it is")}
+
+
+def _members(name: object, textbook: Textbook) -> list[object]:
+    """The data sets of a group; a data set stands for itself."""
+    return [*textbook.groups[name]] if isinstance(name, str) and name in textbook.groups else [name]
 
 
 def _check_claim(claim: Claim, topic: Topic, where: str) -> None:
@@ -111,9 +127,9 @@ def _check_effect(effect: Effect, experiment: Experiment, where: str) -> None:
 def _check_shows(shows: Shows, experiment: Experiment, where: str) -> None:
     _check_datasets(shows.datasets, experiment, where)
     selected(experiment, [shows.where], f"{where}.where")
-    for field in (*shows.by, shows.x):
-        if field not in AXES:
-            look_up(field, Cell.model_fields, where)
+    for field in shows.by:
+        look_up(field, Cell.model_fields, f"{where}.by")
+    look_up(shows.x, dict.fromkeys([*AXES, *Cell.model_fields]), f"{where}.x")
 
 
 def _check_datasets(names: Names, experiment: Experiment, where: str) -> None:

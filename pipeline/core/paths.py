@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 LOCKS = (Path("dvc.lock"), Path("textbook/dvc.lock"))
 RWLOCK = Path(".dvc/tmp/rwlock")
 TEXTBOOK = Path("textbook/textbook.yaml")
+MAP = Path("textbook/map.yaml")
 LEDGER = Path("reports/claims.json")
 PAGE = Path("reports/index.html")
 TEXTBOOK_PAGE = Path("reports/textbook.html")
@@ -136,6 +137,11 @@ def topic_file(topic: str) -> Path:
 def claims_file(topic: str) -> Path:
     """Where `topic` puts the verdicts on a topic's claims."""
     return Path("claims") / f"{topic}.json"
+
+
+def map_file(rows: str) -> Path:
+    """Where `map` puts who wins with so many training rows."""
+    return Path("claims/map") / f"{rows}.json"
 
 
 def claim_figure_file(name: str) -> Path:

@@ -145,7 +145,9 @@ class Bundled(Real):
     """A data set that comes with scikit-learn."""
 
     kind: Literal["bundled"]
-    name: Literal["digits", "breast_cancer", "wine", "iris"] = Field(description="Which of scikit-learn's sets.")
+    name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"] = Field(
+        description="Which of scikit-learn's sets."
+    )
 
     def pool(self, name: str) -> Pool:  # noqa: ARG002  (its own name is scikit-learn's)
         """All rows of one of scikit-learn's sets."""

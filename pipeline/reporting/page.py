@@ -23,6 +23,7 @@ from pipeline.reporting.text import (
     search,
     study,
     textbook,
+    textbook_map,
 )
 from pipeline.reporting.text.answer import Card, card
 from pipeline.reporting.text.columns import columns_table, finding_notes
@@ -52,6 +53,7 @@ TITLES = {
     "interactions": "Do regularizers add up?",
     "pareto": "What does one objective cost in the other?",
     "champion": "Is the model worth it, and can its probabilities be trusted?",
+    "map": "Which tuned regularizer wins?",
     "ledger": "All sentences at a glance",
     "audit": "How good are the estimators of calibration?",
 }
@@ -117,7 +119,6 @@ class ClaimPart:
     id: str
     claim: ClaimResult
     verdict: Cell
-    tally: str
     finding: str
     outcomes: tuple[tuple[Cell, str], ...]
     figure: Figure | None
@@ -166,6 +167,8 @@ def textbook_page(table: TextbookResults, pictures: Mapping[str, Picture]) -> st
         claims=textbook.claims_table(table),
         topics=[(topic, [entry for entry in entries if entry.claim.topic == topic]) for topic in topics],
         ledger=_known("ledger", pictures),
+        map=_known("map", pictures),
+        map_reading=textbook_map.reading(table.map) if table.map else "",
         audit=audit.audit_table(table.audit),
         audit_figure=_known("audit", pictures),
         references=references.TEXTBOOK,
@@ -245,7 +248,6 @@ def _claim_part(claim: ClaimResult, picture: Picture | None) -> ClaimPart:
         id=textbook.anchor(claim),
         claim=claim,
         verdict=textbook.verdict_cell(claim.verdict),
-        tally=textbook.tally(claim),
         finding=textbook.finding(claim),
         outcomes=tuple((textbook.verdict_cell(verdict), sentence) for verdict, sentence in textbook.outcomes(claim)),
         figure=None if picture is None else _claim_figure(claim, picture),

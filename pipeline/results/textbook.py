@@ -1,4 +1,7 @@
-"""Records of the textbook's claims: verdicts, effects by cell, lines of figures, and the estimators' audit."""
+"""Records of the textbook's claims: verdicts, effects by cell, lines of figures, and the estimators' audit.
+
+A comparison is supported, refuted or inconclusive; a sentence holds everywhere, depends, holds nowhere, or is open.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from pydantic import Field
 
 from pipeline.results.record import Level, Record
 
-ClaimVerdict = Literal["supported", "refuted", "inconclusive"]
-VERDICTS: tuple[ClaimVerdict, ...] = ("supported", "refuted", "inconclusive")
+CellVerdict = Literal["supported", "refuted", "inconclusive"]
+VERDICTS: tuple[CellVerdict, ...] = ("supported", "refuted", "inconclusive")
+"""Of a comparison."""
+SentenceVerdict = Literal["everywhere", "depends", "nowhere", "open"]
+SENTENCE_VERDICTS: tuple[SentenceVerdict, ...] = ("everywhere", "depends", "nowhere", "open")
 Direction = Literal["lower", "higher", "same"]
 Quantifier = Literal["all", "any"]
 ENOUGH = (0.93, 0.98)
@@ -19,17 +25,72 @@ ENOUGH = (0.93, 0.98)
 
 
 class VerdictCounts(Record):
-    """How many parts of a sentence, or sentences, have each verdict."""
+    """How many comparisons of a sentence have each verdict."""
 
     supported: int
     refuted: int
     inconclusive: int
 
     @classmethod
-    def of(cls, verdicts: Iterable[ClaimVerdict]) -> VerdictCounts:
+    def of(cls, verdicts: Iterable[CellVerdict]) -> VerdictCounts:
         """The counts of these verdicts."""
         counts = Counter(verdicts)
         return cls(**{verdict: counts[verdict] for verdict in VERDICTS})
+
+
+class SentenceCounts(Record):
+    """How many sentences have each verdict."""
+
+    everywhere: int
+    depends: int
+    nowhere: int
+    open: int
+
+    @classmethod
+    def of(cls, verdicts: Iterable[SentenceVerdict]) -> SentenceCounts:
+        """The counts of these verdicts."""
+        counts = Counter(verdicts)
+        return cls(**{verdict: counts[verdict] for verdict in SENTENCE_VERDICTS})
+
+
+class Place(Record):
+    """Where a sentence is tried: a data set, at one value of the fields that its effects are measured at.
+
+    `strict` is the verdict under Bonferroni's correction for all comparisons of the claim.
+    """
+
+    dataset: str
+    at: dict[str, Level]
+    verdict: CellVerdict
+    strict: CellVerdict
+
+
+class Prevalence(Record):
+    """In how many of the places a sentence holds, and the share of such places with its 95% interval."""
+
+    holds: int
+    fails: int
+    places: int
+    low: float
+    high: float
+
+
+class Split(Record):
+    """What tells where a sentence holds from where it fails: a property of places, or a part of the sentence.
+
+    Attributes:
+        factor: its name.
+        level: of the places inside, in words: `above 4`, `0.2`.
+        inside: places there where the sentence holds, and all that are decided.
+        outside: the same of all other places.
+        p: that of Fisher's exact test, times the number of splits that were tried.
+    """
+
+    factor: str
+    level: str
+    inside: tuple[int, int]
+    outside: tuple[int, int]
+    p: float
 
 
 class EffectCell(Record):
@@ -50,12 +111,15 @@ class EffectCell(Record):
     high: float | None
     inflation: float | None
     freedom: float | None
-    verdict: ClaimVerdict
-    strict: ClaimVerdict
+    verdict: CellVerdict
+    strict: CellVerdict
 
 
 class EffectResult(Record):
-    """A metric of one cell minus that of another, on every data set and level."""
+    """A metric of one cell minus that of another, on every data set and level.
+
+    `aside` names the setting of an effect that is shown beside the sentence and does not count for its verdict.
+    """
 
     says: str
     metric: str
@@ -64,6 +128,7 @@ class EffectResult(Record):
     direction: Direction
     least: float
     denied: bool
+    aside: str
     cells: tuple[EffectCell, ...]
 
 
@@ -110,8 +175,11 @@ class ClaimResult(Record):
     source: str
     note: str
     quantifier: Quantifier
-    verdict: ClaimVerdict
+    verdict: SentenceVerdict
     counts: VerdictCounts
+    places: tuple[Place, ...]
+    prevalence: Prevalence | None
+    split: Split | None
     datasets: tuple[str, ...]
     seeds: int
     recipe: dict[str, Level]
@@ -145,6 +213,40 @@ class AuditRow(EstimatorRow):
     cell: str
 
 
+class MapPlace(Record):
+    """Who wins with so many training rows and such a share of wrong labels.
+
+    Attributes:
+        winner: the arm with the least mean.
+        rivals: arms that cannot be told from it.
+        baseline: divergence from the posterior of the tuned network without a regularizer, in nats.
+        gain: by how much the winner's is less, on seeds that did not choose it, with its 95% interval.
+        verdict: whether that is as much as matters.
+        means: divergence of every arm.
+    """
+
+    rows: int
+    label_noise: float
+    winner: str
+    rivals: tuple[str, ...]
+    baseline: float | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    n: int
+    verdict: CellVerdict
+    means: dict[str, float | None]
+
+
+class MapRow(Record):
+    """All places of the map with so many training rows."""
+
+    rows: int
+    least: float
+    arms: tuple[str, ...]
+    places: tuple[MapPlace, ...]
+
+
 class TopicResults(Record):
     """What was found of one topic's sentences."""
 
@@ -158,17 +260,19 @@ class TextbookResults(Record):
     """The finished table of all claims, as reports/claims.json holds it."""
 
     seeds: int
-    counts: VerdictCounts
+    counts: SentenceCounts
     claims: tuple[ClaimResult, ...]
     audit: tuple[AuditRow, ...]
+    map: tuple[MapRow, ...]
 
     @classmethod
-    def join(cls, topics: Sequence[TopicResults]) -> TextbookResults:
-        """The claims of all topics, in this order."""
+    def join(cls, topics: Sequence[TopicResults], rows: Sequence[MapRow]) -> TextbookResults:
+        """The claims of all topics, and the rows of the map, in this order."""
         claims = tuple(claim for topic in topics for claim in topic.claims)
         return cls(
             seeds=max(topic.seeds for topic in topics),
-            counts=VerdictCounts.of(claim.verdict for claim in claims),
+            counts=SentenceCounts.of(claim.verdict for claim in claims),
             claims=claims,
             audit=tuple(row for topic in topics for row in topic.audit),
+            map=tuple(rows),
         )

@@ -13,9 +13,10 @@ INDENT = 19  # of a key's explanation
 def params() -> str:
     """Every key of params.yaml and the textbook's files: meaning and default, wrapped at the terminal's width."""
     from pipeline.config.textbook import explain_textbook  # noqa: PLC0415
+    from pipeline.config.textbook_map import explain_map  # noqa: PLC0415
     from pipeline.reporting.table import screen_width  # noqa: PLC0415
 
-    text, width = f"{PARAMS}\n\n{explain_params()}\n\n\n{explain_textbook()}", screen_width()
+    text, width = f"{PARAMS}\n\n{explain_params()}\n\n\n{explain_textbook()}\n\n{explain_map()}", screen_width()
     return "\n".join(_wrapped(line, width) for line in text.splitlines())
 
 

@@ -21,14 +21,11 @@ def topic(topic: str, *, jobs: int) -> str:
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.results.textbook import TopicResults  # noqa: PLC0415
     from pipeline.textbook.exact_checks import CHECKS  # noqa: PLC0415
-    from pipeline.textbook.known_names import require_known_names  # noqa: PLC0415
     from pipeline.textbook.ledger import TopicScores, claim_result  # noqa: PLC0415
 
     textbook = load_textbook(TEXTBOOK)
     look_up(topic, dict.fromkeys(textbook.topics), f"{TEXTBOOK}: topics")
-    file = topic_file(topic)
-    declared = load_topic(file, textbook)
-    require_known_names(declared, str(file))
+    declared = _checked(textbook)[topic]
     scores, audit, progress = _run_experiments(topic, declared, textbook, jobs=jobs)
     checks = {name: CHECKS[name]() for claim in declared.claims.values() for name in claim.checks}
     inputs = TopicScores(topic, declared, scores, checks)
@@ -38,34 +35,49 @@ def topic(topic: str, *, jobs: int) -> str:
     return f"{target}: {len(claims)} claims judged; {progress}"
 
 
+def _checked(textbook: Textbook) -> dict[str, Topic]:
+    """Every topic of the textbook, checked whole before the first network is trained."""
+    from pipeline.textbook.known_names import require_known_names  # noqa: PLC0415
+
+    topics = {name: load_topic(topic_file(name), textbook) for name in textbook.topics}
+    for name, declared in topics.items():
+        require_known_names(declared, textbook.datasets, str(topic_file(name)))
+    return topics
+
+
 def _run_experiments(
     name: str, topic: Topic, textbook: Textbook, *, jobs: int
 ) -> tuple[dict[str, list[ExperimentScores]], tuple[AuditRow, ...], str]:
     """The scores of every experiment on each of its data sets, the audit's rows, and what was done, in words."""
-    from pipeline.textbook.experiment_results import ExperimentScores, SplitSizes  # noqa: PLC0415
+    from pipeline.textbook.experiment_results import ExperimentScores, SplitSizes, properties_of  # noqa: PLC0415
     from pipeline.textbook.experiments import run  # noqa: PLC0415
 
-    splits = _splits(topic, textbook)
     scores: dict[str, list[ExperimentScores]] = {experiment: [] for experiment in topic.experiments}
     audit: list[AuditRow] = []
     scored = cells = 0
+    drawn: dict[tuple[str, int], SeedSplits] = {}
     for label, experiment in topic.experiments.items():
+        seeds = experiment.seeds or textbook.seeds
         for dataset in experiment.datasets:
-            siblings = [each for each in topic.experiments.values() if dataset in each.datasets]
+            if (dataset, seeds) not in drawn:
+                drawn[dataset, seeds] = _splits(dataset, textbook, seeds)
+            splits = drawn[dataset, seeds]
+            siblings = [
+                each
+                for each in topic.experiments.values()
+                if dataset in each.datasets and (each.seeds or textbook.seeds) == seeds
+            ]
             title = f"{name}: {label} on {dataset}"
-            result = run(experiment, splits[dataset], name=dataset, jobs=jobs, siblings=siblings, title=title)
-            sizes = SplitSizes.of(dataset, splits[dataset].dataset)
-            scores[label].append(ExperimentScores(result.arrays, sizes))
+            result = run(experiment, splits, name=dataset, jobs=jobs, siblings=siblings, title=title)
+            about = properties_of(splits.dataset)
+            scores[label].append(ExperimentScores(result.arrays, SplitSizes.of(dataset, splits.dataset), about))
             audit += result.audit
             scored, cells = scored + result.scored, cells + len(experiment.cells)
     return scores, tuple(audit), f"{scored} of {cells} cells trained or scored"
 
 
-def _splits(topic: Topic, textbook: Textbook) -> dict[str, SeedSplits]:
-    """The data sets of a topic's experiments, split for all seeds."""
+def _splits(dataset: str, textbook: Textbook, seeds: int) -> SeedSplits:
+    """A data set, split for so many seeds."""
     from pipeline.textbook.cell_training import SeedSplits  # noqa: PLC0415
 
-    names = dict.fromkeys(dataset for experiment in topic.experiments.values() for dataset in experiment.datasets)
-    return {
-        name: SeedSplits(textbook.datasets[name].load(name, seeds=textbook.seeds), textbook.seeds) for name in names
-    }
+    return SeedSplits(textbook.datasets[dataset].load(dataset, seeds=seeds), seeds)

@@ -25,6 +25,7 @@ from pipeline.training.member import Fitted
 
 if TYPE_CHECKING:
     from pipeline.config.claims import Cell, Experiment
+    from pipeline.config.points import Point
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.floating[Any]]
@@ -34,6 +35,9 @@ LOG_LOSSES = ("nll", "refinement", "calibration", "excess_kl")
 UNCHECKED = "ece_p"  # it needs many resamples, and no claim is about a p value
 GRADIENT_ROWS = 256  # validation rows, at most, over which the gradient by inputs is averaged
 SAMPLED_ROWS = 1000  # test rows, at most, for which dropout masks are sampled
+ABLATED = 0.5  # of the hidden units are missing where co-adaptation is measured
+DAMAGE, DAMAGED = "damage", ("nll", "accuracy")  # its condition, and metrics
+MASKED = ("sampled", "geometric", "masked")  # conditions of cells with dropout
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,8 @@ def predictions_of(cell: Cell, fitted: Fitted, data: Data, experiment: Experimen
     """What a cell's members predict, those of the mean over dropout masks included where the experiment wants them."""
     seeds = list(data)
     logits: dict[str, Floats] = dict(fitted.logits)
-    if experiment.samples and cell.dropout:
-        logits["scaled"] = fitted.logits["test"][:, :SAMPLED_ROWS]
-        logits["sampled"] = _sampled(cell, fitted, data, experiment.samples)
+    if experiment.samples:
+        logits |= _with_masks(cell, fitted, data, experiment.samples)
     posterior = None if overlapping(dataset.splits) else test_posterior(dataset, seeds[:1])
     return Predictions(
         logits=logits,
@@ -90,9 +93,9 @@ def prediction_scores(predictions: Predictions) -> Arrays:
     """`score/<metric>` (seed,) and `group/<metric>` (seed, group) of a cell, all metrics that are not `costly`.
 
     Test metrics are there for every condition, `test~0.5/nll` for example. Where label smoothing was on, the condition
-    `desmoothed` takes it out of the probabilities exactly. Where the posterior is known, `bias/` and `variance/` of
-    nll and brier are jackknife pseudo-values, whose mean over seeds is the estimate, and `theory/smoothing_error` is
-    the calibration error of the optimum that label smoothing aims at.
+    `desmoothed` takes it out of the probabilities exactly; `damage` is `ablated` minus `scaled`. Where the posterior is
+    known, `bias/` and `variance/` of nll and brier are jackknife pseudo-values, whose mean over seeds is the estimate,
+    and `theory/smoothing_error` is the calibration error of the optimum that label smoothing aims at.
 
     Raises:
         InputError: the environment is not pinned.
@@ -114,9 +117,19 @@ def prediction_scores(predictions: Predictions) -> Arrays:
         for name, values in metrics.items()
         if not name.endswith(UNCHECKED) and not _meaningless(name)
     }
+    scores |= _damage(scores)
     if posterior is not None:
         scores |= _against_truth(test, posterior, predictions.label_smoothing)
     return scores
+
+
+def _damage(scores: Arrays) -> Arrays:
+    """By how much each metric rises when half of the hidden units are missing, over seeds and groups of rows."""
+    return {
+        name.replace("ablated", DAMAGE): values - scores[name.replace("ablated", "scaled")]
+        for name, values in scores.items()
+        if name.split("/")[1] == "ablated" and name.split("/")[2] in DAMAGED
+    }
 
 
 def as_logits(probs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,13 +138,28 @@ def as_logits(probs: NDArray[np.float64]) -> NDArray[np.float64]:
     return logits
 
 
-def _sampled(cell: Cell, fitted: Fitted, data: Data, samples: int) -> NDArray[np.float64]:
-    """Logits of the mean over dropout masks, of the first test rows."""
+def _with_masks(cell: Cell, fitted: Fitted, data: Data, samples: int) -> dict[str, Floats]:
+    """Logits of the first test rows under dropout masks, and without: means over masks, one mask, half the units gone.
+
+    Without dropout only what is left without half of the hidden units (`ablated`), which needs no dropout in training.
+    """
     inputs = np.stack([each.features["test"][:SAMPLED_ROWS] for each in data.values()])
-    classes = data[0].classes
-    return as_logits(
-        weight_statistics.monte_carlo(cell.point, list(data), fitted.weights, inputs, samples=samples, classes=classes)
-    )
+
+    def masked(point: Point, samples: int) -> weight_statistics.MaskMeans:
+        return weight_statistics.monte_carlo(
+            point, list(data), fitted.weights, inputs, samples=samples, classes=data[0].classes
+        )
+
+    ablated = cell.point.model_copy(update={"dropout": ABLATED, "input_dropout": 0.0})
+    logits: dict[str, Floats] = {
+        "scaled": fitted.logits["test"][:, :SAMPLED_ROWS],
+        "ablated": as_logits(masked(ablated, 1).arithmetic),
+    }
+    if cell.dropout:
+        means = masked(cell.point, samples)
+        logits |= {"sampled": as_logits(means.arithmetic), "geometric": as_logits(means.geometric)}
+        logits["masked"] = as_logits(masked(cell.point, 1).arithmetic)
+    return logits
 
 
 def _conditions(predictions: Predictions) -> dict[str, Floats]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.claims import CHOICE, FIT
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.data.splits import drawn_shares, overlapping
+from pipeline.results.record import Level
 from pipeline.statistics import shared_rows
 from pipeline.statistics.intervals import Widening
 from pipeline.statistics.shared_rows import Overlap
 
-TESTED = ("test~", "scaled", "sampled", "desmoothed")  # conditions of the test rows, which have their correction
+# conditions of the test rows, which have their correction
+TESTED = ("test~", "scaled", "sampled", "geometric", "masked", "ablated", "damage", "desmoothed")
 STEM = "test"
+CALIBRATED_CHOICE = "validation_calibrated/nll"
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,19 @@ class ExperimentScores:
     Attributes:
         arrays: as `pipeline.textbook.experiments.run` gives them.
         dataset: its name and sizes.
+        about: what is known of the data set, such as its number of classes.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     dataset: SplitSizes
+    about: Mapping[str, Level] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> dict[str, Level]:
+        """What is known of the data set, and the best test accuracy that one of the cells has, a mean over seeds."""
+        accuracy = self.arrays.get("score/test/accuracy")
+        best = {} if accuracy is None else {"best accuracy": float(np.max(np.mean(accuracy, axis=1)))}
+        return {**self.about, **best}
 
     def metric(self, metric: str) -> NDArray[np.float64]:
         """A metric (cell, seed).
@@ -60,6 +73,8 @@ class ExperimentScores:
             InputError: there is none of that name.
         """
         name, _, epoch = metric.partition("@")
+        if epoch.startswith(FIT):
+            return self._at_fit(name, float(epoch.removeprefix(FIT)))
         if epoch:
             return self._at(name, int(epoch) if epoch.isdecimal() else -1, metric)
         if f"score/{name}" not in self.arrays:
@@ -80,6 +95,28 @@ class ExperimentScores:
             raise InputError(f"{metric!r}: must be a metric @ one of the epochs of the history ({known})")
         return curves[..., epochs.index(epoch)]
 
+    def _at_fit(self, name: str, share: float) -> NDArray[np.float64]:
+        """A history where the training NLL first falls to that share of what it began with; NaN where it never does.
+
+        Between two epochs of the history both are taken to be straight lines.
+        """
+        train, values = self.arrays["history/train/nll"], self.curves(name)
+        assert values is not None
+        goal = share * train[..., :1]
+        after = np.argmax(train <= goal, axis=-1)[..., None]
+        before = np.maximum(after - 1, 0)
+        (begin, end), levels = (
+            [np.take_along_axis(each, at, -1) for at in (before, after)] for each in (train, values)
+        )
+        weight = np.where(after > 0, (begin - goal) / np.where(after > 0, begin - end, 1.0), np.nan)
+        crossed: NDArray[np.float64] = (levels[0] + weight * (levels[1] - levels[0]))[..., 0]
+        return crossed
+
+    def choice(self, metric: str) -> NDArray[np.float64]:
+        """By what one of several cells is chosen (cell, seed): validation NLL, calibrated where the metric is."""
+        calibrated = "_calibrated/" in metric and f"score/{CALIBRATED_CHOICE}" in self.arrays
+        return self.metric(CALIBRATED_CHOICE if calibrated else CHOICE)
+
     def curves(self, name: str) -> NDArray[np.float64] | None:
         """The history of a metric (cell, seed, epoch); of a gap, validation minus train."""
         split, _, metric = name.partition("/")
@@ -91,6 +128,16 @@ class ExperimentScores:
     def has(self, metric: str) -> bool:
         """Whether one cell at least has it."""
         return "@" in metric or bool(np.isfinite(self.arrays.get(f"score/{metric}", np.nan)).any())
+
+
+def properties_of(dataset: Dataset) -> dict[str, Level]:
+    """What a data set is, apart from the rows that a cell trains on: sizes, and whether it is synthetic."""
+    pool = dataset.pool
+    return {
+        "features": int(pool.features.shape[1]),
+        "classes": len(pool.classes),
+        "synthetic data": pool.posterior is not None,
+    }
 
 
 def widening(

@@ -48,6 +48,8 @@ def _lines(
     for levels in dict.fromkeys(levels_of.values()):
         chosen = [place for place in places if levels_of[place] == levels]
         marks = _marks(metric, shows.x, experiment, chosen, scores)
+        if shows.tuned:
+            marks = _best(marks, scores.choice(metric)[chosen])
         if np.isfinite(marks.values).all(axis=1).any():
             used = scores.dataset.training_on(max(cells[place].rows or scores.dataset.train for place in chosen))
             ends = mean_interval(marks.values, widening=widening(metric, marks.values, marks.groups, used))
@@ -78,6 +80,18 @@ def _marks(metric: str, x: str, experiment: Experiment, places: Sequence[int], s
         [_position(x, labels[place], cells[place], scores.dataset.train) for place in places],
         values,
         None if groups is None else groups[list(places)],
+    )
+
+
+def _best(marks: _Marks, choice: NDArray[np.float64]) -> _Marks:
+    """One mark at each place of the axis: of several, each seed takes the one with the best validation NLL."""
+    places = {x: [at for at, other in enumerate(marks.x) if other == x] for x in marks.x}
+    seeds = np.arange(marks.values.shape[1])
+    rows = [np.asarray(at)[np.argmin(choice[at], axis=0)] for at in places.values()]
+    return _Marks(
+        list(places),
+        np.stack([marks.values[row, seeds] for row in rows]),
+        None if marks.groups is None else np.stack([marks.groups[row, seeds] for row in rows]),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.claims import (
-    CHOICE,
+    CHOSEN,
     Claim,
     Effect,
     Experiment,
@@ -21,18 +21,21 @@ from pipeline.config.claims import (
 )
 from pipeline.results.record import Level, finite
 from pipeline.results.textbook import (
+    CellVerdict,
     CheckResult,
     ClaimResult,
-    ClaimVerdict,
     EffectCell,
     EffectResult,
     FigureAxes,
+    Place,
+    Quantifier,
     VerdictCounts,
 )
 from pipeline.statistics.intervals import Widening
 from pipeline.textbook.experiment_results import ExperimentScores, widening
 from pipeline.textbook.figure_lines import figure_axes, plain
-from pipeline.textbook.verdicts import OPPOSITE, combined, judge
+from pipeline.textbook.places import places_of, split_of
+from pipeline.textbook.verdicts import OPPOSITE, judge, prevalence, sentence_verdict
 
 RECIPE = ("architecture", "hidden", "rows", "optimizer", "learning_rate", "batch_size", "epochs")
 ScoresByExperiment = Mapping[str, Sequence[ExperimentScores]]
@@ -56,12 +59,13 @@ def claim_result(name: str, topic: TopicScores) -> ClaimResult:
     """
     claim = topic.topic.claims[name]
     comparisons = [_comparison_of(effect, claim, topic) for effect in claim.effects]
-    count = sum(len(comparison.places) for comparison in comparisons)
-    effects = tuple(_effect_result(comparison, count) for comparison in comparisons)
+    count = sum(len(comparison.places) for comparison in comparisons if not comparison.effect.aside)
+    effects = tuple(_effect_result(comparison, max(count, 1)) for comparison in comparisons)
     checks = tuple(check for check_name in claim.checks for check in topic.checks[check_name])
-    cells = [cell for effect in effects for cell in effect.cells]
-    exact: list[ClaimVerdict] = ["supported" if check.holds else "refuted" for check in checks]
-    verdicts = [cell.verdict for cell in cells] + exact
+    places = places_of(effects, claim.quantifier)
+    verdicts, strict = _verdicts(effects, places, claim.quantifier)
+    exact: list[CellVerdict] = ["supported" if check.holds else "refuted" for check in checks]
+    verdict = sentence_verdict(verdicts + exact, strict + exact)
     return ClaimResult(
         topic=topic.name,
         id=name,
@@ -69,15 +73,37 @@ def claim_result(name: str, topic: TopicScores) -> ClaimResult:
         source=claim.source,
         note=claim.note,
         quantifier=claim.quantifier,
-        verdict=combined(verdicts, [cell.strict for cell in cells] + exact, quantifier=claim.quantifier),
-        counts=VerdictCounts.of(verdicts),
-        datasets=tuple(dict.fromkeys(cell.dataset for cell in cells)),
-        seeds=max((cell.n for cell in cells), default=0),
+        verdict=verdict,
+        counts=VerdictCounts.of(_cell_verdicts(effects) + exact),
+        places=places,
+        prevalence=prevalence([place.verdict for place in places]),
+        split=split_of(effects, places, _properties(comparisons)) if verdict in ("depends", "open") else None,
+        datasets=tuple(dict.fromkeys(cell.dataset for effect in effects for cell in effect.cells)),
+        seeds=max((cell.n for effect in effects for cell in effect.cells), default=0),
         recipe=_recipe([topic.topic.experiments[each] for each in dict.fromkeys(c.name for c in comparisons)]),
         effects=effects,
         checks=checks,
         panels=tuple(_axes(claim, topic)),
     )
+
+
+def _verdicts(
+    effects: Sequence[EffectResult], places: Sequence[Place], quantifier: Quantifier
+) -> tuple[list[CellVerdict], list[CellVerdict]]:
+    """The verdicts that decide on a sentence, plain and strict: of comparisons; of places where any may hold there."""
+    if quantifier == "any":
+        return [place.verdict for place in places], [place.strict for place in places]
+    return _cell_verdicts(effects), [cell.strict for effect in effects if not effect.aside for cell in effect.cells]
+
+
+def _cell_verdicts(effects: Sequence[EffectResult]) -> list[CellVerdict]:
+    return [cell.verdict for effect in effects if not effect.aside for cell in effect.cells]
+
+
+def _properties(comparisons: Sequence[_Comparison]) -> dict[str, Mapping[str, Level]]:
+    """What is known of each data set, from the experiments that decide."""
+    counted = [comparison for comparison in comparisons if not comparison.effect.aside]
+    return {each.dataset.name: each.properties for comparison in counted for each in comparison.scores}
 
 
 def _axes(claim: Claim, topic: TopicScores) -> Iterator[FigureAxes]:
@@ -125,6 +151,7 @@ def _effect_result(comparison: _Comparison, comparisons: int) -> EffectResult:
         direction=effect.direction,
         least=effect.least,
         denied=effect.denied,
+        aside=effect.aside,
         cells=tuple(_effect_cell(comparison, *place, comparisons=comparisons) for place in comparison.places),
     )
 
@@ -185,16 +212,32 @@ def _operand(
     """The cell that is named; of several, for each seed the one with the best validation NLL."""
     places = selected(experiment, selectors, metric, levels)
     labels, cells = list(experiment.cells), list(experiment.cells.values())
-    values = scores.metric(metric)[places]
-    seeds = np.arange(values.shape[1])
-    groups = scores.groups_of(metric)
-    chosen = np.argmin(scores.metric(CHOICE)[places], axis=0)
+    chosen = np.argmin(scores.choice(metric)[places], axis=0)
+    seeds = np.arange(len(chosen))
+    if metric.startswith(CHOSEN):
+        strengths = np.array([getattr(cells[place], metric.removeprefix(CHOSEN)) for place in places])
+        values, groups = np.log10(strengths)[chosen], None
+    else:
+        values, groups = scores.metric(metric)[places][chosen, seeds], scores.groups_of(metric)
     return _Operand(
-        values=values[chosen, seeds],
+        values=values,
         groups=None if groups is None else groups[places][chosen, seeds],
-        label=labels[places[0]] if len(places) == 1 else f"best of {len(places)} on validation",
+        label=_label([labels[place] for place in places]),
         rows=max(cells[place].rows or scores.dataset.train for place in places),
     )
+
+
+def _label(labels: Sequence[str]) -> str:
+    """What the cells have in common, and that one of them is chosen.
+
+    >>> _label(["dropout=0.5,learning_rate=0.001", "dropout=0.5,learning_rate=0.01"])
+    'dropout=0.5, best of 2 on validation'
+    """
+    if len(labels) == 1:
+        return labels[0]
+    settings = [label.split(",") for label in labels]
+    common = [setting for setting in settings[0] if all(setting in other for other in settings)]
+    return ", ".join([*([",".join(common)] if common else []), f"best of {len(labels)} on validation"])
 
 
 def _widening(effect: Effect, of: _Operand, against: _Operand, scores: ExperimentScores) -> Widening:

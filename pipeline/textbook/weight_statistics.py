@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -55,6 +56,13 @@ def input_gradient(
     return _two_by_two(len(weights), of_pair)
 
 
+class MaskMeans(NamedTuple):
+    """Means over dropout masks (member, row, class): of probabilities, and their geometric mean, which sums to 1."""
+
+    arithmetic: NDArray[np.float64]
+    geometric: NDArray[np.float64]
+
+
 def monte_carlo(
     point: Point,
     seeds: Sequence[int],
@@ -63,11 +71,11 @@ def monte_carlo(
     *,
     classes: int,
     samples: int,
-) -> NDArray[np.float64]:
-    """Mean probabilities (member, row, class) over samples of the masks of `dropout` and `input_dropout`.
+) -> MaskMeans:
+    """Means of probabilities over samples of the masks of `dropout` and `input_dropout`.
 
     Batch normalization keeps its running statistics. A mask is a function of the seed, the sample and the number of
-    rows.
+    rows; every row has its own. Of one sample both means are what the network predicts with its masks on.
 
     Args:
         point: of which the members are.
@@ -77,20 +85,24 @@ def monte_carlo(
         classes: of a prediction.
         samples: of the masks.
 
-    Reference: Gal & Ghahramani (2016), Dropout as a Bayesian approximation, equation 6.
+    Reference: Gal & Ghahramani (2016), Dropout as a Bayesian approximation, equation 6; of the geometric mean, which
+        weight scaling stands for, Baldi & Sadowski (2014), The dropout learning algorithm, section 4.
     """
     network = build(point, inputs.shape[-1], classes)
 
     def of_pair(pair: list[int]) -> NDArray[np.float64]:
         arrays, x = network.layout.views(torch.from_numpy(weights[pair])), torch.from_numpy(inputs[pair])
-        total = torch.zeros(*x.shape[:2], classes, dtype=torch.float64)
+        total = torch.zeros(2, *x.shape[:2], classes, dtype=torch.float64)
         for sample in range(samples):
             dropped, masks = _dropped(network, point, x, [seeds[member] for member in pair], sample)
-            total += torch.softmax(network.predict(arrays, dropped, masks), -1)
-        return (total / samples).numpy()
+            log_probs = torch.log_softmax(network.predict(arrays, dropped, masks).double(), -1)
+            total += torch.stack([log_probs.exp(), log_probs])
+        total /= samples
+        return torch.stack([total[0], torch.softmax(total[1], -1)], 1).numpy()
 
     with torch.inference_mode():
-        return _two_by_two(len(weights), of_pair)
+        both = _two_by_two(len(weights), of_pair)
+    return MaskMeans(both[:, 0], both[:, 1])
 
 
 def _two_by_two(members: int, function: Callable[[list[int]], NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.results.textbook import VERDICTS, ClaimResult, TextbookResults
+from pipeline.results.textbook import SENTENCE_VERDICTS, VERDICTS, ClaimResult, TextbookResults
 from pipeline.tracking import views
 from pipeline.tracking.builder import CURRENT, as_csv
 from pipeline.tracking.runs import ExperimentPage, RunRecord
 
 EXPERIMENT = "textbook"
 VIEW = "claims"
-WORDS = {verdict: verdict for verdict in VERDICTS} | {"inconclusive": "open"}
+WORDS = {verdict: verdict for verdict in (*VERDICTS, *SENTENCE_VERDICTS)} | {"inconclusive": "open"}
 """Verdicts, as all other surfaces write them."""
 
 
@@ -27,8 +27,8 @@ def records_of(results: TextbookResults, figures: Mapping[str, Path]) -> list[Ru
 
 def experiment_of(results: TextbookResults) -> ExperimentPage:
     """What the page of the experiment says."""
-    counts = ", ".join(f"{getattr(results.counts, verdict)} {WORDS[verdict]}" for verdict in VERDICTS)
-    parts = [f"parts/{word}" for word in WORDS.values()]
+    counts = ", ".join(f"{getattr(results.counts, verdict)} {verdict}" for verdict in SENTENCE_VERDICTS)
+    parts = [f"parts/{WORDS[verdict]}" for verdict in VERDICTS]
     return ExperimentPage(
         name=EXPERIMENT,
         description=(

@@ -235,7 +235,9 @@ def test_class_names_follow_their_rows_when_sorted():
 def test_an_unknown_bundled_set_is_refused():
     with pytest.raises(InputError) as caught:
         load_bundled("mnist")
-    assert str(caught.value) == "bundled data set must be one of breast_cancer, digits, iris, wine; got 'mnist'"
+    assert (
+        str(caught.value) == "bundled data set must be one of breast_cancer, diabetes, digits, iris, wine; got 'mnist'"
+    )
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -22,7 +22,11 @@ from pipeline.data.time_splits import split_by_time
 from pipeline.evaluation.members import test_groups as groups_of_test_rows
 
 CLASSES = ("a", "b", "c")
-SIZES = {"bundled": {"digits": (256, 256), "breast_cancer": (128, 128), "wine": (60, 50), "iris": (50, 40)}}
+SIZES = {
+    "bundled": {
+        "digits": (256, 256), "breast_cancer": (128, 128), "diabetes": (100, 100), "wine": (60, 50), "iris": (50, 40),
+    }
+}  # fmt: skip
 
 
 def parts_of(splits: Splits, seed: int) -> list[np.ndarray]:

@@ -35,7 +35,8 @@ class TestTextbook:
     def test_every_sentence_has_a_verdict_and_a_figure(self, finished: Path) -> None:
         table = json.loads((finished / "reports/claims.json").read_text())
         assert [claim["id"] for claim in table["claims"]] == list(TOPIC["claims"])
-        assert table["claims"][1]["verdict"] == "supported"
+        assert table["claims"][1]["verdict"] == "everywhere"
+        assert [(row["rows"], len(row["places"])) for row in table["map"]] == [(12, 2), (24, 2)]
         drawn = {path.name for path in (finished / "reports/textbook").iterdir()}
         assert {f"{claim['id']}.{kind}" for claim in table["claims"] for kind in ("png", "svg")} <= drawn
         assert "Dropout helps." in (finished / "reports/textbook.html").read_text()

@@ -14,6 +14,7 @@ from claim_tables import (
     EXACT,
     FAILED,
     MANY,
+    MAP,
     MIXED,
     SAME,
     STRENGTHS,
@@ -34,8 +35,11 @@ from pipeline.reporting.figures.audit import audit_figure
 from pipeline.reporting.figures.ledger import ledger_figure
 from pipeline.reporting.figures.textbook import claim_figure
 from pipeline.reporting.figures.textbook_blocks import packed
-from pipeline.reporting.figures.textbook_forest import COLOUR, HELD, SMALL
-from pipeline.reporting.text.textbook import LABELS, SIGNS, checked, counted, difference, parts, tally
+from pipeline.reporting.figures.textbook_forest import COLOUR, HELD, SENTENCE_COLOUR, SMALL
+from pipeline.reporting.figures.textbook_map import map_figure
+from pipeline.reporting.text.textbook import SIGNS, checked, compared, counted, difference, parts
+from pipeline.reporting.text.textbook_map import reading
+from pipeline.reporting.text.textbook_places import tally
 from pipeline.results.textbook import ENOUGH, ClaimResult
 
 
@@ -69,9 +73,9 @@ class TestEveryClaim:
         shown = [text.replace("\n", " ") for text in texts(figure)]
         assert claim.sentence in shown
         assert tally(claim) in shown
-        word = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}"
+        word = f"{SIGNS[claim.verdict]} {claim.verdict}"
         (verdict,) = (text for text in figure.texts if text.get_text() == word)
-        assert verdict.get_color() == canvas.DARK[COLOUR[claim.verdict]]
+        assert verdict.get_color() == SENTENCE_COLOUR[claim.verdict]
         assert len(line_axes(figure)) == len(claim.axes)
 
     def test_states_every_difference_in_its_colour(self, claim: ClaimResult) -> None:
@@ -141,7 +145,7 @@ class TestForest:
     def test_scales_and_experiments_have_axes_of_their_own(self) -> None:
         other = effect("elsewhere", cell("mixture", -9.0), experiment="other")
         accuracy = effect("higher", cell("mixture", 0.1), metric="test/accuracy", direction="higher")
-        made = claim("a.b", "A.", "supported", effect("one", cell("mixture", -0.1)), other, accuracy)
+        made = claim("a.b", "A.", "everywhere", effect("one", cell("mixture", -0.1)), other, accuracy)
         labels = [axes.get_xlabel() for axes in forests(claim_figure(made).figure)]
         gap = "difference in gap of NLL (nats)"
         assert labels == [gap, gap, "difference in test accuracy"]
@@ -159,7 +163,7 @@ class TestForest:
 
     def test_what_lies_far_outside_is_an_arrow_with_its_number(self) -> None:
         cells = [cell("mixture", -0.1), cell("digits", -0.2), cell("breast_cancer", -40.0)]
-        (axes,) = forests(claim_figure(claim("a.b", "A.", "supported", effect("one", *cells))).figure)
+        (axes,) = forests(claim_figure(claim("a.b", "A.", "everywhere", effect("one", *cells))).figure)
         left, right = axes.get_xlim()
         assert -1 < left < -0.2 < 0 < right
         assert any("−40.0" in text.get_text() for text in axes.texts)
@@ -199,7 +203,7 @@ class TestLines:
     )
     def test_strengths_far_apart_have_a_logarithmic_axis(self, values: tuple[float, ...], scale: str) -> None:
         drawn = [made_axes("mixture", "weight_decay", made_line("test/nll", values, (1, 2, 3)))]
-        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "everywhere", axes=drawn)).figure)
         assert axes.get_xscale() == scale
         assert list(axes.get_xticks()) == list(values)
         assert axes.lines[0].get_xdata() == pytest.approx(values)
@@ -208,7 +212,7 @@ class TestLines:
         wild = made_line("test/nll", STRENGTHS, (0.5, 0.4, 70.0))
         wild = wild.model_copy(update={"low": (*wild.low[:2], -500.0), "high": (*wild.high[:2], 600.0)})
         drawn = [made_axes("mixture", "dropout", made_line("train/nll", STRENGTHS, (0.2, 0.3, 0.4)), wild)]
-        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        (axes,) = line_axes(claim_figure(claim("a.b", "A.", "everywhere", axes=drawn)).figure)
         low, high = axes.get_ylim()
         assert 0 < low < 0.15 < 0.55 < high < 1
         assert sorted(str(line.get_marker()) for line in axes.lines)[:2] == ["^", "o"]
@@ -220,7 +224,7 @@ class TestLines:
             made_line("test/nll", (0.25, 0.5), (0.6, 0.5), shared_dropout=True),
         ]
         drawn = [made_axes("digits", "dropout", *lines)]
-        figure = claim_figure(claim("dropout.spatial", "A.", "supported", axes=drawn)).figure
+        figure = claim_figure(claim("dropout.spatial", "A.", "everywhere", axes=drawn)).figure
         (axes,) = line_axes(figure)
         assert [list(line.get_ydata()) for line in axes.lines] == [[0.6, 0.7], [0.6, 0.5], [0.5, 0.5]]
         assert "no dropout" in texts(figure)
@@ -268,7 +272,7 @@ class TestLines:
             made_axes(name, "dropout", made_line("test/nll", (0, 1), (0.5, high)))
             for name, high in (("mixture", 30.0), ("digits", 1.0))
         ]
-        first, second = line_axes(claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure)
+        first, second = line_axes(claim_figure(claim("a.b", "A.", "everywhere", axes=drawn)).figure)
         assert not first.get_shared_y_axes().joined(first, second)
 
     def test_two_crossed_fields_are_colours_and_dashes(self) -> None:
@@ -283,7 +287,7 @@ class TestLines:
             made_axes("digits", "dropout", made_line("test/nll", (0, 1), (1, 2)), where={"label_noise": (noise,)})
             for noise in (0.0, 0.2)
         ]
-        figure = claim_figure(claim("a.b", "A.", "supported", axes=drawn)).figure
+        figure = claim_figure(claim("a.b", "A.", "everywhere", axes=drawn)).figure
         titles = [axes.get_title(loc="left") for axes in line_axes(figure)]
         assert titles == ["digits, wrong labels 0", "digits, wrong labels 0.2"]
 
@@ -295,17 +299,19 @@ def test_exact_checks_are_a_table_of_numbers() -> None:
 
 
 class TestLedger:
-    def test_has_every_sentence_and_bars_as_long_as_its_counts(self) -> None:
+    def test_has_every_sentence_and_bars_of_its_shares(self) -> None:
         made = table()
         figure = ledger_figure(made).figure
         shown = texts(figure)
         assert f"{counted(made)}." in shown
         assert [claim.sentence in shown for claim in CLAIMS] == [True] * len(CLAIMS)
+        assert [shown.count(claim.verdict) > 0 for claim in CLAIMS] == [True] * len(CLAIMS)
         bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
-        for place, verdict in enumerate(COLOUR):
-            widths = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == COLOUR[verdict].lower()]
-            counts = [sum(part.cell.verdict == verdict for part in parts(claim)) for claim in CLAIMS]
-            assert widths == [count for count in counts if count], place
+        for verdict, colour in COLOUR.items():
+            widths = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == colour.lower()]
+            counts = [compared(claim) for claim in CLAIMS]
+            shares = [count[verdict] / sum(count.values()) for count in counts if count[verdict]]
+            assert widths == pytest.approx(shares)
 
     def test_wraps_a_long_sentence(self) -> None:
         long = EXACT.model_copy(update={"sentence": "word " * 40})
@@ -318,12 +324,43 @@ class TestLedger:
 
     def test_explains_marks_n_and_intervals(self) -> None:
         caption = ledger_figure(table()).caption
-        for wanted in ("✓ supported", "n = 30 paired seeds", "95% Student t interval", "Bonferroni"):
+        for wanted in ("n = 30 paired seeds", "95% Student t interval", "Bonferroni", "the mirror image"):
             assert wanted in caption
 
     @pytest.mark.slow
     def test_is_the_same_to_the_byte(self) -> None:
         assert canvas.forms(ledger_figure(table())) == canvas.forms(ledger_figure(table()))
+
+
+class TestMap:
+    def test_every_place_is_a_tile_with_its_gain_and_its_winner(self) -> None:
+        drawing = map_figure(MAP)
+        assert drawing is not None
+        (axes,) = drawing.figure.axes
+        tiles = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+        assert [tile.get_xy() for tile in tiles] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+        shown = [text.get_text() for text in axes.texts]
+        assert shown == ["+0.200", "dropout", "", "+0.100", "mixup", "≈ dropout", "+0.010", "open", "+0.000", "none"]
+        faces = [to_hex(tile.get_facecolor()) for tile in tiles]
+        assert (faces[0], faces[1] != faces[0], faces[2:]) == (canvas.COLOURS[0].lower(), True, ["#ffffff"] * 2)
+        assert [bool(tile.get_hatch()) for tile in tiles] == [False, False, True, False]
+
+    def test_its_reading_is_two_sentences(self) -> None:
+        assert reading(MAP) == (
+            "A tuned regularizer beats the tuned network without one at 2 of 4 places (dropout at 1 and mixup at 1), "
+            "most at 16 training rows with 0% wrong labels, by 0.200 nats. None gains 0.005 nats at 1 place (within "
+            "64 to 64 rows and 20% to 20% wrong labels), and at 1 it is open."
+        )
+
+    def test_without_a_map_nothing_is_drawn(self) -> None:
+        assert map_figure([]) is None
+
+    @pytest.mark.slow
+    def test_is_the_same_to_the_byte(self) -> None:
+        first, second = map_figure(MAP), map_figure(MAP)
+        assert first is not None
+        assert second is not None
+        assert canvas.forms(first) == canvas.forms(second)
 
 
 class TestAudit:

@@ -5,8 +5,8 @@ from claim_tables import AIMED, CAN, CLAIMS, DENIED, EVERYWHERE, EXACT, FAILED, 
 
 from pipeline.reporting.text.textbook import (
     Part,
-    by_dataset,
     claims_table,
+    compared,
     counted,
     decisive,
     difference,
@@ -16,52 +16,56 @@ from pipeline.reporting.text.textbook import (
     parts,
     quantity,
     render,
+    says,
     stated,
-    tally,
 )
 from pipeline.reporting.text.textbook_figures import axis_of, decoded, titles
 from pipeline.reporting.text.textbook_names import describe, listed, scale
-from pipeline.results.textbook import ClaimResult
+from pipeline.reporting.text.textbook_places import asides, lead, tally
+from pipeline.results.textbook import ClaimResult, Place
 
 FOUND = {
     "dropout.everywhere": (
-        "Each data set taken alone: supported on mixture and digits. What decides: dropout 0.5 has a smaller gap: "
+        "Holds on 2 of 2 data sets. That is 100% of them [16%, 100%]. What decides: dropout 0.5 has a smaller gap: "
         "−0.120 [−0.150, −0.090] on digits (gap of NLL, dropout 0.5 minus none)."
     ),
     "dropout.mixed": (
-        "Each data set taken alone: refuted on digits, supported on mixture, open on breast cancer. What decides: 0.5 "
-        "is better than 0.2: +0.080 [+0.060, +0.100] on digits (test NLL, dropout 0.5 minus none)."
+        "Holds on 1 of 3 data sets; fails on digits; open on breast cancer. That is 33% of them [1%, 99%]. What "
+        "decides: 0.5 is better than 0.2: +0.080 [+0.060, +0.100] on digits (test NLL, dropout 0.5 minus none)."
     ),
     "dropout.can": (
-        "Each data set taken alone: supported on mixture, refuted on digits. What decides: dropout is worse: "
+        "Holds on 1 of 2 data sets; fails on digits; with classes above 3 it holds on 1 of 1, else on 0 of 1; “can”: "
+        "one place is enough. That is 50% of them [1%, 99%]. What decides: dropout is worse: "
         "+0.300 [+0.250, +0.350] on mixture (test accuracy after calibration, dropout 0.5 minus none)."
     ),
     "decay.denied": (
-        "Each data set taken alone: refuted on mixture. What decides: the sentence denies that dropout is better: "
-        "−0.090 [−0.110, −0.070] on mixture, width 64 (gap of NLL, dropout 0.5 minus none)."
+        "Holds on 0 of 2 places; fails on mixture (width 64); open on mixture (width 256). That is 0% of them [0%, "
+        "99%]. What decides: the sentence denies that dropout is better: +0.010 [−0.090, +0.110] on mixture, width 256 "
+        "(gap of NLL, dropout 0.5 minus none)."
     ),
     "decay.exact": "2 of 2 exact checks hold.",
     "decay.failed": "1 of 2 exact checks hold, not “other”.",
     "smooth.same": (
-        "Each data set taken alone: supported on mixture. What decides: bias is larger: +12.3 [+11.9, +12.7] on "
-        "mixture (bias of NLL minus variance of NLL)."
+        "Holds on mixture. What decides: bias is larger: +12.3 [+11.9, +12.7] on mixture (bias of NLL minus variance "
+        "of NLL)."
     ),
     "combining.many": (
-        "Each data set taken alone: open on mixture, supported on digits. What decides: it is better: "
-        "−0.500 [−1.100, +0.100] on mixture (gap of NLL, dropout 0.5 minus none)."
+        "Holds on 1 of 2 data sets; open on mixture. That is 50% of them [1%, 100%]. What decides: it is better: "
+        "−0.500 [−1.100, +0.100] on mixture (gap of NLL, dropout 0.5 minus none). Aside, the notebook's setting: “it "
+        "is better” does not hold."
     ),
 }
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_a_finding_says_where_it_holds_and_what_decides(claim: ClaimResult) -> None:
+def test_a_finding_leads_with_where_it_holds_and_says_what_decides(claim: ClaimResult) -> None:
     assert finding(claim) == FOUND[claim.id]
 
 
 @pytest.mark.parametrize(
     ("claim", "dataset", "mean"),
-    [(EVERYWHERE, "digits", -0.12), (MIXED, "digits", 0.08), (CAN, "mixture", 0.3), (DENIED, "mixture", -0.09)],
-    ids=["the weakest support", "the strongest exception", "the strongest support of a can", "an exception alone"],
+    [(EVERYWHERE, "digits", -0.12), (MIXED, "digits", 0.08), (CAN, "mixture", 0.3), (DENIED, "mixture", 0.01)],
+    ids=["the weakest support", "the strongest exception", "the strongest support of a can", "what is open"],
 )
 def test_what_decides(claim: ClaimResult, dataset: str, mean: float) -> None:
     part = decisive(claim)
@@ -72,24 +76,35 @@ def test_what_decides(claim: ClaimResult, dataset: str, mean: float) -> None:
 def test_exact_checks_decide_alone() -> None:
     assert decisive(EXACT) is None
     assert "1 of 2 exact checks hold, not “other”" in markdown(table(FAILED))
-    assert tally(EXACT) == "2 of 2 checks support it"
+    assert tally(EXACT) == "2 of 2 exact checks hold"
 
 
-def test_a_can_that_is_refuted_everywhere_is_decided_by_what_comes_closest() -> None:
+def test_what_holds_nowhere_is_decided_by_what_comes_closest() -> None:
     effect = CAN.effects[0]
     near = effect.cells[0].model_copy(update={"mean": -0.01, "verdict": "refuted", "strict": "refuted"})
     changed = effect.model_copy(update={"cells": (near, *effect.cells[1:])})
-    claim = CAN.model_copy(update={"verdict": "refuted", "effects": (changed,)})
+    claim = CAN.model_copy(update={"verdict": "nowhere", "effects": (changed,)})
     part = decisive(claim)
     assert part is not None
     assert part.cell.mean == -0.01
-    assert by_dataset(claim)["refuted"] == ["mixture", "digits"]
 
 
-def test_data_sets_are_sorted_by_what_they_say() -> None:
-    assert by_dataset(MIXED) == {"supported": ["mixture"], "refuted": ["digits"], "inconclusive": ["breast_cancer"]}
-    assert by_dataset(CAN) == {"supported": ["mixture"], "refuted": ["digits"], "inconclusive": []}
-    assert by_dataset(EXACT) == {"supported": [], "refuted": [], "inconclusive": []}
+def test_what_stands_aside_decides_nothing_and_is_told() -> None:
+    part = decisive(MANY)
+    assert part is not None
+    assert not part.effect.aside
+    assert compared(MANY) == {"supported": 1, "refuted": 0, "inconclusive": 1}
+    (aside,) = asides(MANY)
+    assert aside == "aside, the notebook's setting: “it is better” does not hold"
+    assert says(MANY.effects[1]) == "the notebook's setting: it is better"
+
+
+def test_more_than_three_places_are_counted() -> None:
+    places = [
+        Place(dataset=f"set_{number}", at={}, verdict="refuted" if number else "supported", strict="inconclusive")
+        for number in range(6)
+    ]
+    assert lead(MIXED.model_copy(update={"places": tuple(places)})) == "holds on 1 of 6 data sets; fails on 5"
 
 
 def test_every_comparison_is_put_into_words_once() -> None:
@@ -134,12 +149,12 @@ class TestNumbers:
 class TestTable:
     def test_names_every_sentence_with_its_verdict_and_its_counts(self) -> None:
         made = claims_table(table())
-        labels = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
         assert [row[0].text for row in made.rows] == [claim.sentence for claim in CLAIMS]
         assert [row[0].target for row in made.rows][:2] == ["claim-dropout-everywhere", "claim-dropout-mixed"]
-        assert [row[1].text for row in made.rows] == [labels[claim.verdict] for claim in CLAIMS]
+        assert [row[1].text for row in made.rows] == [claim.verdict for claim in CLAIMS]
         mixed = made.rows[CLAIMS.index(MIXED)]
         assert [cell.text for cell in mixed[2:]] == [
+            "holds on 1 of 3 data sets; fails on digits; open on breast cancer",
             "3/1/2",
             "0.5 is better than 0.2: +0.080 [+0.060, +0.100] on digits (test NLL, dropout 0.5 minus none)",
             "30",
@@ -147,37 +162,43 @@ class TestTable:
 
     @pytest.mark.parametrize("width", [80, 100])
     def test_wraps_words_and_cuts_none(self, width: int) -> None:
-        text = render(table(AIMED, SAME), width=width)
+        text = render(table(AIMED, SAME), width=width).split("\n", 1)[1]
         assert max(map(len, text.splitlines())) <= width
-        wanted = "bias is larger: (bias of NLL minus variance 0.998, target"
+        wanted = "holds on random labels where it holds, and where it fails"
         assert set(wanted.split()) <= set(text.split())
 
     def test_fits_the_terminal_and_says_n_the_intervals_and_the_rule(self) -> None:
         text = render(table())
         assert max(map(len, text.splitlines())) <= 120
         flat = " ".join(text.split())
-        assert "Of 8 sentences of the textbook, 4 are supported, 2 refuted and 2 open" in flat
-        for wanted in ("n = 30 paired seeds", "95% Student t interval", "smallest effect of interest", "[max p]"):
+        assert "3 hold everywhere that we tried, 3 depend on where, 0 hold nowhere and 2 are open" in flat
+        for wanted in (
+            "n = up to 30 paired seeds",
+            "95% Student t interval",
+            "smallest effect of interest",
+            "<b>no</b>",
+        ):
             assert wanted in flat
         assert {"&", "so", "on."} <= set(flat.split())
         assert "\x1b[" not in text
 
     def test_verdicts_have_colours_where_asked_for(self) -> None:
         text = render(table(), color=True)
-        assert "\x1b[1;32msupported" in text
-        assert "\x1b[1;31mrefuted" in text
+        assert "\x1b[1;32meverywhere" in text
+        nowhere = MIXED.model_copy(update={"verdict": "nowhere"})
+        assert "\x1b[1;31mnowhere" in render(table(nowhere), color=True)
 
     def test_of_the_readme_has_a_line_a_sentence(self) -> None:
         lines = markdown(table()).splitlines()
         assert lines[0].startswith(counted(table()))
-        assert "n = 30 paired seeds, 95% intervals" in lines[0]
+        assert "n = up to 30 paired seeds, 95% intervals" in lines[0]
         assert len(lines) == 4 + len(CLAIMS)
         assert all(line.count(" | ") == 3 for line in lines[4:])
         assert lines[4] == (
-            "| Dropout reduces the gap. | supported | 2/0/0 | dropout 0.5 has a smaller gap: "
+            "| Dropout reduces the gap. | everywhere | holds on 2 of 2 data sets | dropout 0.5 has a smaller gap: "
             "−0.120 [−0.150, −0.090] on digits (gap of NLL, dropout 0.5 minus none) |"
         )
-        assert "| **refuted** | 3/1/2 |" in lines[5]
+        assert "| depends | holds on 1 of 3 data sets; fails on digits; open on breast cancer |" in lines[5]
 
 
 @pytest.mark.parametrize(

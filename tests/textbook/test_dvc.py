@@ -12,7 +12,7 @@ PIPELINE = YAML(typ="safe").load((ROOT / "textbook/dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
 
 
-@pytest.mark.parametrize("stage", ["topic", "ledger"])
+@pytest.mark.parametrize("stage", ["topic", "map", "ledger"])
 def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage):
     deps = STAGES[stage]["deps"]
     assert {path for path in deps if path.startswith("pipeline/")} == watched(stage)
@@ -20,7 +20,7 @@ def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage):
 
 
 def test_topics_are_those_of_the_textbook_and_each_depends_on_its_file():
-    assert PIPELINE["vars"] == ["textbook.yaml:topics"]
+    assert PIPELINE["vars"] == ["textbook.yaml:topics", "map.yaml:rows"]
     assert STAGES["topic"]["matrix"] == {"topic": "${topics}"}
     assert "textbook/${item.topic}.yaml" in STAGES["topic"]["deps"]
 

@@ -91,13 +91,19 @@ def test_conditions_are_there_where_they_belong(found):
         return np.isfinite(found[f"score/{name}"]).all(1).tolist()
 
     assert there("test~0.5/nll") == there("test~0.5_calibrated/nll") == [True] * 4
-    assert there("sampled/nll") == [False, True, False, False]
+    for condition in ("sampled", "geometric", "masked"):
+        assert there(f"{condition}/nll") == [False, True, False, False]
+    for condition in ("scaled", "ablated", "damage"):
+        assert there(f"{condition}/nll") == [True] * 4
     assert there("desmoothed/brier") == [False, False, True, False]
     assert found["score/test~0.5/nll"].mean() > found["score/test/nll"].mean()
     assert not any(name.endswith(("ece_p", "desmoothed/nll", "desmoothed_calibrated/brier")) for name in found)
     masked, whole = found["score/sampled/nll"][1], found["score/scaled/nll"][1]
     assert (masked != whole).all()
     np.testing.assert_array_equal(whole, found["score/test/nll"][1])  # fewer test rows than are sampled
+    damage = found["score/ablated/accuracy"] - found["score/scaled/accuracy"]
+    np.testing.assert_array_equal(found["score/damage/accuracy"], damage)
+    assert (found["score/masked/nll"][1] != found["score/geometric/nll"][1]).all()  # one mask, not the mean of four
 
 
 def test_bias_and_variance_add_up_to_the_risk(dataset, found):

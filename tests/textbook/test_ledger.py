@@ -60,8 +60,13 @@ def test_an_effect_is_measured_at_every_level(topic):
     found = result(topic, effect())
     assert [cell.at for cell in cells(found)] == [{"hidden": "4"}, {"hidden": "8x8"}]
     assert [cell.verdict for cell in cells(found)] == ["supported", "refuted"]
-    assert found.verdict == "refuted"
+    assert found.verdict == "depends"
     assert found.counts == VerdictCounts(supported=1, refuted=1, inconclusive=0)
+    assert [(place.at, place.verdict) for place in found.places] == [
+        ({"hidden": "4"}, "supported"),
+        ({"hidden": "8x8"}, "refuted"),
+    ]
+    assert (found.prevalence.holds, found.prevalence.fails, found.prevalence.places) == (1, 1, 2)
     values = arrays()["score/test/nll"]
     expected = judge(values[1], values[0], direction="lower", least=0.1)
     assert cells(found)[0].mean == expected.mean
@@ -70,7 +75,51 @@ def test_an_effect_is_measured_at_every_level(topic):
 
 
 def test_can_hurt_needs_one_place(topic):
-    assert result(topic, effect(direction="higher"), quantifier="any").verdict == "supported"
+    """At every level one of two parts holds."""
+    both = (effect(), effect(direction="higher"))
+    assert result(topic, *both, quantifier="any").verdict == "everywhere"
+    assert result(topic, *both).verdict == "depends"
+    assert {place.verdict for place in result(topic, *both).places} == {"refuted"}
+
+
+def test_what_stands_aside_decides_nothing(topic):
+    holds = effect(each=(), of={"dropout": 0.5, "hidden": [[4]]}, against={"dropout": 0.0, "hidden": [[4]]})
+    fails = {**holds, "direction": "higher", "aside": "the notebook's setting"}
+    found = result(topic, holds, fails)
+    assert (found.verdict, len(found.places)) == ("everywhere", 1)
+    assert found.counts == VerdictCounts(supported=1, refuted=0, inconclusive=0)
+    assert [each.aside for each in found.effects] == ["", "the notebook's setting"]
+
+
+def test_a_calibrated_metric_is_chosen_by_the_calibrated_validation(topic):
+    """Calibrated validation prefers the cell with dropout at every seed, plain validation at every other."""
+    calibrated = {
+        "score/validation_calibrated/nll": np.outer([1, 0, 1, 0], np.ones(SEEDS)),
+        "score/test_calibrated/nll": arrays()["score/test/nll"],
+    }
+    chosen = effect(metric="test_calibrated/nll", of={"dropout": [0.0, 0.5]}, against=0.0)
+    cell = cells(result(topic, chosen, scores=arrays(**calibrated)))[0]
+    assert cell.of_mean == pytest.approx(arrays()["score/test/nll"][1].mean())
+
+
+def test_the_strength_that_validation_takes(topic):
+    """At width 4, validation prefers dropout .5 at even seeds and .05 at odd ones."""
+    experiment = topic.experiments["rates"]
+    stronger = {n: c.model_copy(update={"dropout": c.dropout or 0.05}) for n, c in experiment.cells.items()}
+    changed = topic.model_copy(update={"experiments": {"rates": experiment.model_copy(update={"cells": stronger})}})
+    found = result(changed, effect(metric="chosen/dropout", of={}, against=0.0, direction="lower"))
+    assert cells(found)[0].of_mean == pytest.approx((np.log10(0.05) + np.log10(0.5)) / 2)
+
+
+def test_a_metric_at_equal_training_loss(topic):
+    """Training loss falls by a tenth of its beginning an epoch; a quarter of the way between two epochs is so here."""
+    train = np.tile(1.0 - 0.1 * np.arange(3), (4, SEEDS, 1))
+    validation = np.tile([3.0, 2.0, 1.0], (4, SEEDS, 1))
+    scores = arrays(**{"history/train/nll": train, "history/validation/nll": validation})
+    at = effect(metric="validation/nll@fit=0.85", against=0.0)
+    assert cells(result(topic, at, scores=scores))[0].of_mean == pytest.approx(1.5)
+    never = cells(result(topic, effect(metric="validation/nll@fit=0.5", against=0.0), scores=scores))[0]
+    assert (never.of_mean, never.verdict) == (None, "inconclusive")
 
 
 def test_what_a_sentence_denies_is_turned_round(topic):
@@ -84,7 +133,7 @@ def test_of_several_cells_each_seed_takes_the_best_on_validation(topic):
     values = arrays()["score/test/nll"]
     by_hand = np.where(np.arange(SEEDS) % 2, values[0], values[1])  # odd seeds: validation prefers no dropout
     assert cell.of_mean == pytest.approx(by_hand.mean())
-    assert cell.of == "best of 2 on validation"
+    assert cell.of == "hidden=4, best of 2 on validation"
 
 
 def test_a_number_or_another_metric_on_the_other_side(topic):
@@ -136,9 +185,9 @@ def test_exact_checks_count_as_parts(topic):
     checks = (CheckResult(what="w", holds=True, **number), CheckResult(what="v", holds=False, **number))
     topic = topic.model_copy(update={"claims": {"c": Claim(sentence="s", source="t", checks=("x",))}})
     found = claim_result("c", TopicScores("dropout", topic, {}, {"x": checks}))
-    assert found.verdict == "refuted"
+    assert found.verdict == "depends"
     assert found.counts == VerdictCounts(supported=1, refuted=1, inconclusive=0)
-    assert found.checks == checks
+    assert (found.checks, found.places, found.prevalence) == (checks, (), None)
 
 
 class TestFigureAxes:
@@ -159,6 +208,15 @@ class TestFigureAxes:
         assert [line.metric for line in axes.lines] == ["train/nll", "gap/nll"]
         assert axes.lines[0].x == (0, 1, 2)
         assert axes.lines[1].mean == (1, 1, 1)
+
+    def test_of_several_at_one_place_each_seed_takes_the_best(self, topic):
+        shows = {"x": "dropout", "y": ("test/nll",), "tuned": True}
+        (axes,) = result(topic, effect(), shows=(shows,)).axes
+        (line,) = axes.lines
+        values = arrays()["score/test/nll"]
+        assert line.x == (0.0, 0.5)
+        assert line.mean[0] == pytest.approx(values[0].mean())  # both widths are even on validation: the first
+        assert line.mean[1] == pytest.approx(values[1].mean())
 
     def test_cells(self, topic):
         (axes,) = result(topic, effect(), shows=({"x": "cell", "y": ("test/nll",)},)).axes

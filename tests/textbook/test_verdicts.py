@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.results.textbook import VerdictCounts
+from pipeline.results.textbook import SentenceCounts, VerdictCounts
 from pipeline.statistics.intervals import Widening
-from pipeline.textbook.verdicts import OPPOSITE, combined, judge
+from pipeline.textbook.verdicts import OPPOSITE, judge, place_verdict, prevalence, sentence_verdict
 
 NOISE = np.array([-1.0, 1.0, -0.5, 0.5, 0.0])  # mean 0, t interval +- 0.98
 
@@ -30,6 +30,8 @@ class TestJudge:
             (-0.5, 0.1, "refuted"),  # the other way
             (0.5, 1.0, "inconclusive"),  # the interval holds zero
             (0.09, 0.08, "inconclusive"),  # excludes zero, smaller than matters on average, may be larger
+            (0.12, 0.05, "inconclusive"),  # excludes zero, large enough on average, may be smaller than matters
+            (0.1, 0.0, "supported"),  # exactly as large as matters
         ],
     )
     def test_a_direction(self, mean, scale, verdict):
@@ -81,28 +83,62 @@ class TestJudge:
 S, R, I = "supported", "refuted", "inconclusive"  # noqa: E741
 
 
-class TestCombined:
+class TestSentence:
     @pytest.mark.parametrize(
-        ("verdicts", "strict", "quantifier", "expected"),
+        ("verdicts", "strict", "expected"),
         [
-            ([S, S], [S, I], "all", S),
-            ([S, R], [S, R], "all", R),
-            ([S, R], [S, I], "all", I),  # refuted by one of two, but not once both are taken into account
-            ([S, I], [S, I], "all", I),
-            ([R, R], [R, R], "all", R),
-            ([S, R], [S, R], "any", S),
-            ([S, R], [I, R], "any", I),
-            ([R, R], [I, I], "any", R),
-            ([I, R], [I, R], "any", I),
+            ([S, S], [S, I], "everywhere"),
+            ([S, S, S, I], [S, S, S, I], "everywhere"),  # one comparison may lack power
+            ([S, S, I], [S, S, I], "open"),
+            ([S, R], [S, R], "depends"),
+            ([S] * 9 + [R], [S] * 9 + [I], "open"),  # an exception that many comparisons make likely
+            ([R, R, R, I], [R, R, R, I], "nowhere"),
+            ([R] * 9 + [S], [R] * 9 + [S], "depends"),  # nowhere only if nothing supports it
+            ([R] * 9 + [S], [R] * 9 + [I], "open"),
+            ([I, I], [I, I], "open"),
+            ([], [], "open"),
         ],
     )
-    def test_table(self, verdicts, strict, quantifier, expected):
-        assert combined(verdicts, strict, quantifier=quantifier) == expected
+    def test_table(self, verdicts, strict, expected):
+        assert sentence_verdict(verdicts, strict) == expected
+
+    @given(st.lists(st.sampled_from([S, R, I]), min_size=1))
+    def test_for_and_against_weigh_alike(self, verdicts):
+        turned = [OPPOSITE[verdict] for verdict in verdicts]
+        mirror = {"everywhere": "nowhere", "nowhere": "everywhere"}
+        found = sentence_verdict(verdicts, verdicts)
+        assert sentence_verdict(turned, turned) == mirror.get(found, found)
 
     @given(st.lists(st.sampled_from([S, R, I]), min_size=1))
     def test_a_rule_and_its_exception_are_opposites(self, verdicts):
         turned = [OPPOSITE[verdict] for verdict in verdicts]
-        assert combined(turned, turned, quantifier="any") == OPPOSITE[combined(verdicts, verdicts, quantifier="all")]
+        rule = place_verdict(verdicts, quantifier="all")
+        assert place_verdict(turned, quantifier="any") == OPPOSITE[rule]
 
-    def test_counts(self):
-        assert VerdictCounts.of([S, R, S]) == VerdictCounts(supported=2, refuted=1, inconclusive=0)
+    def test_a_place_needs_all_parts_or_any(self):
+        assert [place_verdict([S, I], quantifier=each) for each in ("all", "any")] == [I, S]
+        assert [place_verdict([R, I], quantifier=each) for each in ("all", "any")] == [R, I]
+
+
+class TestPrevalence:
+    def test_its_interval_is_the_exact_binomial_one(self):
+        found = prevalence([S] * 7 + [R] * 3)
+        expected = stats.binomtest(7, 10).proportion_ci(0.95, "exact")
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+    def test_an_open_place_counts_on_both_sides(self):
+        low = stats.binomtest(7, 10).proportion_ci(0.95, "exact").low
+        high = stats.binomtest(9, 10).proportion_ci(0.95, "exact").high
+        found = prevalence([S] * 7 + [R] + [I] * 2)
+        assert (found.low, found.high) == pytest.approx((low, high))
+
+    def test_ends(self):
+        assert prevalence([]) is None
+        assert prevalence([S, S]).high == 1.0
+        assert prevalence([R, R]).low == 0.0
+
+
+def test_counts():
+    assert VerdictCounts.of([S, R, S]) == VerdictCounts(supported=2, refuted=1, inconclusive=0)
+    counts = SentenceCounts.of(["open", "depends", "depends"])
+    assert (counts.everywhere, counts.depends, counts.nowhere, counts.open) == (0, 2, 0, 1)

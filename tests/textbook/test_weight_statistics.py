@@ -90,14 +90,17 @@ def draw(net, seed, sample, rows):
 def test_monte_carlo_is_the_mean_over_masks(trained):
     one, weights, inputs = trained
     found = weight_statistics.monte_carlo(one, SEEDS, weights, inputs, classes=CLASSES, samples=5)
-    assert found.shape == (len(SEEDS), inputs.shape[1], CLASSES)
+    assert found.arithmetic.shape == found.geometric.shape == (len(SEEDS), inputs.shape[1], CLASSES)
     for member, seed in enumerate(SEEDS):
         net, samples = ordinary(one, weights, member), []
         for sample in range(5):
             draw(net, seed, sample, inputs.shape[1])
             samples.append(torch.softmax(net(torch.from_numpy(inputs[member]).double()), -1).detach().numpy())
         assert np.ptp(samples, axis=0).max() > 0.01
-        np.testing.assert_allclose(found[member], np.mean(samples, 0), rtol=0, atol=2e-6)
+        np.testing.assert_allclose(found.arithmetic[member], np.mean(samples, 0), rtol=0, atol=2e-6)
+        geometric = np.prod(np.power(samples, 1 / 5), axis=0)
+        geometric /= geometric.sum(-1, keepdims=True)
+        np.testing.assert_allclose(found.geometric[member], geometric, rtol=0, atol=2e-6)
 
 
 def test_monte_carlo_without_dropout_is_the_plain_prediction(trained):
@@ -106,14 +109,15 @@ def test_monte_carlo_without_dropout_is_the_plain_prediction(trained):
     found = weight_statistics.monte_carlo(off, SEEDS, weights, inputs, classes=CLASSES, samples=3)
     for member in range(len(SEEDS)):
         logits = ordinary(one, weights, member)(torch.from_numpy(inputs[member]).double()).detach()
-        np.testing.assert_allclose(found[member], torch.softmax(logits, -1), rtol=0, atol=2e-6)
+        for mean in found:
+            np.testing.assert_allclose(mean[member], torch.softmax(logits, -1), rtol=0, atol=2e-6)
 
 
 def test_what_is_drawn_for_hidden_units_does_not_depend_on_the_inputs(trained):
     one, weights, inputs = trained
     rare = [one.model_copy(update={"input_dropout": rate}) for rate in (0.0, 1e-6)]
     found = [weight_statistics.monte_carlo(each, SEEDS, weights, inputs, classes=CLASSES, samples=3) for each in rare]
-    assert np.array_equal(*found)
+    assert all(np.array_equal(*pair) for pair in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("chosen", [[0], [2], [1, 0], [2, 2, 1]], ids=str)
@@ -126,7 +130,7 @@ def test_bits_do_not_depend_on_the_stack(trained, chosen):
     assert np.array_equal(weight_statistics.input_gradient(*of, weights[chosen], inputs[chosen]), slopes[chosen])
     seeds = [SEEDS[place] for place in chosen]
     some = weight_statistics.monte_carlo(one, seeds, weights[chosen], inputs[chosen], classes=CLASSES, samples=3)
-    assert np.array_equal(some, sampled[chosen])
+    assert all(np.array_equal(part, whole[chosen]) for part, whole in zip(some, sampled, strict=True))
 
 
 def test_nothing_given_is_changed_and_torch_is_as_it_was(trained):

@@ -11,6 +11,7 @@ from pipeline.results.textbook import (
     ClaimResult,
     EffectCell,
     EffectResult,
+    SentenceCounts,
     TextbookResults,
     VerdictCounts,
 )
@@ -36,6 +37,7 @@ def effect(*cells):
         direction="lower",
         least=0.01,
         denied=False,
+        aside="",
         cells=cells,
     )
 
@@ -43,7 +45,8 @@ def effect(*cells):
 def claim(name, topic, **changes):
     return ClaimResult(**{
         "id": name, "topic": topic, "sentence": "It helps.", "source": "here", "note": "", "quantifier": "all",
-        "verdict": "inconclusive", "counts": VerdictCounts(supported=1, refuted=0, inconclusive=1),
+        "verdict": "open", "counts": VerdictCounts(supported=1, refuted=0, inconclusive=1),
+        "places": (), "prevalence": None, "split": None,
         "datasets": ("task",), "seeds": 30, "recipe": {}, "checks": (), "axes": (),
         "effects": (effect(cell(), cell(mean=None, low=None, high=None, verdict="inconclusive")),), **changes,
     })  # fmt: skip
@@ -54,8 +57,8 @@ def table():
     check = CheckResult(what="w", measured=0.0, expected=0.0, relation="equal", tolerance=0.0, holds=True)
     checked = {"effects": (), "checks": (check,), "seeds": 0, "datasets": ()}
     claims = (claim("dropout.helps", "dropout"), claim("decay.same", "weight_decay", **checked))
-    counts = VerdictCounts(supported=0, refuted=0, inconclusive=2)
-    return TextbookResults(seeds=30, counts=counts, claims=claims, audit=())
+    counts = SentenceCounts(everywhere=0, depends=0, nowhere=0, open=2)
+    return TextbookResults(seeds=30, counts=counts, claims=claims, audit=(), map=())
 
 
 def test_a_record_a_claim_under_its_topic(table, tmp_path):

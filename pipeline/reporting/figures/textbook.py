@@ -23,14 +23,16 @@ from pipeline.reporting.figures.textbook_blocks import (
     legend_lines,
     packed,
 )
-from pipeline.reporting.figures.textbook_forest import COLOUR
+from pipeline.reporting.figures.textbook_forest import SENTENCE_COLOUR
 from pipeline.reporting.figures.textbook_looks import Key, Look, looks
-from pipeline.reporting.text.textbook import LABELS, SIGNS, tally
+from pipeline.reporting.text.textbook import SIGNS
 from pipeline.reporting.text.textbook_figures import axis_label, caption, decoded, recipe, titles
 from pipeline.reporting.text.textbook_names import listed
+from pipeline.reporting.text.textbook_places import tally
 from pipeline.results.textbook import CheckResult, ClaimResult, EffectResult, FigureAxes, FigureLine
 
 Draw = Callable[[Figure, SubplotSpec], None]
+_NAMED = 4  # so many data sets are named in the head
 _MANY = 5  # so many axes on a line have small letters
 _SHORT, _TALL = 1.55, 2.2  # inches of axes without titles and names: below others, or not
 _SMALL = 0.15  # share of the range of a y axis below which a figure's axes have each their own
@@ -78,14 +80,16 @@ def _decoded(claim: ClaimResult) -> list[FigureAxes]:
 
 def _setting(claim: ClaimResult) -> str:
     """On what a sentence is tried: n, data sets, and the recipe that its table may have; nothing of exact checks."""
-    n = f"n = {claim.seeds} paired seeds on {listed(claim.datasets)}" if claim.seeds else ""
+    count = len(claim.datasets)
+    datasets = listed(claim.datasets) if count <= _NAMED else f"{count} data sets"
+    n = f"n = {claim.seeds} paired seeds on {datasets}" if claim.seeds else ""
     return "; ".join(filter(None, [n, recipe(claim.recipe)]))
 
 
 def _head(figure: Figure, claim: ClaimResult, title: str, setting: str) -> None:
     """The sentence, below it the verdict as a coloured word, and below that the setting."""
     height = figure.get_figheight()
-    text, colour = f"{SIGNS[claim.verdict]} {LABELS[claim.verdict]}", DARK[COLOUR[claim.verdict]]
+    text, colour = f"{SIGNS[claim.verdict]} {claim.verdict}", SENTENCE_COLOUR[claim.verdict]
     y = 1 - (0.29 * (title.count("\n") + 1) + 0.12) / height
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=15, weight="bold", linespacing=1.2)
     figure.text(0.008, y, text, va="top", fontsize=13.5, weight="bold", color=colour)
@@ -230,8 +234,8 @@ class _Key:
         axes.set_axis_off()
         handles = textbook_forest.verdict_handles(self.effects, beyond=self.beyond)
         legend = axes.legend(
-            handles=handles, loc="center left", bbox_to_anchor=(-0.01, 0.4), ncols=len(handles), fontsize=10.5,
-            columnspacing=1.4, borderpad=0,
+            handles=handles, loc="center left", bbox_to_anchor=(-0.01, 0.4), ncols=len(handles), fontsize=9.5,
+            columnspacing=1.0, handletextpad=0.5, borderpad=0,
         )  # fmt: skip
         legend.set_in_layout(False)
 

@@ -12,14 +12,19 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pipeline.reporting.figures.canvas import BLUE, DARK, GREY, INK, ORANGE
-from pipeline.reporting.text.textbook import SIGNS, Part, difference, says
+from pipeline.reporting.text.textbook import CELL_SIGNS, Part, difference, says
 from pipeline.reporting.text.textbook_figures import axis_of
 from pipeline.reporting.text.textbook_names import levels, scale, target
 from pipeline.results.readable_names import readable
-from pipeline.results.textbook import CheckResult, ClaimVerdict, EffectCell, EffectResult
+from pipeline.results.textbook import CellVerdict, CheckResult, EffectCell, EffectResult, SentenceVerdict
 
-COLOUR: dict[ClaimVerdict, str] = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}
-MARK: dict[ClaimVerdict, dict[str, Any]] = {
+COLOUR: dict[CellVerdict, str] = {"supported": BLUE, "refuted": ORANGE, "inconclusive": GREY}
+PURPLE = "#7A4A8C"
+SENTENCE_COLOUR: dict[SentenceVerdict, str] = {
+    "everywhere": BLUE, "depends": PURPLE, "nowhere": DARK[ORANGE], "open": DARK[GREY],
+}  # fmt: skip
+"""Of text, dark enough to be read."""
+MARK: dict[CellVerdict, dict[str, Any]] = {
     "supported": {"marker": "o", "markersize": 7, "mew": 0},
     "refuted": {"marker": "X", "markersize": 9, "mew": 0},
     "inconclusive": {"marker": "o", "markersize": 6.5, "mew": 1.4, "fillstyle": "none"},
@@ -166,7 +171,7 @@ def _difference(axes: Axes, part: Part, y: float, limit: tuple[float, float]) ->
     colour, mark = COLOUR[cell.verdict], MARK[cell.verdict]
     axes.set_xlim(*limit)
     axes.text(
-        1.012, y, f"{SIGNS[cell.verdict]} {difference(part)}", transform=axes.get_yaxis_transform(), va="center",
+        1.012, y, f"{CELL_SIGNS[cell.verdict]} {difference(part)}", transform=axes.get_yaxis_transform(), va="center",
         fontsize=10, color=DARK[colour],
     )  # fmt: skip
     interval = _interval(cell, target(cell) or 0.0)
@@ -183,7 +188,7 @@ def _difference(axes: Axes, part: Part, y: float, limit: tuple[float, float]) ->
 
 def verdict_handles(effects: Sequence[EffectResult], *, beyond: bool) -> list[Line2D | Rectangle]:
     """What colours, marks and shades of the forest mean."""
-    labels: dict[ClaimVerdict, str] = {
+    labels: dict[CellVerdict, str] = {
         "supported": "supports the sentence",
         "refuted": "refutes it",
         "inconclusive": "open",
@@ -214,7 +219,7 @@ def checks_table(axes: Axes, checks: Sequence[CheckResult]) -> None:
     axes.plot([0, 1], [0, 0], color=INK, linewidth=1)
     for place, check in enumerate(checks):
         y, colour = place + 0.5, COLOUR["supported" if check.holds else "refuted"]
-        sign = SIGNS["supported" if check.holds else "refuted"]
+        sign = CELL_SIGNS["supported" if check.holds else "refuted"]
         axes.add_artist(Rectangle((0.962, place + 0.14), 0.03, 0.72, color=colour, linewidth=0))
         axes.text(0, y, check.what, va="center", fontsize=10.4)
         axes.text(0.73, y, value(check.measured), ha="right", va="center", fontsize=10.4)

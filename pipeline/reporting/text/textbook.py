@@ -6,23 +6,26 @@ from textwrap import fill
 from typing import NamedTuple
 
 from pipeline.reporting import table as tables
-from pipeline.reporting.table import WIDTH, Cell, Column, Table, terminal, verdict_style
+from pipeline.reporting.table import WIDTH, Cell, Column, Style, Table, terminal
 from pipeline.reporting.text.numbers import fixed, interval
-from pipeline.reporting.text.textbook_names import describe, levels, listed, setting, target
+from pipeline.reporting.text.textbook_names import describe, levels, setting, target
+from pipeline.reporting.text.textbook_places import asides, lead, sentence_case, share
 from pipeline.results.readable_names import readable
 from pipeline.results.study import MetricSummary
 from pipeline.results.textbook import (
     VERDICTS,
+    CellVerdict,
     ClaimResult,
-    ClaimVerdict,
     EffectCell,
     EffectResult,
+    SentenceVerdict,
     TextbookResults,
-    VerdictCounts,
 )
 
-SIGNS: dict[ClaimVerdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
-LABELS: dict[ClaimVerdict, str] = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
+SIGNS: dict[SentenceVerdict, str] = {"everywhere": "✓", "depends": "±", "nowhere": "✗", "open": "?"}
+CELL_SIGNS: dict[CellVerdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+CELL_LABELS: dict[CellVerdict, str] = {"supported": "supported", "refuted": "refuted", "inconclusive": "open"}
+_STYLES: dict[str, Style] = {"everywhere": "good", "nowhere": "bad", "supported": "good", "refuted": "bad"}
 _AIMS = {"same": "target", "higher": "against", "lower": "against"}
 
 
@@ -76,8 +79,9 @@ def stated(part: Part) -> str:
 
 
 def says(effect: EffectResult) -> str:
-    """What an effect says; of one that the sentence denies, that it does."""
-    return f"the sentence denies that {effect.says}" if effect.denied else effect.says
+    """What an effect says: after its setting where it stands aside, and that the sentence denies it where it does."""
+    text = f"the sentence denies that {effect.says}" if effect.denied else effect.says
+    return f"{effect.aside}: {text}" if effect.aside else text
 
 
 def _where(cell: EffectCell) -> str:
@@ -86,18 +90,19 @@ def _where(cell: EffectCell) -> str:
 
 
 def decisive(claim: ClaimResult) -> Part | None:
-    """The comparison that decides: the weakest that supports what holds everywhere, the strongest exception if not.
+    """The comparison that decides: the weakest support of what holds everywhere, of what holds nowhere the closest.
 
-    Of a claim that something holds somewhere it is the mirror image. None where exact checks alone decide.
+    Where it depends, the strongest exception; of a sentence that says "can", the strongest support. Where it is open,
+    the open comparison that is farthest from support. None where exact checks alone decide.
     """
-    everywhere = claim.quantifier == "all"
-    decided = "refuted" if everywhere else "supported"  # by one comparison, under Bonferroni's correction
-    is_strict = claim.verdict == decided
-    chosen = [p for p in parts(claim) if (p.cell.strict if is_strict else p.cell.verdict) == claim.verdict]
-    if claim.verdict == "inconclusive":
-        chosen = [part for part in parts(claim) if part.cell.verdict == decided] or chosen
+    counted = [part for part in parts(claim) if not part.effect.aside]
+    wanted: dict[SentenceVerdict, CellVerdict] = {"everywhere": "supported", "nowhere": "refuted", "depends": "refuted"}
+    if claim.quantifier == "any" and claim.verdict == "depends":
+        wanted = {"depends": "supported"}
+    chosen = [part for part in counted if part.cell.verdict == wanted.get(claim.verdict, "inconclusive")] or counted
     known = [part for part in chosen if part.cell.mean is not None] or chosen
-    return (min if everywhere else max)(known, key=_strength, default=None)
+    closest = claim.verdict == "nowhere" or claim.quantifier == "any"
+    return (max if closest else min)(known, key=_strength, default=None)
 
 
 def _strength(part: Part) -> float:
@@ -107,23 +112,13 @@ def _strength(part: Part) -> float:
     return -along if part.effect.denied else along
 
 
-def by_dataset(claim: ClaimResult) -> dict[ClaimVerdict, list[str]]:
-    """On which data sets the sentence is supported, refuted and open, each taken alone."""
-    datasets: dict[ClaimVerdict, list[str]] = {verdict: [] for verdict in VERDICTS}
-    whole, single = VERDICTS[:2] if claim.quantifier == "all" else VERDICTS[1::-1]
-    for dataset in claim.datasets:
-        verdicts = {part.cell.verdict for part in parts(claim) if part.cell.dataset == dataset}
-        datasets[whole if verdicts == {whole} else single if single in verdicts else "inconclusive"].append(dataset)
-    return datasets
-
-
 def finding(claim: ClaimResult) -> str:
-    """What was found of a sentence: where it holds and where not, the comparison that decides, and exact checks."""
-    places, part = by_dataset(claim), decisive(claim)
-    order = sorted(VERDICTS, key=lambda verdict: verdict != claim.verdict)
-    where = ", ".join(f"{LABELS[verdict]} on {listed(places[verdict])}" for verdict in order if places[verdict])
-    sentences = [f"Each data set taken alone: {where}."] if where else []
+    """What was found of a sentence: where it holds and fails, on what that depends, what decides, what stands aside."""
+    part, beside = decisive(claim), asides(claim)
+    sentences = [f"{sentence_case(lead(claim))}."] if claim.places else []
+    sentences += [f"{share(claim.prevalence)}."] if claim.prevalence and claim.prevalence.places > 1 else []
     sentences += [f"What decides: {stated(part)}."] if part is not None else []
+    sentences += [f"{sentence_case(text)}." for text in beside]
     sentences += [f"{_checked(claim)}."] if claim.checks else []
     return " ".join(sentences)
 
@@ -138,27 +133,13 @@ def _checked(claim: ClaimResult) -> str:
     return f"{checked(claim)}, not {', '.join(failed)}" if failed else checked(claim)
 
 
-def tally(claim: ClaimResult) -> str:
-    """How many comparisons speak for and against a sentence."""
-    counts, total = claim.counts, _total(claim.counts)
-    unit = "comparison" if claim.effects else "check"
-    texts = [f"{counts.supported} of {total} {unit}{'s' * (total != 1)} support{'s' * (total == 1)} it"]
-    texts += [f"{counts.refuted} refute{'s' * (counts.refuted == 1)} it"] if counts.refuted else []
-    texts += [f"{counts.inconclusive} open"] if counts.inconclusive else []
-    return ", ".join(texts)
-
-
-def _total(counts: VerdictCounts) -> int:
-    return counts.supported + counts.refuted + counts.inconclusive
-
-
-def compared(claim: ClaimResult) -> dict[ClaimVerdict, int]:
-    """How many comparisons, exact checks apart, have each verdict."""
-    verdicts = [part.cell.verdict for part in parts(claim)]
+def compared(claim: ClaimResult) -> dict[CellVerdict, int]:
+    """How many comparisons, exact checks and those that stand aside apart, have each verdict."""
+    verdicts = [part.cell.verdict for part in parts(claim) if not part.effect.aside]
     return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
 
-def outcomes(claim: ClaimResult) -> list[tuple[ClaimVerdict, str]]:
+def outcomes(claim: ClaimResult) -> list[tuple[CellVerdict, str]]:
     """The parts of a sentence by verdict: what each says, from what size on, and where that is found."""
     return [
         (verdict, f"{says(effect)}, smallest effect of interest {effect.least:g} ({'; '.join(places)})")
@@ -173,26 +154,28 @@ def _place(part: Part) -> str:
 
 
 def counted(table: TextbookResults) -> str:
-    """How many sentences hold."""
+    """How many sentences hold, and where."""
     counts = table.counts
     return (
-        f"Of {_total(counts)} sentences of the textbook, {counts.supported} are supported, "
-        f"{counts.refuted} refuted and {counts.inconclusive} open"
+        f"Of {len(table.claims)} sentences of the textbook, {counts.everywhere} hold everywhere that we tried, "
+        f"{counts.depends} depend on where, {counts.nowhere} hold nowhere and {counts.open} are open"
     )
 
 
 def claims_table(table: TextbookResults) -> Table:
-    """A row a sentence: its verdict, its tally, and the comparison that decides."""
+    """A row a sentence: its verdict, where it holds and fails, its tally, and the comparison that decides."""
     columns = (
         Column("sentence", "what the textbook says", kind="text", least=24),
-        Column("verdict", "verdict", kind="label"),
+        Column("verdict", "it holds", kind="label"),
+        Column("where", "where it holds, and where it fails", kind="text", least=24),
         Column("tally", "+ / − / ?", alone="+/−/?"),
         Column("decides", "what decides: difference [95%]", kind="text", least=24),
         Column("n", "n"),
     )
     caption = (
-        "Every sentence, and the comparison that decides: the weakest where all support it, the strongest exception "
-        "where one does not; + / − / ?: comparisons that support it, refute it and are open"
+        "Every sentence, where it holds and where it fails, and the comparison that decides: the weakest where all "
+        "support it, the strongest exception where it depends; + / − / ?: comparisons that support it, refute it and "
+        "are open"
     )
     rows = tuple(_row(claim) for claim in table.claims)
     return Table("All sentences and their verdicts", columns, rows, caption, tuple(notes(table)))
@@ -203,15 +186,17 @@ def _row(claim: ClaimResult) -> tuple[Cell, ...]:
     return (
         Cell(claim.sentence, target=anchor(claim)),
         verdict_cell(claim.verdict),
+        Cell(lead(claim) if claim.places else checked(claim)),
         Cell(f"{claim.counts.supported}/{claim.counts.refuted}/{claim.counts.inconclusive}"),
         Cell(_checked(claim) if part is None else stated(part)),
         Cell(str(claim.seeds) if claim.seeds else ""),
     )
 
 
-def verdict_cell(verdict: ClaimVerdict) -> Cell:
+def verdict_cell(verdict: SentenceVerdict | CellVerdict) -> Cell:
     """A verdict as people read it."""
-    return Cell(LABELS[verdict], verdict_style(verdict))
+    labels: dict[str, str] = {str(verdict): label for verdict, label in CELL_LABELS.items()}
+    return Cell(labels.get(verdict, verdict), _STYLES.get(verdict, "soft"))
 
 
 def anchor(claim: ClaimResult) -> str:
@@ -222,25 +207,27 @@ def anchor(claim: ClaimResult) -> str:
 def notes(table: TextbookResults) -> list[str]:
     """How a verdict is reached."""
     return [
-        f"n = {table.seeds} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
+        f"n = up to {table.seeds} paired seeds; [ ] 95% Student t intervals of paired differences, widened for the "
         "rows that seeds share.",
-        "An effect is supported if its interval excludes zero and its mean reaches the smallest effect of interest; "
-        "refuted if the whole interval falls short of that; of “the same”, if the interval lies inside or outside the "
-        "margin. Else it is open.",
-        "A sentence is supported if all its effects are on all its data sets, and refuted by a single one (“can”: the "
-        "other way round); a single one decides by Bonferroni's interval. +/−/?: comparisons and checks that "
-        "support it, refute it, and are open. Shown: the comparison that decides.",
+        "A comparison supports a sentence if its whole interval is at or beyond the smallest effect of interest, and "
+        "refutes it if the whole interval falls short; of “the same”, if the interval lies inside or outside the "
+        "margin. Else it is open: for and against weigh alike.",
+        "everywhere: no comparison refutes it, three quarters or more support it; nowhere: the mirror image; depends: "
+        "some support and some refute it, also by Bonferroni's intervals; else open. At a place (a data set, at one "
+        "level) all parts must hold; of “can”, one.",
+        "What it depends on is found after the fact: the property that best tells places apart, named only if Fisher's "
+        "p, times the properties tried, is at most .05.",
         "A verdict counts for these data sets, networks and training lengths.",
     ]
 
 
 def render(table: TextbookResults, *, width: int = WIDTH, color: bool = False, notes: bool = True) -> str:
     """How many sentences hold, and the table of all, for a terminal."""
-    made = claims_table(table).only("sentence", "verdict", "tally", "decides")
+    made = claims_table(table).only("sentence", "verdict", "where", "tally")
     return f"{fill(f'{counted(table)}.', width)}\n{terminal(made, width=width, color=color, notes=notes)}"
 
 
 def markdown(table: TextbookResults) -> str:
     """The README's part: how many sentences hold, and a line each."""
-    made = claims_table(table).only("sentence", "verdict", "tally", "decides")
-    return f"{counted(table)} (n = {table.seeds} paired seeds, 95% intervals).\n\n{tables.markdown(made)}"
+    made = claims_table(table).only("sentence", "verdict", "where", "decides")
+    return f"{counted(table)} (n = up to {table.seeds} paired seeds, 95% intervals).\n\n{tables.markdown(made)}"

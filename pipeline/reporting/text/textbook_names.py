@@ -133,10 +133,13 @@ def levels(values: Mapping[str, Level]) -> str:
 def setting(cell: str) -> str:
     """The label of a cell; one that leaves its experiment's recipe alone regularizes nothing.
 
-    >>> setting("as it is"), setting("weight_decay=1")
-    ('none', 'weight decay 1')
+    >>> setting("as it is"), setting("weight_decay=1"), setting("dropout=0.5, best of 2 on validation")
+    ('none', 'weight decay 1', 'dropout 0.5, best of 2 on validation')
     """
-    return "none" if cell == "as it is" else readable(cell)
+    if cell == "as it is":
+        return "none"
+    fields, chosen, how = cell.partition(", best of")  # a cell that is chosen of several
+    return f"{readable(fields)}{chosen}{how}"
 
 
 def target(cell: EffectCell) -> float | None:
