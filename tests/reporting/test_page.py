@@ -460,6 +460,19 @@ class TestEmbedding:
         assert (np.abs(shots[0] - shots[1]).max(-1) > 128).mean() < 1e-4
 
 
+def test_a_card_that_recommends_nothing_has_the_numbers_of_none() -> None:
+    results = SEARCHES["digits"].results
+    choice = changed(results.answer, recommendation="leave it unregularized")
+    shown = card(changed(results, answer=choice))
+    difference, gap, trust = shown.numbers
+    assert f"with {readable_arms(choice.key)}, minus that of none" in difference.label
+    assert gap.value == short(choice.gap.reference)
+    assert "closed" not in gap.label
+    assert trust.value == short(choice.calibration.reference.after)
+    assert not shown.setting
+    assert len(shown.notes) == 1
+
+
 def test_a_card_of_a_reference_that_wins_has_no_difference() -> None:
     answer = STUDIES["digits"].answer
     leave: dict[str, Any] = {

@@ -37,7 +37,7 @@ NOT_HELD = "does not hold for all together (Holm)"
 NEUTRAL = "#555555"  # what is neither better nor worse
 Split = Literal["train", "validation", "test"]
 SPLITS: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
-WHEN: dict[Stage, str] = {"before": "before calibration", "after": "after calibration"}
+WHEN: dict[Stage, str] = {"before": "as trained", "after": "after calibration"}
 STYLE: dict[str, bool | float | str | list[str]] = {
     "axes.axisbelow": True,
     "axes.grid": True,

@@ -42,10 +42,10 @@ class _Ends(NamedTuple):
 
 Style = Literal["-", "--", ":"]
 LINES: dict[str, tuple[str, Style]] = {
-    "before calibration": (ORANGE, "-"),
+    "as trained": (ORANGE, "-"),
     "after calibration": (BLUE, "-"),
-    "noise floor of the ECE, before": (ORANGE, ":"),
-    "noise floor of the ECE, after": (BLUE, ":"),
+    "floor of the ECE, as trained": (ORANGE, ":"),
+    "floor of the ECE, after calibration": (BLUE, ":"),
 }
 BELOW = 3  # how far below the lowest validation NLL the axis reaches, for curves of training
 WIDE = 2  # a ratio of values from which on their axis is logarithmic

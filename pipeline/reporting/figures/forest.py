@@ -58,7 +58,7 @@ def named_rows(axes: Axes, rows: Sequence[Row], *, named: bool = True) -> None:
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.starred else "normal")
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=9)
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=5)
 

@@ -58,7 +58,7 @@ def calibration(results: StudyResults) -> Drawing:
         [(key, means["before"][key]) for key in order.before],
         [(key, f"{means['after'][key]} {moves[key]}") for key in order.after],
     ]
-    ranks_axes(left, columns, flags, titles=["NLL before", "NLL after"], both=True, shift=0.95)
+    ranks_axes(left, columns, flags, titles=["NLL as trained", "after calibration"], both=True, shift=0.95)
     calibration_axes(right, [points[key] for key in order.after])
     right.set_title("calibration error")
     figure.legend(
@@ -75,11 +75,11 @@ def calibration(results: StudyResults) -> Drawing:
 
 def _calibration_handles(counts: Mapping[Flag, int]) -> list[Line2D]:
     """What lines and marks mean, lines with how many there are."""
-    ring = Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, label="ECE before", fillstyle="none")
+    ring = Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, label="ECE as trained", fillstyle="none")
     return [
         *_flag_handles({flag: f"{text} ({counts[flag]})" for flag, text in CHANGES.items() if counts[flag]}),
         ring,
-        Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, label="ECE after"),
+        Line2D([], [], color=NEUTRAL, marker="o", linestyle="", mew=1.5, label="after calibration"),
         Line2D([], [], color=INK, marker="|", linestyle="", markersize=8, label="floor of the ECE, after"),
     ]
 

@@ -84,22 +84,26 @@ def _difference(results: StudyResults) -> Iterator[Number]:
     choice = results.answer
     test = choice.test
     if test is not None and test.difference is not None:
+        what = "" if choice.recommendation == "use" else f" with {readable_arms(choice.key)}"
         yield Number(
-            "test NLL after calibration, minus that of none",
+            f"test NLL after calibration{what}, minus that of none",
             interval(test.difference, test, sign=True),
             f"{results.protocol.confidence:.0%} interval; better in {_wins(test, choice.seeds)} paired seeds",
         )
 
 
 def _gap(results: StudyResults) -> Iterator[Number]:
-    """The share of the gap that is closed, where something is compared."""
+    """The share of the gap that what is used closes, or the gap where nothing is to be used."""
     gap, entry = results.answer.gap, results.point(results.answer.key).comparison(_GAP)
-    if results.answer.test is None or gap.chosen is None or gap.reference is None:
+    closed = None if entry is None else entry.closed
+    if gap.reference is None or gap.chosen is None:
+        return
+    if results.answer.recommendation != "use":
+        yield Number("generalization gap as trained: test NLL minus training NLL", short(gap.reference), "")
         return
     beside = f"from {short(gap.reference)} to {short(gap.chosen)} as trained"
-    closed = None if entry is None else entry.closed
     if closed is None or closed.percent is None:
-        yield Number("generalization gap (test minus training NLL)", beside, "")
+        yield Number("generalization gap", beside, "")
         return
     yield Number("of the generalization gap closed", f"{typeset(closed.percent, '.0f')}%", f"{_range(closed)}{beside}")
 
@@ -112,7 +116,8 @@ def _range(closed: GapClosed) -> str:
 
 def _trust(results: StudyResults) -> Iterator[Number]:
     """The calibration error after calibration, beside what chance gives and that as trained."""
-    chosen = results.answer.calibration.chosen
+    both = results.answer.calibration
+    chosen = both.chosen if results.answer.recommendation == "use" else both.reference
     if chosen.after is None or chosen.after_floor is None:
         return
     trained = "" if chosen.before is None else f"; as trained {short(chosen.before)}"
@@ -125,7 +130,7 @@ def _trust(results: StudyResults) -> Iterator[Number]:
 
 def _beyond(results: StudyResults) -> str:
     """What the debiased squared calibration error says, as its root; that of noise alone is 0."""
-    point = results.point(results.answer.key)
+    point = results.point(recommended(results))
     squared = point.metrics.get(point.decisive(test_nll("after")._replace(metric="debiased")))
     if squared is None or squared.mean is None or squared.low is None or squared.high is None:
         return "whether more than chance cannot be told"
@@ -139,7 +144,8 @@ def _notes(results: StudyResults) -> Iterator[str]:
     """What a reader should know before following the answer."""
     answer = results.answer
     if answer.recommendation != "use" and answer.key != results.reference.key:
-        yield f"{readable(answer.key)} was chosen on validation, but is not shown to be better on test."
+        yield f"{readable_arms(answer.key)} was chosen on validation, but is not shown to be better on test."
+        return
     if answer.calibration.is_worse:
         yield "Calibrate it: as trained its confidence is further off than that of no regularization."
     for parameter in answer.at_edge:

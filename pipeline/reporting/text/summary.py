@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.metrics.names import STAGES
 from pipeline.reporting.table import Cell, Column, Table
-from pipeline.reporting.text.points import SUFFIX, verdict_cell
+from pipeline.reporting.text.points import STAGE_NAMES, SUFFIX, verdict_cell
 from pipeline.results.readable_names import readable
 from pipeline.results.summary import PointSummary, Summary
 
@@ -56,10 +56,10 @@ def _best(summary: Summary, names: list[str]) -> Iterator[str]:
 
 def _verdicts(summary: Summary, names: list[str]) -> Table:
     columns = [Column("name", "point", kind="text")]
-    columns += [Column(f"{name}{SUFFIX[stage]}", stage, name) for name in names for stage in STAGES]
+    columns += [Column(f"{name}{SUFFIX[stage]}", STAGE_NAMES[stage], name) for name in names for stage in STAGES]
     columns.append(Column("together", "all together"))
     rows = tuple(tuple(_row(point, names)) for point in summary.points)
-    caption = "Verdict on test NLL against no regularization, before and after calibration"
+    caption = "Verdict on test NLL against no regularization, as trained and after calibration"
     return Table("Verdicts on all data sets", tuple(columns), rows, caption)
 
 
