@@ -25,6 +25,15 @@ def readable(key: str) -> str:
     return key
 
 
+def starred(name: str, is_recommended: bool) -> str:
+    """A name with a star behind it if that is what is recommended.
+
+    >>> starred("dropout", True), starred("none", False)
+    ('dropout ★', 'none')
+    """
+    return f"{name} {STAR}" if is_recommended else name
+
+
 def readable_arms(contender: str) -> str:
     """An arm of the search, or arms that are stacked, as people would write them.
 

@@ -158,7 +158,7 @@ class TestHeadline:
         labels = [text.get_text() for text in axes.texts]
         star = readable_arms(search.results.point(search.results.answer.key).name)
         names = {readable_arms(point.name) for point in search.results.points if point.kind == "tuned"}
-        assert sorted(labels) == sorted({*names - {star}, f"★ {star}"})
+        assert sorted(labels) == sorted({*names - {star}, f"{star} ★"})
         (mark,) = (line for line in axes.lines if line.get_marker() == "*")
         chosen = search.results.point(search.results.answer.key)
         assert mark.get_ydata()[0] == chosen.mean(MetricName("test", "after", "ece"))

@@ -85,14 +85,14 @@ def test_differences_have_their_verdicts_colour_and_what_is_recommended_is_the_o
         axes = search_figures.arms(search).figure.axes[0]
     points = {readable_arms(point.name): point for point in tuned(search)}
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert [label for label in labels if label.startswith("★ ")] == [
-        f"★ {readable_arms(search.results.point(search.results.answer.key).name)}"
+    assert [label for label in labels if label.endswith(" ★")] == [
+        f"{readable_arms(search.results.point(search.results.answer.key).name)} ★"
     ]
     for y, label in enumerate(labels):
-        point = points[label.removeprefix("★ ")]
+        point = points[label.removesuffix(" ★")]
         marks = [line for line in axes.lines if list(line.get_ydata()) == [y]]
         (mark,) = [line for line in marks if line.get_fillstyle() == "full"]
-        assert (mark.get_marker() == "*") == label.startswith("★ ")
+        assert (mark.get_marker() == "*") == label.endswith(" ★")
         if point.name == "none":
             assert list(mark.get_xdata()) == [0]
             continue
@@ -122,7 +122,7 @@ def test_none_is_starred_where_nothing_is_recommended() -> None:
     leave = changed(search.results.answer, recommendation="leave it unregularized")
     with canvas.styled():
         axes = search_figures.arms(changed(search, results=changed(search.results, answer=leave))).figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels() if "★" in label.get_text()] == ["★ none"]
+    assert [label.get_text() for label in axes.get_yticklabels() if "★" in label.get_text()] == ["none ★"]
 
 
 @pytest.mark.slow

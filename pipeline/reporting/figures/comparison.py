@@ -21,9 +21,8 @@ from pipeline.reporting.figures.canvas import (
     sample,
     values_axis,
 )
-from pipeline.reporting.figures.forest import ROW, STAR, forest_axes, forest_legend, forest_row
-from pipeline.reporting.text.answer import recommended
-from pipeline.results.readable_names import DAGGER, readable, readable_arms
+from pipeline.reporting.figures.forest import ROW, forest_axes, forest_legend, forest_row
+from pipeline.results.readable_names import DAGGER, readable, readable_arms, starred
 from pipeline.results.search import SearchResults
 from pipeline.results.study import PointResult, StudyResults
 
@@ -87,9 +86,9 @@ def _place(point: PointResult, results: StudyResults) -> _Place | None:
     gap, before, after = (point.mean(metric) for metric in (GAP, ECE["before"], ECE["after"]))
     if gap is None or before is None or after is None:
         return None
-    starred, plain = point.key == recommended(results), point.key == results.reference.key
-    colour = BLUE if starred else INK if plain else NEUTRAL
-    return _Place(STAR * starred + readable_arms(point.name), gap, before, after, colour, starred)
+    is_starred, plain = point.key == results.recommended, point.key == results.reference.key
+    colour = BLUE if is_starred else INK if plain else NEUTRAL
+    return _Place(starred(readable_arms(point.name), is_starred), gap, before, after, colour, is_starred)
 
 
 def _label(axes: Axes, places: Sequence[_Place]) -> None:

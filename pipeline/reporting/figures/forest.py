@@ -11,10 +11,9 @@ from matplotlib.lines import Line2D
 from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.reporting.figures.canvas import DARK, GREY, INK, NEUTRAL, VERDICTS, wrapped
 from pipeline.reporting.text.numbers import short, short_interval
-from pipeline.results.readable_names import DAGGER
+from pipeline.results.readable_names import DAGGER, starred
 from pipeline.results.study import Comparison, PointResult
 
-STAR = "★ "
 NLL: dict[Stage, MetricName] = {stage: MetricName("test", stage, "nll") for stage in STAGES}
 HOLLOW = "as trained (◁ ▷ beyond the axes)"
 ROW = 0.36  # inches
@@ -53,7 +52,7 @@ def forest_axes(axes: Axes, rows: Sequence[Row]) -> None:
 
 def named_rows(axes: Axes, rows: Sequence[Row], *, named: bool = True) -> None:
     """An axis of names from the top down, that of a starred row bold; bare where another axes has the names."""
-    labels = [wrapped(STAR * row.starred + row.name, _NAME) if named else "" for row in rows]
+    labels = [wrapped(starred(row.name, row.starred), _NAME) if named else "" for row in rows]
     axes.set_yticks(range(len(rows)), labels, linespacing=0.95)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.starred else "normal")

@@ -31,7 +31,6 @@ from pipeline.reporting.figures.forest import (
     named_rows,
     stages_axes,
 )
-from pipeline.reporting.text.answer import recommended
 from pipeline.reporting.text.numbers import OBJECTIVES, short
 from pipeline.reporting.text.search import tuned
 from pipeline.results.readable_names import DAGGER, readable_arms
@@ -94,7 +93,7 @@ def _ordered(search: SearchResults) -> list[PointResult]:
 
 
 def _rows(search: SearchResults) -> list[Row]:
-    star = recommended(search.results)
+    star = search.results.recommended
     return [forest_row(point, readable_arms(point.name), starred=point.key == star) for point in _ordered(search)]
 
 

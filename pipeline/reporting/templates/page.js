@@ -37,7 +37,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const down = head.getAttribute("aria-sort") === "ascending", place = heads.indexOf(head);
     heads.forEach(each => each.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const keyed = [...body.rows].map(row => [valueOf(row.cells[place].innerText.replace("★ ", "").trim()), row]);
+    const keyed = [...body.rows].map(row => [valueOf(row.cells[place].innerText.replace(" ★", "").trim()), row]);
     keyed.sort(([a], [b]) => a === "" || b === "" ? compare(a, b) : down ? compare(b, a) : compare(a, b));
     body.append(...keyed.map(([, row]) => row));
   };

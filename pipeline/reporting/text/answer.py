@@ -11,7 +11,7 @@ from pipeline.metrics.names import MetricName
 from pipeline.reporting.text.numbers import interval, short, typeset
 from pipeline.reporting.text.points import test_nll
 from pipeline.results.answer import Notation, answer_sentence
-from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.readable_names import STAR, readable, readable_arms
 from pipeline.results.study import Comparison, GapChange, GapClosed, StudyResults
 
 _GAP = MetricName("gap", "before", "nll")
@@ -20,11 +20,6 @@ _GAP = MetricName("gap", "before", "nll")
 def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
     """What to use and why; `name` writes a point's key as people would."""
     return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
-
-
-def recommended(results: StudyResults) -> str:
-    """The key of what the answer recommends, which is starred wherever it stands; it may be no regularization."""
-    return results.answer.key if results.answer.recommendation == "use" else results.reference.key
 
 
 def params_row(results: StudyResults) -> str:
@@ -68,7 +63,7 @@ def card(results: StudyResults) -> Card:
 def card_markdown(results: StudyResults) -> str:
     """The answer as a table of Markdown: what to use, its numbers, and the setting to paste."""
     made = card(results)
-    what = f"★ Use {readable_arms(made.key)}" if made.use else "★ Leave it unregularized"
+    what = f"Use {readable_arms(made.key)} {STAR}" if made.use else f"Leave it unregularized {STAR}"
     rows = [f"| **{number.value}** | {number.label}; {number.beside} |" for number in made.numbers]
     setting = [f"| the setting | `{made.setting}` |"] * made.use
     notes = [f"| beware | {note} |" for note in made.notes]
@@ -130,7 +125,7 @@ def _trust(results: StudyResults) -> Iterator[Number]:
 
 def _beyond(results: StudyResults) -> str:
     """What the debiased squared calibration error says, as its root; that of noise alone is 0."""
-    point = results.point(recommended(results))
+    point = results.point(results.recommended)
     squared = point.metrics.get(point.decisive(test_nll("after")._replace(metric="debiased")))
     if squared is None or squared.mean is None or squared.low is None or squared.high is None:
         return "whether more than chance cannot be told"

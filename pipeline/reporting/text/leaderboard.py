@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 from pipeline.metrics.names import MetricName
 from pipeline.reporting.table import Cell, Column, Table, markdown
-from pipeline.reporting.text.answer import recommended
 from pipeline.reporting.text.points import CLASS_FREQUENCIES, points_table
 from pipeline.results.baselines import BaselineResults
-from pipeline.results.readable_names import DAGGER, readable, readable_arms
+from pipeline.results.readable_names import DAGGER, readable, readable_arms, starred
 from pipeline.results.search import SearchResults
 from pipeline.results.study import Measured, StudyResults
 
-STAR = "★ "
 AFTER = MetricName("test", "after", "nll")
 _KEYS = (
     *("nll_calibrated", "difference_calibrated", "verdict_calibrated", "ece_calibrated"),
@@ -32,7 +30,7 @@ class Entrant(NamedTuple):
 
 
 def leaderboard(studies: list[tuple[StudyResults, SearchResults, BaselineResults]]) -> Table:
-    """A row an entrant, data set after data set, the best first; what is recommended has a star before its name."""
+    """A row an entrant, data set after data set, the best first; what is recommended has a star behind its name."""
     tables = [_of_dataset(*study) for study in studies]
     name, *others = tables[0].columns
     columns = (name, Column("dataset", "data set", kind="label"), Column("kind", "kind", kind="label"), *others)
@@ -54,14 +52,14 @@ def readme_table(searches: list[SearchResults]) -> str:
 
 
 def _three_rows(search: SearchResults) -> Table:
-    results, star = search.results, recommended(search.results)
+    results, star = search.results, search.results.recommended
     tuned = sorted((each for each in results.points if each.kind == "tuned"), key=lambda each: each.tuning.best.mean)
     others = [each for each in tuned if each.key not in (star, results.reference.key)]
     points = [results.point(star), *others[: 2 if star == results.reference.key else 1]]
     points += [results.reference_point] * (star != results.reference.key)
     made = points_table(
         "", points, results.base_rates, head="point",
-        name=lambda point: STAR * (point.key == star) + readable_arms(point.name),
+        name=lambda point: starred(readable_arms(point.name), point.key == star),
     ).only("name", *_README)  # fmt: skip
     dataset = Column("dataset", "data set", kind="label")
     rows = tuple((Cell(results.dataset.name), *row) for row in made.rows[:-1])
@@ -83,9 +81,9 @@ def _of_dataset(results: StudyResults, search: SearchResults, made: BaselineResu
 
 def _entrants(results: StudyResults, search: SearchResults, made: BaselineResults) -> Iterator[Entrant]:
     """Winners of the search, strengths set beforehand without copies of no regularization, and classifiers."""
-    star = recommended(search.results)
+    star = search.results.recommended
     for point in search.results.points:
-        yield Entrant(STAR * (point.key == star) + readable_arms(point.name), point.kind or "tuned", point)
+        yield Entrant(starred(readable_arms(point.name), point.key == star), point.kind or "tuned", point)
     for setting in results.contenders:
         if not setting.duplicate:
             yield Entrant(readable(setting.key), "set", setting)
