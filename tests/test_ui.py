@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -106,8 +107,9 @@ def served(settings: dict[str, str]) -> Iterator[dict[str, str]]:
         port = str(free.getsockname()[1])
     command = [*PIPELINE, "ui", "--port", port, "--no-browser"]
     process = subprocess.Popen(
-        command, cwd=PROJECT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        command, cwd=PROJECT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         lines = iter(process.stdout.readline, "")
         assert port in next(lines)
@@ -121,7 +123,7 @@ def served(settings: dict[str, str]) -> Iterator[dict[str, str]]:
                 time.sleep(0.2)
         yield links
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
         process.stdout.close()
 
@@ -298,7 +300,7 @@ def test_the_saved_view_draws_its_charts(page, site):
     parallel = cards.filter(has_text="Parallel Coordinates")
     parallel.locator("canvas, svg").first.wait_for()
     for name in (*COMPARED, *AGAINST):
-        parallel.get_by_text(name, exact=True).wait_for()
+        parallel.get_by_text(name, exact=True).wait_for(state="attached")  # long ones are shown shortened
     cards.nth(1).locator(".js-plotly-plot").wait_for()
     for section, titles in {
         "Results": AGAINST,

@@ -10,7 +10,7 @@ from pipeline.metrics.names import MetricName
 from pipeline.reporting.table import Table
 from pipeline.reporting.text import ensembles as text
 from pipeline.reporting.text.numbers import short, short_interval
-from pipeline.reporting.text.search import tuned
+from pipeline.reporting.text.search import starred, tuned
 from pipeline.results.readable_names import readable_arms
 from pipeline.results.record import read_record
 from pipeline.results.search import SearchResults
@@ -39,7 +39,7 @@ def test_every_arm_is_a_row_with_its_numbers(search: SearchResults) -> None:
     rows = {row[0].text: [cell.text for cell in row] for row in table_of(search).rows}
     assert search.ensembles is not None
     for entry in search.ensembles.arms:
-        row = rows[readable_arms(entry.arm)]
+        row = rows[starred(search, entry.arm)]
         assert row[1:3] == [short(entry.single[AFTER].mean), short(entry.ensemble[AFTER].mean)]
         compared = entry.single_against_ensemble[AFTER]
         assert row[3] == short_interval(compared.difference, compared, sign=True)

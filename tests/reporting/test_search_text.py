@@ -180,7 +180,7 @@ def test_the_printed_table_has_every_arm_within_its_width(search: SearchResults)
         (line,) = (
             line
             for line in printed.splitlines()
-            if re.match(rf"{re.escape(text.starred(search, point))} +learning", line)
+            if re.match(rf"{re.escape(text.starred(search, point.name))} +learning", line)
         )
         counts = search.arms[point.name].trials
         assert f" {counts.complete}/{counts.pruned}/{counts.failed} " in line

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipeline.reporting.table import WIDTH, Cell, Column, Table, terminal
 from pipeline.reporting.text.numbers import interval, short, short_interval, spelled
 from pipeline.reporting.text.points import STAGE_NAMES, test_nll, verdict_cell
-from pipeline.reporting.text.search import tuned
+from pipeline.reporting.text.search import starred, tuned
 from pipeline.results.readable_names import DAGGER, readable_arms
 from pipeline.results.search import EnsembleResult, EnsembleResults, SearchResults
 from pipeline.results.study import Comparison, Verdict
@@ -48,7 +48,7 @@ def table(search: SearchResults) -> Table | None:
         Column("from_many", "difference", groups[2], f"{many} − {many} of none"),
         Column("verdict", "verdict", groups[2]),
     )
-    rows = tuple(tuple(_row(entry)) for entry in made.arms)
+    rows = tuple(tuple(_row(search, entry)) for entry in made.arms)
     caption = (
         f"Test NLL {STAGE_NAMES['after']} on {spelled(made.splits)} splits, the first of the study’s; "
         f"[ ] {search.results.protocol.confidence:.0%} intervals over splits"
@@ -61,8 +61,8 @@ def title(made: EnsembleResults) -> str:
     return f"Averages of {spelled(made.members)} networks"
 
 
-def _row(entry: EnsembleResult) -> Iterator[Cell]:
-    yield Cell(readable_arms(entry.arm))
+def _row(search: SearchResults, entry: EnsembleResult) -> Iterator[Cell]:
+    yield Cell(starred(search, entry.arm))
     yield from (Cell(short(metrics[AFTER].mean)) for metrics in (entry.single, entry.ensemble))
     yield from _compared(entry.single_against_ensemble.get(AFTER))
     yield _compared(entry.ensemble_against_none.get(AFTER))[0]

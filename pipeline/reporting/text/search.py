@@ -149,7 +149,7 @@ def arms_table(search: SearchResults) -> Table:
         Column("optimism", "optimism"),
         Column("notes", "notes", kind="text"),
     )
-    rows = tuple((Cell(starred(search, point)), *_arm(search.arms[point.name])) for point in tuned(search))
+    rows = tuple((Cell(starred(search, point.name)), *_arm(search.arms[point.name])) for point in tuned(search))
     caption = (
         f"{_sentence_case(budget(search))}. {_COST}. Optimism: how much worse the winner is on fresh seeds than the "
         "search took it to be, with Welch’s interval"
@@ -157,10 +157,10 @@ def arms_table(search: SearchResults) -> Table:
     return Table(f"The arms of the search, {search.results.dataset.name}", columns, rows, caption)
 
 
-def starred(search: SearchResults, point: PointResult) -> str:
+def starred(search: SearchResults, contender: str) -> str:
     """An arm, or arms that are stacked, as people write them, with a star where that is recommended."""
-    name = readable_arms(point.name)
-    return f"{name} {STAR}" if point.key == search.results.recommended else name
+    name = readable_arms(contender)
+    return f"{name} {STAR}" if contender == search.results.recommended else name
 
 
 def _arm(arm: ArmResult) -> Iterator[Cell]:
@@ -189,7 +189,7 @@ def _contenders(search: SearchResults, points: Sequence[PointResult]) -> Table:
         title,
         points,
         search.results.base_rates,
-        name=lambda point: starred(search, point),
+        name=lambda point: starred(search, point.name),
         head="arm, or winners stacked",
     )
 
@@ -199,7 +199,7 @@ def pairs_table(search: SearchResults) -> Table:
     names = [point.name for point in tuned(search)]
     columns = [Column("arm", "arm", kind="text"), *(Column(name, readable_arms(name)) for name in names)]
     rows = tuple(
-        (Cell(readable_arms(a)), *(_difference(search, a, b, below=j < i) for j, b in enumerate(names)))
+        (Cell(starred(search, a)), *(_difference(search, a, b, below=j < i) for j, b in enumerate(names)))
         for i, a in enumerate(names)
     )
     caption = "Test NLL of the row minus that of the column: below the diagonal after calibration, above it as trained"
