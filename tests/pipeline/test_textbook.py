@@ -42,7 +42,7 @@ class TestTextbook:
         assert "Dropout helps." in (finished / "reports/textbook.html").read_text()
         assert "Dropout helps." not in (finished / "reports/index.html").read_text()
         assert "Dropout helps." in stage(finished, "show").stdout
-        assert ("claims", "dropout.helps") in {run[:2] for run in runs_in(finished)}
+        assert ("textbook", "dropout.helps") in {run[:2] for run in runs_in(finished)}
 
     def test_the_study_does_not_wait_for_it(self, finished: Path) -> None:
         listed = run(finished, "dvc", "repro", "--dry").stdout
