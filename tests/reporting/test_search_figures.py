@@ -129,7 +129,7 @@ def test_none_is_starred_where_nothing_is_recommended() -> None:
 def test_what_is_not_finite_is_said() -> None:
     search = SEARCHES["digits"]
     nothing: dict[str, Any] = {"mean": None, "low": None, "high": None}
-    last, loss = tuned(search)[-1], MetricName("test", "before", "nll")
+    last, loss = tuned(search)[-1], MetricName("test", "after", "nll")
     difference = changed(last.against_reference[loss], difference=None, low=None, high=None)
     broken = changed(
         last,
