@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from project import STUDY, write_params
 
 from pipeline.core.paths import member_file, result_file
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
+    get_reusable_executor().shutdown(wait=True)  # workers of another test stand in its folder
     monkeypatch.chdir(tmp_path)
     write_params(Path(), STUDY)
     generate("wine")

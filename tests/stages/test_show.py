@@ -68,9 +68,13 @@ def test_elsewhere_a_line_says_where_to_run_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-@pytest.mark.parametrize("command", ["show", "track", "params"])
+@pytest.mark.parametrize(
+    ("command", "encoding"),
+    [("track", "ascii"), *((name, each) for name in ("show", "params") for each in ("ascii", "cp1252", "utf-8"))],
+)
 def test_any_encoding_will_do(command: str, encoding: str, tmp_path: Path) -> None:
+    if command == "track" and not (ROOT / "scores").exists():
+        pytest.skip("the study's scores are not here; `make repro` makes them")
     settings = {"PYTHONIOENCODING": encoding, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", command],
