@@ -65,6 +65,7 @@ TEXTBOOK = {
     "seeds": 3,
     "recipe": {**STUDY["network"], **STUDY["train"]},
     "datasets": {"task": STUDY["datasets"]["mixture"], "wine": STUDY["datasets"]["wine"]},
+    "groups": {},
 }
 TOPIC = {
     "experiments": {

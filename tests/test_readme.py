@@ -106,6 +106,7 @@ seeds: 3
 recipe: {hidden: [8], epochs: 4, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: constant, momentum: 0.9}
 datasets:
   mixture: {kind: mixture, features: 4, classes: 3, components: 1, separation: 3.0, label_noise: 0.1, train: 40, validation: 40, test: 500}
+groups: {}
 """  # noqa: E501
 SMALL_TOPIC = """\
 experiments:

@@ -431,6 +431,7 @@ class TestServing:
             ".yaml",
             ".txt",
             ".jinja",
+            ".js",
             ".typed",
         }
         assert "loader_module: mlflow.pyfunc.loaders.code_model" in (folder / "MLmodel").read_text()
