@@ -41,12 +41,18 @@ def _rest(places: Sequence[MapPlace], least: float) -> str:
     unclear = sum(place.verdict == "inconclusive" for place in places)
     if not none:
         return f"At no place is a gain of {least:g} nats ruled out; at {unclear} it is open."
-    span = f"{min(place.rows for place in none)} to {max(place.rows for place in none)} rows"
-    noise = f"{min(place.label_noise for place in none):.0%} to {max(place.label_noise for place in none):.0%}"
+    rows = _span([place.rows for place in none], "d")
+    noise = _span([place.label_noise for place in none], ".0%")
     return (
-        f"None gains {least:g} nats at {_count(len(none))} (within {span} and {noise} wrong labels), and at {unclear} "
-        "it is open."
+        f"None gains {least:g} nats at {_count(len(none))} ({rows} training rows, {noise} wrong labels), and at "
+        f"{unclear} it is open."
     )
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    """From the smallest to the largest value, or the one there is."""
+    least, most = format(min(values), form), format(max(values), form)
+    return least if least == most else f"{least} to {most}"
 
 
 def _count(places: int) -> str:
