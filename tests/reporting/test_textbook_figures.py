@@ -348,8 +348,8 @@ class TestMap:
     def test_its_reading_is_two_sentences(self) -> None:
         assert reading(MAP) == (
             "A tuned regularizer beats the tuned network without one at 2 of 4 places (dropout at 1 and mixup at 1), "
-            "most at 16 training rows with 0% wrong labels, by 0.200 nats. None gains 0.005 nats at 1 place (64 training "
-            "rows, 20% wrong labels), and at 1 it is open."
+            "most at 16 training rows with 0% wrong labels, by 0.200 nats. None gains 0.005 nats at 1 place (64 "
+            "training rows, 20% wrong labels), and at 1 it is open."
         )
 
     def test_without_a_map_nothing_is_drawn(self) -> None:
