@@ -168,7 +168,8 @@ class TestDrawn:
         }
         with opened(browser, study / "dvc_plots/index.html") as (page, _):
             for table, colours in wanted.items():
-                plot = plot_of(page, "digits", table)
+                # No bin of the first points of digits is too confident.
+                plot = plot_of(page, "mixture" if table == "reliability" else "digits", table)
                 assert set(attributes(plot, ".mark-symbol.role-mark path", "fill")) == colours, table
 
     def test_part_of_a_name_chooses_settings_and_nonsense_keeps_them(self, study: Path, browser: Any) -> None:
