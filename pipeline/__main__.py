@@ -165,24 +165,23 @@ def _count(text: str) -> int:
 
 def _share(text: str) -> float:
     """A number between 0 and 1."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text!r}")
-    return share
+    return _between(text, 1, "a number between 0 and 1")
 
 
 def _minutes(text: str) -> float:
     """A number above 0, of minutes."""
+    return _between(text, 10_000, "a number of minutes above 0")
+
+
+def _between(text: str, most: float, what: str) -> float:
+    """A number above 0 and below `most`; `what` is what messages call it."""
     try:
-        minutes = float(text)
+        number = float(text)
     except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < 10_000:
-        raise argparse.ArgumentTypeError(f"must be a number of minutes above 0, got {text!r}")
-    return minutes
+        number = 0.0
+    if not 0 < number < most:
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}")
+    return number
 
 
 def _port(text: str) -> int:
@@ -208,29 +207,11 @@ def _parser(command: str) -> argparse.ArgumentParser:
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
     commands["train"].add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
-    search = commands["search"]
-    search.add_argument("--trials", type=_count, help="of each arm (as in params.yaml); writes no results")
-    search.add_argument("--arm", action="append", help="search this arm only, may be repeated; writes no results")
-    search.add_argument("--fresh", action="store_true", help="forget the trials so far and start anew")
-    search.add_argument(
-        "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
-    )
+    _take_search(commands["search"])
     commands["track"].add_argument(
         "--force-champion", action="store_true", help="the present models are the champions, better or not"
     )
-    predict = commands["predict"]
-    predict.add_argument(
-        "model", metavar="MODEL", help="a data set of the study, a model's folder or file, or models:/NAME@champion"
-    )
-    predict.add_argument("file", metavar="FILE", help="the rows, as `add` takes them; - for CSV on standard input")
-    predict.add_argument("--out", metavar="FILE", help="a new file (standard output)")
-    predict.add_argument(
-        "--coverage", type=_share, metavar="SHARE", help="add a set of classes that holds the right one this often"
-    )
-    predict.add_argument(
-        "--method", choices=("lac", "aps"), default="lac", help="of sets: the smallest, or larger where rows are hard"
-    )
-    predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")
+    _take_rows(commands["predict"])
     commands["ui"].add_argument("--port", type=_port, default=5000, help="of 127.0.0.1 (%(default)s)")
     commands["ui"].add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print where the results are"
@@ -244,6 +225,32 @@ def _parser(command: str) -> argparse.ArgumentParser:
     if command in OWN_TABLE:
         _take_file(commands[command], command)
     return parser
+
+
+def _take_search(search: argparse.ArgumentParser) -> None:
+    """Let the search look around, start anew, and be shared."""
+    search.add_argument("--trials", type=_count, help="of each arm (as in params.yaml); writes no results")
+    search.add_argument("--arm", action="append", help="search this arm only, may be repeated; writes no results")
+    search.add_argument("--fresh", action="store_true", help="forget the trials so far and start anew")
+    search.add_argument(
+        "--storage", help="database URL for Optuna's studies, also OPTUNA_STORAGE (a journal in studies/)"
+    )
+
+
+def _take_rows(predict: argparse.ArgumentParser) -> None:
+    """Let a model take new rows."""
+    predict.add_argument(
+        "model", metavar="MODEL", help="a data set of the study, a model's folder or file, or models:/NAME@champion"
+    )
+    predict.add_argument("file", metavar="FILE", help="the rows, as `add` takes them; - for CSV on standard input")
+    predict.add_argument("--out", metavar="FILE", help="a new file (standard output)")
+    predict.add_argument(
+        "--coverage", type=_share, metavar="SHARE", help="add a set of classes that holds the right one this often"
+    )
+    predict.add_argument(
+        "--method", choices=("lac", "aps"), default="lac", help="of sets: the smallest, or larger where rows are hard"
+    )
+    predict.add_argument("--explain-input", action="store_true", help="only say how the first row is read")
 
 
 def _take_file(parser: argparse.ArgumentParser, command: str) -> None:
