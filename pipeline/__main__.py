@@ -122,6 +122,8 @@ def _heed_endings() -> None:
     for each in ENDED.values():
         if signal.getsignal(each) is signal.SIG_DFL:
             signal.signal(each, end)
+    quiet = "ignore:resource_tracker:UserWarning"  # what cleans up after a pool of processes need not say that it does
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
 
 
 def _print(text: str) -> int:

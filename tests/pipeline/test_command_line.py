@@ -53,6 +53,20 @@ class TestCommandLine:
         assert done.returncode == 2
         assert done.stderr == "error: output: No space left on device; nothing was overwritten\n"
 
+    def test_a_pool_that_is_cut_off_is_cleaned_up_in_silence(self) -> None:
+        script = """
+import os
+from joblib.externals.loky.backend import get_context
+from pipeline.__main__ import _heed_endings
+_heed_endings()
+lock = get_context("loky").Lock()
+os._exit(7)
+"""
+        done = subprocess.run(
+            (sys.executable, "-c", script), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (7, "")
+
 
 def explain_into(output: int) -> subprocess.CompletedProcess:
     """Run a command that prints much, into an open file."""
