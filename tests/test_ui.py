@@ -23,10 +23,11 @@ from PIL import Image
 from pipeline.config.points import Regularizers
 from pipeline.core.paths import report_file
 from pipeline.metrics.names import MetricName
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import read_record
+from pipeline.results.search import SearchResults
 from pipeline.results.study import PointResult, StudyResults
-from pipeline.tracking.builder import AGAINST, LOSS, sentence, starred
+from pipeline.tracking.builder import AGAINST, LOSS, sentence
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
 from pipeline.tracking.links import address
 from pipeline.tracking.study import COMPARED, VIEW, experiment
@@ -64,6 +65,7 @@ class Site:
     experiment: str
     runs: dict[str, str]
     results: StudyResults
+    searched: StudyResults
 
     def run(self, *key: str) -> str:
         return self.at("record", self.runs["/".join([DATASET, *key])])
@@ -75,9 +77,6 @@ class Site:
         """The table's points by run id, of all variants or of these."""
         points = [point for point in self.results.points if not variants or point.variant in variants]
         return {self.runs[f"{DATASET}/{point.variant}/{point.name}"]: point for point in points}
-
-    def name(self, point: PointResult) -> str:
-        return starred(self.results, point)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +93,10 @@ def site(tmp_path_factory) -> Iterator[Site]:
     of_study = [run for run in stored_runs(database) if run.experiment == experiment(DATASET)]
     runs = {run.key: run.run_id for run in of_study}
     results = read_record(StudyResults, PROJECT / report_file(DATASET, "results.json"))
+    searched = read_record(SearchResults, PROJECT / report_file(DATASET, "search.json")).results
     with served(settings) as links:
         at = next(iter(links.values())).partition("/#")[0]
-        yield Site(at, links, number, runs, results)
+        yield Site(at, links, number, runs, results, searched)
 
 
 @contextmanager
@@ -247,22 +247,21 @@ def test_every_link_that_is_printed_shows_runs(page, site):
         picture(page, f"link-{number}")
 
 
-def test_what_is_recommended_is_starred_and_first(page, site):
+def test_the_best_on_validation_is_first(page, site):
     page.set_viewport_size({"width": 1700, "height": 1000})
     page.goto(site.at("table", VIEW))
     page.locator(".ag-center-cols-container .ag-row").nth(3).wait_for()
     first = page.locator(".ag-row[row-index='0'] a").first
-    recommended = site.results.point(site.results.recommended)
-    assert first.inner_text() == site.name(recommended)
-    assert first.inner_text().endswith(" ★")
+    best = site.results.point(site.results.answer.key)
+    assert first.inner_text() == readable(best.key)
     verdict = page.locator(".ag-row[row-index='0'] [col-id='tags.`verdict.after_calibration`']")
-    assert verdict.inner_text() == recommended.comparison(LOSS).finding
+    assert verdict.inner_text() == best.comparison(LOSS).finding
 
 
 def test_the_answer_has_the_parameters_of_what_is_recommended(page, site):
     page.goto(site.run())
     page.get_by_text("Parameters (").wait_for()
-    recommended = site.results.point(site.results.recommended)
+    recommended = site.searched.point(site.searched.recommended)
     changed = [name for name in COMPARED_FIELDS if getattr(recommended.parameters, name)]
     assert changed
     for name in changed:
@@ -272,7 +271,7 @@ def test_the_answer_has_the_parameters_of_what_is_recommended(page, site):
 
 def test_the_experiments_page_leads_to_all_points_in_the_order_of_the_choice(page, site):
     page.goto(f"{site.address}/#/experiments/{site.experiment}?workflowType=machine_learning")
-    page.get_by_text(sentence(site.results)[:60]).wait_for()
+    page.get_by_text(sentence(site.searched, name=readable_arms)[:60]).wait_for()
     variants = list(dict.fromkeys(point.variant for point in site.results.points))
     found = cells(page, 3 + len(variants))
     names = [row["attributes.`Run Name`"] for row in found.values()]
@@ -286,7 +285,7 @@ def test_the_experiments_page_leads_to_all_points_in_the_order_of_the_choice(pag
     order = [run for run in found if run in points and not points[run].a_a and not points[run].duplicate]
     assert order == sorted(order, key=lambda run: points[run].tuning.best.mean)
     for run, point in points.items():
-        assert found[run]["attributes.`Run Name`"] == site.name(point)
+        assert found[run]["attributes.`Run Name`"] == readable(point.key)
         for name in (*AGAINST, "test/nll", "test/accuracy"):
             assert found[run][f"metrics.`{name}`"] == shown(point.mean(MetricName.parse(name)))
         for name in COMPARED:
@@ -362,7 +361,7 @@ def test_descriptions_lead_from_child_to_parent_and_back(page, site):
     listed = parent.get_by_text("its points, one run each")
     listed.wait_for()
     assert urlsplit(parent.url).fragment == urlsplit(site.run(POINT[0])).fragment
-    names = [site.name(point) for point in site.points(POINT[0]).values()]
+    names = [readable(point.key) for point in site.points(POINT[0]).values()]
     assert listed.get_by_role("link").all_inner_texts() == ["the study", *names]
     child = opened(listed.get_by_role("link", name=readable(POINT[1]), exact=True))
     child.get_by_text("a point of variant").wait_for()

@@ -50,14 +50,12 @@ def study_text(dataset: str, *, notes: bool = False) -> str:
     """All that is found on a data set, the answer first, as far as it is there; in colour for a person."""
     from pipeline.reporting.table import screen_width  # noqa: PLC0415
     from pipeline.reporting.text import baselines, calibrators, champion, ensembles, search, study  # noqa: PLC0415
-    from pipeline.reporting.text.answer import sentence  # noqa: PLC0415
 
     results, searched, width = study_results_of(dataset), search_results_of(dataset), screen_width()
     looks = Looks(width=width, color=sys.stdout.isatty(), notes=notes)
     parts = [f"\n{dataset}\n{_answer(results, searched, width)}\n", study.render(results, **looks)]
     if searched is not None:
-        chosen = f"Of these points: {sentence(results)}"
-        parts += [f"{fill(chosen, width)}\n", search.render(searched, **looks), ensembles.render(searched, **looks)]
+        parts += [search.render(searched, **looks), ensembles.render(searched, **looks)]
     parts.append(calibrators.render(dataset, calibrator_results_of(dataset), **looks))
     parts.append(baselines.render(results, baseline_results_of(dataset), **looks))
     parts.append(champion.render(champion_results_of(dataset), **looks))

@@ -70,10 +70,10 @@ def _study(dataset: str) -> tuple[list[RunRecord], ExperimentPage]:
     results = study_results_of(dataset)
     arrays = [read_arrays(score_file(dataset, point.variant, point.name))[0] for point in results.points]
     figures = {path: file for path, file in _figures(dataset).items() if path.removesuffix(".png") not in FIGURES}
-    made = calibrator_results_of(dataset)
-    of_points = records_of(results, arrays, figures, calibrators=made, clock=noted)
+    searched, made = search_results_of(dataset), calibrator_results_of(dataset)
+    of_points = records_of(results, arrays, figures, searched=searched, calibrators=made, clock=noted)
     records = [*_baselines(dataset), *model_records(dataset), *of_points]
-    return records, experiment_of(results, records)
+    return records, experiment_of(results, records, searched)
 
 
 def _baselines(dataset: str) -> list[RunRecord]:

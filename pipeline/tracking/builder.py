@@ -15,7 +15,7 @@ from pipeline.data.schema import ColumnSummary, Kind
 from pipeline.metrics.names import STAGES, MetricName, Stage
 from pipeline.results.answer import Notation, answer_sentence
 from pipeline.results.dataset import DatasetSummary
-from pipeline.results.readable_names import STAR, readable
+from pipeline.results.readable_names import readable
 from pipeline.results.study import Comparison, Measured, MetricSummary, PointResult, ProtocolSummary, StudyResults
 from pipeline.tracking.runs import DatasetInfo, RunRecord, Value
 
@@ -90,7 +90,7 @@ def point_run(draft: RunRecord, results: StudyResults, point: Measured, arrays: 
 
 
 def answer_run(
-    results: StudyResults,
+    answered: StudyResults,
     *,
     experiment: str,
     description: str,
@@ -101,39 +101,38 @@ def answer_run(
     """The run that holds an answer, with the parameters and the headline means of what is recommended.
 
     The metrics' names are their own, or the answer would be drawn as one more point.
+
+    Args:
+        answered: whose answer it is: the search's, of the study only where nothing was searched.
+        experiment: where the run is.
+        description: what to say below the answer.
+        params: of what is recommended.
+        artifacts: beside the answer itself.
+        name: writes a point's key as people would.
     """
-    dataset, answer = results.dataset.name, results.answer
-    chosen = results.point(results.recommended)
-    tables = {
-        "tables/points.csv": points_table(results.points),
-        "answer.json": answer.model_dump_json(indent=1).encode(),
-    }
+    dataset, answer = answered.dataset.name, answered.answer
+    chosen = answered.point(answered.recommended)
     return RunRecord(
         key=dataset,
         experiment=experiment,
         name="answer",
-        description=f"{sentence(results, name=name)}\n\n{description}",
+        description=f"{sentence(answered, name=name)}\n\n{description}",
         params=params,
         tags={
             "dataset": dataset,
             "level": "study",
             "recommendation": answer.recommendation,
-            "recommended": name(results.recommended),
+            "recommended": name(answered.recommended),
         },
         metrics=[(f"recommended/{metric}", number(chosen.mean(metric)), 0) for metric in _headline(chosen)],
-        artifacts={**artifacts, **tables},
-        dataset=_dataset_info(dataset=results.dataset),
+        artifacts={**artifacts, "answer.json": answer.model_dump_json(indent=1).encode()},
+        dataset=_dataset_info(dataset=answered.dataset),
     )
 
 
 def sentence(results: StudyResults, *, name: Callable[[str], str] = readable) -> str:
     """The answer, as all other surfaces word it."""
     return answer_sentence(results.answer, results.protocol, Notation(name, typeset))
-
-
-def starred(results: StudyResults, point: PointResult, *, name: Callable[[str], str] = readable) -> str:
-    """A point's name, as all other surfaces write it, with a star where it is recommended."""
-    return f"{name(point.key)} {STAR}" if point.key == results.recommended else name(point.key)
 
 
 def tuned(point: PointResult) -> Iterator[Metric]:

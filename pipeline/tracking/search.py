@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.config.search_space import LEARNING_RATE, STACKED, TUNED, Search, measure
 from pipeline.metrics.names import MetricName
-from pipeline.results.readable_names import STAR, readable_arms
+from pipeline.results.readable_names import readable_arms, starred
 from pipeline.results.search import ArmResult, SearchResults
 from pipeline.results.study import PointResult
 from pipeline.tracking import builder, views
@@ -120,7 +120,7 @@ def _link(search: SearchResults, point: PointResult) -> str:
 
 def _name(search: SearchResults, point: PointResult) -> str:
     """An arm, or arms that are stacked, as all other surfaces write them, with a star where that is recommended."""
-    return builder.starred(search.results, point, name=readable_arms)
+    return starred(readable_arms(point.name), point.key == search.results.recommended)
 
 
 def _contender(search: SearchResults, name: str) -> PointResult:
@@ -172,7 +172,7 @@ def _contender_record(search: SearchResults, point: PointResult, arrays: Arrays)
 def _run_name(search: SearchResults, point: PointResult) -> str:
     """Of a winner, other than its arm, which is a run, too."""
     name = readable_arms(point.name) + " winner" * (point.kind == TUNED)
-    return f"{name} {STAR}" if point.key == search.results.recommended else name
+    return starred(name, point.key == search.results.recommended)
 
 
 def _params(search: SearchResults, point: PointResult) -> dict[str, Value]:
@@ -247,6 +247,7 @@ def _answer_record(search: SearchResults, *, trials: bytes | Path, figures: Mapp
             **{f"figures/{name}.png": figures[f"{name}.png"] for name in FIGURES if f"{name}.png" in figures},
             "tables/trials.csv": trials,
             "tables/arms.csv": _arms_table(search),
+            "tables/points.csv": builder.points_table(search.results.points),
         },
     )
 

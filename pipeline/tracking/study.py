@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from pipeline.config.points import Regularizers
 from pipeline.metrics.names import MetricName
 from pipeline.results.calibrators import CalibratorResults
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.search import SearchResults
 from pipeline.results.study import PointResult, StudyResults
 from pipeline.tracking import builder, views
 from pipeline.tracking.builder import AGAINST, CURRENT, Arrays, Metric
@@ -28,6 +29,7 @@ def records_of(
     arrays: Sequence[Arrays],
     figures: Mapping[str, Path],
     *,
+    searched: SearchResults | None = None,
     calibrators: CalibratorResults | None = None,
     clock: Clock = nobody_knows,
 ) -> list[RunRecord]:
@@ -37,6 +39,7 @@ def records_of(
         results: a finished study.
         arrays: each point's `score/*` and `history/*`.
         figures: PNG files by path, those of a point as "points/<variant>/<name>.png"; those that lack are left out.
+        searched: what the search recommends, which is the answer, where there has been one.
         calibrators: whether verdicts survive other calibrators, where that is known.
         clock: says when each point's members were trained.
     """
@@ -47,18 +50,21 @@ def records_of(
             _point_record(results, point, of_point, figures=figures, clock=clock)
             for point, of_point in zip(results.points, arrays, strict=True)
         ),
-        _answer_record(results, variants, figures, calibrators),
+        _answer_record(results, searched, figures, calibrators),
     ]
 
 
-def experiment_of(results: StudyResults, records: Sequence[RunRecord]) -> ExperimentPage:
+def experiment_of(
+    results: StudyResults, records: Sequence[RunRecord], searched: SearchResults | None = None
+) -> ExperimentPage:
     """What the page of a data set's experiment says, and how it shows the points among its records."""
+    answered, name = _answered(results, searched)
     dataset = results.dataset.name
     groups = {name.rpartition("/")[0] for record in records for name, _, _ in record.metrics}
     return ExperimentPage(
         name=experiment(dataset),
         description=(
-            f"{builder.sentence(results)}\n\n"
+            f"{builder.sentence(answered, name=name)}\n\n"
             f"Every point of the study on `{dataset}`, a complete choice of hyperparameters, is a run under the run of "
             "its variant: "
             f"compare them in [charts](charts:{VIEW}) or in [a table](table:{VIEW}), also found under *Views*. "
@@ -114,26 +120,35 @@ def _variant_record(results: StudyResults, variant: str) -> RunRecord:
     )
 
 
+def _answered(results: StudyResults, searched: SearchResults | None) -> tuple[StudyResults, Callable[[str], str]]:
+    """Whose answer holds, and what writes its names: the search has tuned what the study sets beforehand."""
+    return (results, readable) if searched is None else (searched.results, readable_arms)
+
+
 def _answer_record(
     results: StudyResults,
-    variants: Sequence[str],
+    searched: SearchResults | None,
     figures: Mapping[str, Path],
     calibrators: CalibratorResults | None,
 ) -> RunRecord:
+    answered, name = _answered(results, searched)
     dataset, chosen = results.dataset.name, results.point(results.answer.key)
+    variants = dict.fromkeys(point.variant for point in results.points)
     tables = {} if calibrators is None else {"calibrators.json": calibrators.model_dump_json(indent=1).encode()}
     listed = ", ".join(f"[{readable(variant)}](record:{dataset}/{variant})" for variant in variants)
     return builder.answer_run(
-        results,
+        answered,
         experiment=experiment(dataset),
         description=(
-            f"Compared on test with {_link(results, results.reference_point)}, chosen on validation: "
-            f"{_link(results, chosen)}. "
+            f"Of the points of this study, whose strengths were set beforehand, validation prefers "
+            f"{_link(results, chosen)}; all are compared on test with {_link(results, results.reference_point)}. "
             f"Look at `figures/`, at `tables/points.csv`, and at all points in [charts](charts:{VIEW}) or in "
             f"[a table](table:{VIEW}).\n\nVariants: {listed}."
         ),
-        params=_params(results, results.point(results.recommended)),
+        params=_params(results, answered.point(answered.recommended)),
+        name=name,
         artifacts={
+            "tables/points.csv": builder.points_table(results.points),
             **{f"figures/{path}": file for path, file in figures.items() if not path.startswith("points/")},
             **tables,
         },
@@ -142,7 +157,7 @@ def _answer_record(
 
 def _link(results: StudyResults, point: PointResult) -> str:
     key = f"{results.dataset.name}/{point.variant}/{point.name}"
-    return f"[{builder.starred(results, point)}](record:{key})"
+    return f"[{readable(point.key)}](record:{key})"
 
 
 def _point_record(
@@ -154,7 +169,7 @@ def _point_record(
     draft = RunRecord(
         key=f"{dataset}/{point.variant}/{point.name}",
         experiment=experiment(dataset),
-        name=builder.starred(results, point),
+        name=readable(point.key),
         parent=f"{dataset}/{point.variant}",
         description=_description(results, point, has_diagram=diagram is not None),
         params=params,
@@ -201,7 +216,7 @@ def _description(results: StudyResults, point: PointResult, *, has_diagram: bool
     """What the run is, its comparison with the unregularized point, and what to look at, in a sentence each."""
     dataset = results.dataset.name
     variant = f"[{readable(point.variant)}](record:{dataset}/{point.variant})"
-    name = builder.starred(results, point)
+    name = readable(point.key)
     diagram = "`figures/reliability.png`, " * has_diagram
     return (
         f"{name}, a point of variant {variant}: {point.seeds} networks trained on `{dataset}`, one a seed. "

@@ -537,7 +537,7 @@ def test_lines_are_ordered_by_validation_within_variants(results):
     assert [row[0].text for row in page_table(results).rows] == [
         "none",
         "none (A/A check)",
-        "dropout 0.2 ★",
+        "dropout 0.2",
         "dropout 0.8",
         "dropout 0 =",
         "decay 0.1",

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from project import ROOT
 from tracking.study_results import study_of
 
 from pipeline.metrics.names import MetricName
 from pipeline.results.calibrators import CalibratorResult, CalibratorResults
-from pipeline.results.readable_names import readable
+from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.record import read_record
+from pipeline.results.search import SearchResults
 from pipeline.results.study import StudyResults
 from pipeline.tracking.builder import AGAINST, HEADLINE, VERDICTS, Arrays, sentence
 from pipeline.tracking.links import cited
@@ -95,16 +98,31 @@ def test_a_run_has_about_fifteen_metrics_and_those_that_decide_come_first():
     assert len(metrics) == len(HEADLINE) + 5 + 1 + SEEDS + len(CURVES) * EPOCHS <= METRICS_A_BATCH
 
 
-def test_names_are_those_of_other_surfaces_and_what_is_recommended_has_a_star():
-    records = study(scores(3))
-    names = [record.name for record in records if record.tags["level"] == "point"]
-    assert names == ["none", readable("dropout=0.1"), f"{readable('dropout=0.2')} ★"]
-    assert records[-1].tags["recommended"] == "dropout 0.2"
+def test_names_are_those_of_other_surfaces():
+    names = [record.name for record in study(scores(3)) if record.tags["level"] == "point"]
+    assert names == ["none", "dropout 0.1", "dropout 0.2"]
+
+
+def test_what_is_left_unregularized_has_the_parameters_of_none():
     results, arrays = finished(scores(3))
     leave = results.answer.model_copy(update={"recommendation": "leave it unregularized"})
-    records = records_of(results.model_copy(update={"answer": leave}), arrays, {})
-    assert [record.name for record in records if "★" in record.name] == ["none ★"]
-    assert records[-1].params["dropout"] == 0.0
+    answer = records_of(results.model_copy(update={"answer": leave}), arrays, {})[-1]
+    assert (answer.tags["recommended"], answer.params["dropout"]) == ("none", 0.0)
+
+
+def test_the_answer_is_the_search_s_where_there_has_been_one():
+    results, arrays = finished(scores(3))
+    searched = read_record(SearchResults, ROOT / "reports/mixture/search.json")
+    records = records_of(results, arrays, {}, searched=searched)
+    answer, best = records[-1], searched.results.point(searched.results.recommended)
+    assert answer.tags["recommended"] == readable_arms(best.name) != readable(results.recommended)
+    assert answer.params["dropout"] == best.parameters.dropout != results.point(results.recommended).parameters.dropout
+    text = sentence(searched.results, name=readable_arms)
+    assert answer.description.startswith(text)
+    assert "validation prefers [dropout 0.2](record:mixture/dropout/dropout=0.2)" in answer.description
+    assert experiment_of(results, records, searched).description.startswith(text)
+    assert json.loads(answer.artifacts["answer.json"])["key"] == best.key
+    assert b"dropout=0.1" in answer.artifacts["tables/points.csv"]
 
 
 def test_what_cannot_be_chosen_is_not_ordered_with_what_can():

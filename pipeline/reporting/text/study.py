@@ -18,7 +18,7 @@ from pipeline.reporting.text.points import (
     test_nll,
     verdict_cell,
 )
-from pipeline.results.readable_names import DAGGER, STAR, readable
+from pipeline.results.readable_names import DAGGER, readable
 from pipeline.results.study import (
     SIGNIFICANT,
     Measured,
@@ -100,11 +100,11 @@ def readme_table(results: StudyResults) -> str:
 
 def _points(results: StudyResults, points: Sequence[PointResult]) -> Table:
     title = f"All points, {results.dataset.name}"
-    return points_table(title, points, results.base_rates, name=lambda point: _name(results, point), head="point")
+    return points_table(title, points, results.base_rates, name=_name, head="point")
 
 
-def _name(results: StudyResults, point: PointResult) -> str:
-    marks = {"=": point.duplicate, "∅": not point.learned, STAR: point.key == results.recommended}
+def _name(point: PointResult) -> str:
+    marks = {"=": point.duplicate, "∅": not point.learned}
     return " ".join([readable(point.key), *(mark for mark, holds in marks.items() if holds)])
 
 
@@ -173,7 +173,7 @@ def footnotes(results: StudyResults) -> list[str]:
     protocol, data = results.protocol, results.dataset
     percent = f"{protocol.confidence:.0%}"
     return [
-        f"{STAR} recommended. n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
+        f"n = {protocol.seeds} paired seeds; {data.train} training, {data.validation} validation, "
         f"{data.test} test rows. NLL on test, in nats; [ ] are {percent} Student t intervals over seeds.",
         "NLL − none: paired difference from the unregularized point (negative is better). Cal.: after "
         f"calibration on validation rows by {protocol.calibrator}. Floor: the ECE expected of a calibrated model. "
