@@ -1,7 +1,9 @@
 import errno
 import os
+import platform
 import subprocess
 import sys
+import warnings
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.core import determinism
-from pipeline.core.determinism import PINNED
+from pipeline.core.determinism import PINNED, X86
 from pipeline.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +58,10 @@ def loaded_by(*modules):
     return set(python(f"import sys\nfor name in {modules}: __import__(name)\nprint(*{HEAVY} & sys.modules.keys())"))
 
 
+on_x86 = pytest.mark.skipif(platform.machine() not in X86, reason="bits are those of x86-64 processors")
+
+
+@on_x86
 class TestPinning:
     """The tests run under the arithmetic that the pipeline runs under."""
 
@@ -154,33 +160,90 @@ class TestUnpinned:
             begin[work]()
 
 
-class TestPlatformsThatCannotBePinned:
-    """A Mac has no libtorch_cpu.so, a hardened kernel lets no process change its code: go on, and say so once."""
+class Mkl:
+    """MKL, as far as it is asked whether the processor is Intel's."""
+
+    def __init__(self, *, intel):
+        self.intel = intel
+        self.mkl_serv_intel_cpu_true = lambda: self.intel
+
+    def __getitem__(self, name):
+        return getattr(self, name)
+
+
+class TestPlatforms:
+    """MKL is changed where it takes the processor for another's, and nowhere else; go on where that is impossible."""
 
     @pytest.fixture(autouse=True)
-    def _not_warned_yet(self):
+    def _not_warned_yet(self, caplog):
         determinism._warn.cache_clear()
+        caplog.set_level("INFO")
         yield
         determinism._warn.cache_clear()
 
-    def heeds_with_one_warning(self, match):
-        with pytest.warns(RuntimeWarning, match=match):
-            determinism.heed_cbwr()
-        determinism.heed_cbwr()  # another warning would be an error
+    @pytest.fixture
+    def changed(self, monkeypatch):
+        """The codes written over MKL's function."""
+        codes = []
+        monkeypatch.setattr(determinism, "_overwrite", lambda _, code: codes.append(code))
+        return codes
 
-    def test_without_the_library(self, monkeypatch):
-        monkeypatch.setattr(determinism, "LIBRARY", "nosuch.so")
-        self.heeds_with_one_warning(r"may differ.*nosuch\.so")
+    def of(self, library, monkeypatch):
+        monkeypatch.setattr(determinism.ctypes, "CDLL", lambda _: library)
+        monkeypatch.setattr(determinism.ctypes, "cast", lambda *_: determinism.ctypes.c_void_p(1))
 
-    def test_without_the_right_to_change_code(self, monkeypatch):
-        refused = OSError(errno.EACCES, "Permission denied", "MKL")
+    def test_one_line_is_logged_where_mkl_says_no(self, monkeypatch, changed, caplog):
+        self.of(Mkl(intel=0), monkeypatch)
+        determinism.heed_cbwr()
+        assert changed == [determinism.YES]
+        assert ["MKL" in line for line in caplog.messages] == [True]
 
+    @pytest.mark.parametrize("library", [Mkl(intel=1), object()], ids=["intel", "no MKL"])
+    def test_other_processors_and_libraries_are_left_alone(self, library, monkeypatch, changed, caplog):
+        self.of(library, monkeypatch)
+        determinism.heed_cbwr()
+        assert (changed, caplog.messages) == ([], [])
+
+    @pytest.mark.parametrize("chosen", [True, False], ids=["by choice", "no such library"])
+    def test_nothing_is_asked_elsewhere(self, chosen, monkeypatch):
+        def unasked(_):
+            raise AssertionError
+
+        monkeypatch.setattr(determinism.ctypes, "CDLL", unasked)
+        if chosen:
+            monkeypatch.setenv(determinism.KEEP, "1")
+        else:
+            monkeypatch.setattr(determinism, "LIBRARY", "libtorch_cpu.dylib")  # a Mac's
+        determinism.heed_cbwr()
+
+    def test_without_the_right_to_change_code_one_warning_says_so(self, monkeypatch):
         def refuse(*_):
             raise refused
 
+        refused = OSError(errno.EACCES, "Permission denied", "MKL")
+        self.of(Mkl(intel=0), monkeypatch)
         monkeypatch.setattr(determinism, "_overwrite", refuse)
-        monkeypatch.setattr(determinism, "YES", b"\x00" * len(determinism.YES))  # not there yet
-        self.heeds_with_one_warning("may differ.*Permission denied")
+        with pytest.warns(RuntimeWarning, match="may differ.*Permission denied"):
+            determinism.heed_cbwr()
+        determinism.heed_cbwr()  # another warning would be an error
+
+    @on_x86
+    def test_this_machines_function_says_yes_by_now(self):
+        import torch  # noqa: PLC0415
+
+        determinism.heed_cbwr()
+        library = determinism.ctypes.CDLL(str(Path(torch.__path__[0]) / "lib" / determinism.LIBRARY))
+        assert library[determinism.QUESTION]() == 1
+
+    @pytest.mark.parametrize(("machine", "quiet"), [("arm64", True), ("aarch64", True), ("x86_64", False)])
+    def test_torch_does_not_complain_of_avx2_on_another_processor(self, machine, quiet, monkeypatch):
+        monkeypatch.setattr(platform, "machine", lambda: machine)
+        with warnings.catch_warnings(record=True, action="always") as caught:
+            determinism.pin()
+            warnings.warn(
+                f"ignoring invalid value for ATEN_CPU_CAPABILITY: {PINNED['ATEN_CPU_CAPABILITY']}", stacklevel=1
+            )
+        assert (not caught) == quiet
 
 
 class TestWhatIsImported:
@@ -205,6 +268,7 @@ class TestWhatIsImported:
         assert python(code) == ["True"]
 
 
+@on_x86
 @pytest.mark.slow
 def test_threads_and_processes_change_no_bit():
     one, two = (python(DIGEST, threads, OMP_NUM_THREADS=threads) for threads in ("1", "2"))
