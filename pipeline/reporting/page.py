@@ -201,7 +201,7 @@ def environment() -> Environment:
     jinja.globals |= {
         "readable": readable,
         "readable_arms": readable_arms,
-        "made_with": {name: version(name) for name in MADE_WITH},
+        "made_with": {name: version(name).partition("+")[0] for name in MADE_WITH},  # +cpu and no suffix: the same page
     }
     return jinja
 

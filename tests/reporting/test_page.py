@@ -20,6 +20,7 @@ from search_tables import averaged
 
 from pipeline.config.decay_timescale import DecayTimescale
 from pipeline.metrics.names import MetricName
+from pipeline.reporting import page as page_module
 from pipeline.reporting.figures.embedding import data_uri
 from pipeline.reporting.page import study_page, textbook_page
 from pipeline.reporting.sections import Picture, Section
@@ -649,3 +650,11 @@ def signed(text: str) -> float:
 def levels(shot: bytes) -> Any:
     """The grey levels of a screenshot, from black, 0, to white, 255."""
     return np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int)
+
+
+def test_every_build_of_a_version_makes_the_same_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's processor build says 2.13.0+cpu of itself, those of a Mac and with CUDA 2.13.0."""
+    monkeypatch.setattr(page_module, "version", lambda _: "1.2.3+cpu")
+    made_with = page_module.environment.__wrapped__().globals["made_with"]
+    assert set(made_with.values()) == {"1.2.3"}
+    assert "torch" in made_with
