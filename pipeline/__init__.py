@@ -3,8 +3,12 @@
 `from pipeline import RegularizedClassifier` gives the model that is handed over as an estimator of scikit-learn.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
+if sys.version_info < (3, 11):  # noqa: UP036  (before all that an older one cannot read; no traceback with `-m`)
+    _needed = "Python 3.11 or newer is needed; `make setup`, then `source .venv/bin/activate`"
+    raise ImportError(f"{_needed}; this is {sys.version_info[0]}.{sys.version_info[1]}", name=__name__)
 if TYPE_CHECKING:
     from pipeline.estimator.classifier import RegularizedClassifier
 

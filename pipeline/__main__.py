@@ -17,6 +17,7 @@ from pipeline.core.progress import print_anything
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 ENDED = {128 + each: each for each in (signal.SIGHUP, signal.SIGTERM)}  # the same of other signals
+ACTIVATE = "source .venv/bin/activate"
 CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
 BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
@@ -317,7 +318,10 @@ def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
 
 if __name__ == "__main__":
     _heed_endings()
-    code = main()
+    try:
+        code = main()
+    except ModuleNotFoundError as error:  # as where DVC is not the environment's
+        code = _fail(f"{error.name} is not installed for {sys.executable}; `make setup`, then `{ACTIVATE}`")
     if code in (INTERRUPTED, *ENDED) and "torch" in sys.modules:
         os._exit(code)  # worker threads may still be inside a kernel, and the interpreter must not end around them
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,24 @@ def explain_into(output: int) -> subprocess.CompletedProcess:
     return subprocess.run(
         command, cwd=ROOT, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True, check=False
     )
+
+
+class TestOutsideOfTheEnvironment:
+    """One line instead of a traceback, as where somebody's own DVC runs the stages."""
+
+    @pytest.mark.parametrize("words", [("show",), ("score", "nosuch.csv", "--target", "y")])
+    def test_python_without_the_packages(self, words: tuple[str, ...]) -> None:
+        done = subprocess.run(
+            (sys.executable, "-S", "-m", "pipeline", *words), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert re.fullmatch(r"error: \w+ is not installed for \S+python\S*; `make setup`, then `.*`\n", done.stderr)
+
+    def test_python_that_is_too_old(self) -> None:
+        code = "import runpy, sys; sys.version_info = (3, 9, 18); runpy._run_module_as_main('pipeline')"
+        done = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert re.fullmatch(r".*Python 3\.11 or newer is needed; `make setup`.*; this is 3\.9\)\n", done.stderr)
 
 
 @pytest.mark.parametrize("dataset", ["mixture", "digits"])
