@@ -1,6 +1,7 @@
-# Needs Python 3.11, git and make; everything else is installed into .venv, pinned by constraints.txt.
-PYTHON ?= python3.11
+# Needs Python 3.11 or newer and make; everything else is installed into .venv, pinned by constraints.txt.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SHELL := bash# not sh: make 3.81, as on a Mac, finds programs on this PATH only through another shell
 READY := .venv/.ready
 UI_PORT ?= 5000
 
@@ -10,15 +11,26 @@ UI_PORT ?= 5000
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+fits = -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null
+
+# The first of $(PYTHON) that works, where no .venv is there yet that does.
 $(READY): constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as '$(PYTHON)'; set PYTHON=... if it has another name"; exit 2; }
-	@echo "creating .venv (about two minutes)"
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r constraints.txt
+	@.venv/bin/python $(fits) || { \
+	    for each in $(PYTHON); do if $$each $(fits); then python=$$each; break; fi; done; \
+	    test -n "$$python" || { echo "Python 3.11 or newer is needed, with venv, got none from: $(PYTHON); set PYTHON=... if it has another name"; exit 2; }; \
+	    $$python -m venv --clear .venv; }
+	@echo "installing into .venv, for $$(python --version) (about two minutes)"
+	@python -m pip install --quiet --disable-pip-version-check -r constraints.txt
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+# Without git, as in a downloaded ZIP, DVC must be told so: in .dvc/config.local, until git is there.
+tell_dvc = if git rev-parse --git-dir > /dev/null 2>&1; \
+    then ! grep -qs no_scm .dvc/config.local || dvc config --quiet --local --unset core.no_scm; \
+    else grep -qs no_scm .dvc/config.local || dvc config --quiet --local core.no_scm true; fi
+
 # An interruption can cut off DVC's lock files, which it writes in place; its run cache has all that was finished.
-reproduce = dvc repro $(1) || { python -m pipeline unlock 2> /dev/null && dvc repro $(1); }
+reproduce = $(tell_dvc); dvc repro $(1) || { python -m pipeline unlock 2> /dev/null && dvc repro $(1); }
 
 setup: $(READY) ## install everything into .venv, without running anything
 
@@ -60,7 +72,7 @@ screenshots: $(READY) ## take the README's picture of the MLflow UI anew (needs 
 	@SCREENSHOTS=docs/images python -m pytest -m "" tests/test_ui.py
 
 lock: $(READY) ## write constraints.txt from the present environment
-	@{ head -n 1 constraints.txt; pip freeze | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
+	@{ head -n 1 constraints.txt; pip freeze --all --exclude-editable | sed '/^pip==/d; s/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
 	@rm -rf .venv .cache data members scores champions baselines sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
