@@ -1,5 +1,6 @@
 """What `make` needs of a machine: some Python, not git; and line ends that stay as they are."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,13 @@ class TestWithoutGit:
         assert (make(folder, "repro").returncode, log(folder)) == (0, [UNSET, REPRO])
         (folder / ".dvc/config.local").unlink()
         assert (make(folder, "repro").returncode, log(folder)) == (0, [REPRO])
+
+    def test_who_has_no_home_gets_one(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        program(folder / ".venv/bin/dvc", 'echo "$HOME" >> log\n')
+        (folder / ".venv/.ready").touch()
+        assert (make(folder, "repro").returncode, log(folder)) == (0, [os.environ["HOME"]] * 2)
+        monkeypatch.delenv("HOME")
+        assert (make(folder, "repro").returncode, log(folder)) == (0, [str(folder / ".cache")] * 2)
 
 
 @in_git
