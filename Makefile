@@ -2,7 +2,9 @@
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash# not sh: make 3.81, as on a Mac, finds programs on this PATH only through another shell
-export HOME ?= $(CURDIR)/.cache# DVC and MLflow want one, also of a user that the system does not know
+# DVC and MLflow ask for both, also where the system does not know the user, as a container may not.
+export HOME ?= $(CURDIR)/.cache
+export USER ?= $(firstword $(shell id -un 2> /dev/null || id -u))
 READY := .venv/.ready
 UI_PORT ?= 5000
 

@@ -89,8 +89,9 @@ class TestWithoutGit:
         (folder / ".dvc/config.local").unlink()
         assert (make(folder, "repro").returncode, log(folder)) == (0, [REPRO])
 
-    def test_who_has_no_home_gets_one(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        program(folder / ".venv/bin/dvc", 'echo "$HOME" >> log\n')
+    def test_who_has_no_home_gets_one_and_a_name(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        program(folder / ".venv/bin/dvc", 'echo "$HOME" >> log; [ "$USER" ]\n')
+        monkeypatch.delenv("USER", raising=False)
         (folder / ".venv/.ready").touch()
         assert (make(folder, "repro").returncode, log(folder)) == (0, [os.environ["HOME"]] * 2)
         monkeypatch.delenv("HOME")
