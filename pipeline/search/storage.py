@@ -19,6 +19,8 @@ from optuna.trial import FrozenTrial
 
 from pipeline.config.settings import Setting
 from pipeline.core.errors import InputError
+from pipeline.core.reachable import reach
+from pipeline.core.redaction import reason, redacted
 
 VARIABLE = "OPTUNA_STORAGE"
 Describe = Callable[[FrozenTrial], Mapping[str, Setting]]
@@ -46,7 +48,7 @@ def opened(journal: Path, url: str | None = None, *, describe: Describe | None =
             yield storage
         except StorageInternalError as error:
             lost = "the connection was lost, the same command goes on from the last batch"
-            raise InputError(f"{VARIABLE}: {_shown(url)}: {lost}: {_line(error)}") from None
+            raise InputError(f"{VARIABLE}: {redacted(url, url)}: {lost}: {reason(error, url)}") from None
         finally:
             storage.engine.dispose()
 
@@ -83,29 +85,18 @@ def _described(trial: FrozenTrial | None, describe: Describe | None) -> FrozenTr
 
 
 def _database(url: str, describe: Describe | None) -> RDBStorage:
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError  # noqa: PLC0415
 
-    shown = _shown(url)
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
+    reach(url, setting=VARIABLE)
     try:
         return _Database(url, describe)
     except (SQLAlchemyError, StorageInternalError, ImportError) as error:
-        raise InputError(f"{VARIABLE}: {shown} cannot be opened: {_line(error)}") from None
-
-
-def _shown(url: str) -> str:
-    """A URL without what may be secret in it."""
-    from sqlalchemy.engine import make_url  # noqa: PLC0415
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        return make_url(url).set(query={}).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
-
-
-def _line(error: Exception) -> str:
-    """The reason in one line, without the address of its documentation."""
-    return " ".join(str(error).split("\n(Background")[0].split())
+        raise InputError(f"{VARIABLE}: {redacted(url, url)} cannot be opened: {reason(error, url)}") from None
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def model_records(dataset: str) -> list[RunRecord]:
 
 def register_models(datasets: Sequence[str], *, force: bool) -> list[str]:
     """Register the models that MLflow lacks, and say what changed, or which of them is not the champion."""
-    from pipeline.tracking.publish import tracking_uri  # noqa: PLC0415
     from pipeline.tracking.registry import register  # noqa: PLC0415
+    from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
 
     made = {dataset: champion_results_of(dataset) for dataset in datasets if model_file(dataset).is_file()}
     candidates = [_candidate(dataset, results) for dataset, results in made.items() if results is not None]

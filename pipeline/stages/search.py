@@ -99,8 +99,9 @@ def _search(
     """Search with progress, publishing after every batch where that is wanted; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
     from pipeline.stages.members import workers  # noqa: PLC0415
-    from pipeline.tracking.publish import meanwhile, tracking_uri  # noqa: PLC0415
+    from pipeline.tracking.publish import meanwhile  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
+    from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
     from pipeline.tracking.times import noted  # noqa: PLC0415
     from pipeline.tracking.trials import trial_records  # noqa: PLC0415
 

@@ -32,8 +32,8 @@ def load_model(model: str) -> Model:
 
 
 def _registered(model: str) -> Model:
-    from pipeline.tracking.publish import tracking_uri  # noqa: PLC0415
     from pipeline.tracking.registry import downloaded  # noqa: PLC0415
+    from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
 
     with downloaded(model, uri=tracking_uri(Path.cwd())) as path:
         return _read(path, name=model)

@@ -45,7 +45,8 @@ def track(*, force_champion: bool = False) -> str:
 
 def publish_all(records: Sequence[RunRecord], pages: Sequence[ExperimentPage]) -> str:
     """Publish all records of some experiments, and say in a line what changed."""
-    from pipeline.tracking.publish import provenance, publish, tracking_uri  # noqa: PLC0415 (numpy)
+    from pipeline.tracking.publish import provenance, publish  # noqa: PLC0415 (numpy)
+    from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
     from pipeline.tracking.times import spanned  # noqa: PLC0415
 
     with progress("MLflow", len(records), "runs") as tick:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.config.params import load_params
 from pipeline.core.errors import InputError
 from pipeline.core.paths import PARAMS
+from pipeline.core.redaction import redacted
 
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Variables that say on Linux that there is a browser with a window, or which one is wanted."""
@@ -32,7 +33,8 @@ def ui(*, port: int, browser: bool) -> str:
     """Say where the results are in MLflow's UI, let a browser open the first, and become its server on this machine."""
     from pipeline.tracking import study, textbook, trials  # noqa: PLC0415
     from pipeline.tracking.client import ENVIRONMENT  # noqa: PLC0415
-    from pipeline.tracking.publish import tracking_uri, view_addresses  # noqa: PLC0415
+    from pipeline.tracking.publish import view_addresses  # noqa: PLC0415
+    from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
     uri, address = tracking_uri(Path.cwd()), f"http://127.0.0.1:{port}"
@@ -40,7 +42,7 @@ def ui(*, port: int, browser: bool) -> str:
     shown |= view_addresses([trials.experiment(dataset) for dataset in datasets], uri, view=trials.TRIALS)
     shown |= view_addresses([textbook.EXPERIMENT], uri, view=textbook.VIEW)
     if not shown:
-        raise InputError(f"{uri}: holds no results of this study yet; `dvc repro` publishes them")
+        raise InputError(f"{redacted(uri, uri)}: holds no results of this study yet; `dvc repro` publishes them")
     _must_be_free(port)
     links = {name: f"{address}/{path}" for name, path in shown.items()}
     print(f"MLflow's UI starts at {address}; Ctrl-C ends it. Columns, order and charts are set at")
@@ -50,7 +52,7 @@ def ui(*, port: int, browser: bool) -> str:
     kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     settings = kept | {name: value for name, value in ENVIRONMENT.items() if value is not None}
     server = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    os.execve(sys.executable, [*server, "--backend-store-uri", uri], settings)
+    os.execve(sys.executable, server, settings | {"MLFLOW_BACKEND_STORE_URI": uri})  # arguments are seen by everybody
 
 
 def _has_browser() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import InputError
+from pipeline.core.reachable import PATIENCE, reach
+from pipeline.core.redaction import reason, redacted
 from pipeline.tracking.database import database_of, uri_of
+from pipeline.tracking.store import VARIABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,8 +38,8 @@ LOCAL = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}
 # How long a server is waited for, unless the user has set it: little until it has answered once, more afterwards,
 # when a retry may save a long publication. MLflow's own settings would wait for minutes.
 AT_FIRST = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
@@ -53,13 +55,15 @@ def connected(uri: str) -> Iterator[MlflowClient]:
         InputError: MLflow cannot use the store.
     """
     database = database_of(uri)
-    settings = {**ENVIRONMENT, **({} if database is None else LOCAL), "MLFLOW_TRACKING_URI": uri}  # not all is told it
+    settings = {**ENVIRONMENT, **({} if database is None else LOCAL), VARIABLE: uri}  # not all is told it
+    if database is None and "://" in uri:
+        reach(uri, setting=VARIABLE)
     with _environment(settings), _quiet(), _errors_of(uri):
         from mlflow import MlflowClient  # noqa: PLC0415 (seconds)
 
         if database is not None and not database.exists():
             _create(database)
-        with _environment(_unless_set(AT_FIRST)):
+        with _environment(_unless_set(AT_FIRST)), _errors_of(uri, ValueError):  # what is wrong with the URI itself
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
         with _environment(_unless_set(AFTERWARDS)):
@@ -78,18 +82,22 @@ def _create(database: Path) -> None:
 
 
 @contextmanager
-def _errors_of(uri: str) -> Iterator[None]:
-    """Put errors of MLflow and of what it uses in one line, without the password that a URI may hold."""
+def _errors_of(uri: str, *more: type[Exception]) -> Iterator[None]:
+    """Put errors of MLflow and of what it uses, and more, in one line, without what the URI keeps secret."""
     from mlflow import MlflowException  # noqa: PLC0415 (seconds)
     from requests import RequestException  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
+    caught: tuple[type[Exception], ...] = (MlflowException, RequestException, SQLAlchemyError, ImportError, *more)
     try:
         yield
-    except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
-        message = " ".join(str(error).split())[:400]
-        text = f"MLflow must be able to use {uri}, got: {message}"
-        raise InputError(re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)) from error
+    except InputError:
+        raise
+    except caught as error:
+        setting = "" if database_of(uri) else f"{VARIABLE}: "
+        raise InputError(
+            f"{setting}MLflow must be able to use {redacted(uri, uri)}, got: {reason(error, uri)}"
+        ) from None
 
 
 @contextmanager

@@ -53,11 +53,6 @@ class Published:
     retired: int = 0
 
 
-def tracking_uri(root: Path) -> str:
-    """The store: what `MLFLOW_TRACKING_URI` says, or `mlflow.db` in the project's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or local.uri_of(root.resolve() / "mlflow.db")
-
-
 def provenance() -> dict[str, str]:
     """Where a publication comes from: tags that may differ between publications of the same results."""
     git = ("git", "rev-parse", "HEAD")

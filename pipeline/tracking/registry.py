@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import InputError
+from pipeline.core.redaction import reason
 from pipeline.tracking import database as local
 from pipeline.tracking.client import connected
 from pipeline.tracking.model_folder import FILE
@@ -65,8 +66,8 @@ def _download(model: str, folder: str, uri: str) -> Path:
         return Path(download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
     except OSError as error:
         raise InputError(
-            f"{model}: must be a model that `track` registered and whose files are there: {error}"
-        ) from error
+            f"{model}: must be a model that `track` registered and whose files are there: {reason(error, uri)}"
+        ) from None
 
 
 def _present(candidate: Candidate, versions: Sequence[StoredVersion], database: Path | None) -> StoredVersion | None:
