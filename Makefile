@@ -9,7 +9,7 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro textbook all test quick check format bench ui readme screenshots lock clean
+.PHONY: help setup repro textbook all test quick check format bench campaign ui readme screenshots lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ format: $(READY) ## format the code and apply the safe lint fixes
 bench: $(READY) ## measure the engine and the search against the matrix-product bound and the ordinary ways
 	@python -m benchmarks.engine --write benchmarks/engine.json
 	@python -m benchmarks.search --write benchmarks/search.json
+
+campaign: $(READY) ## kill, interrupt, starve and cut off a tiny study at every stage, and see what survives (20 minutes)
+	@PYTHONPATH=tests python -m benchmarks.campaign --write benchmarks/campaign.json
 
 ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another, OPEN=no for no browser)
 	@python -m pipeline ui --port $(UI_PORT) $(if $(filter no,$(OPEN)),--no-browser)

@@ -2,19 +2,16 @@
 
 import gc
 import os
-import pwd
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from glob import glob
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from servers import has_postgres, postgresql
 
 from pipeline.core import determinism
 
@@ -87,24 +84,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server that listens on a socket in its own folder only; skipped where there is none."""
-    places = [os.environ["PATH"], *glob("/usr/lib/postgresql/*/bin")]  # where Debian has it, outside of PATH
-    executable = shutil.which("pg_ctl", path=os.pathsep.join(places))
-    if executable is None:
+    """The URL of a PostgreSQL server; skipped where there is none."""
+    if not has_postgres():
         pytest.skip("no PostgreSQL server is installed (on Debian: apt-get install postgresql)")
-    account: dict[str, Any] = {}
-    with TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:  # a socket's path may not be long
-        if os.geteuid() == 0:  # it refuses to run as root
-            users = {user.pw_name: user for user in pwd.getpwall()}
-            user = users.get("postgres", users["nobody"])
-            os.chown(folder, user.pw_uid, user.pw_gid)
-            account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-        def control(action: str, *options: str) -> None:
-            command = [executable, action, "--silent", f"--pgdata={folder}/data", *options]
-            subprocess.run(command, cwd=folder, check=True, **account)
-
-        control("init", "-o", "--auth=trust --username=postgres --encoding=UTF8 --no-locale --no-sync")
-        control("start", f"--log={folder}/log", "-o", f"-F -h '' -k {folder}")
+    with postgresql() as folder:
         yield f"postgresql://postgres@/postgres?host={folder}"
-        control("stop")

@@ -32,6 +32,7 @@ from pipeline.reporting.readme import PARTS, EngineBenchmark, SearchBenchmark, S
 from pipeline.reporting.text.answer import card, params_row, sentence
 from pipeline.reporting.text.contest import ContestBenchmark
 from pipeline.reporting.text.learning_rate import learning_rates
+from pipeline.reporting.text.reliability import Campaign
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import GapChange, PointResult, Ranking, StudyResults
@@ -58,10 +59,16 @@ DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-BENCHMARKS = ("benchmarks/engine.json", "benchmarks/search.json", "benchmarks/champion.json")
+BENCHMARKS = (
+    "benchmarks/engine.json",
+    "benchmarks/search.json",
+    "benchmarks/champion.json",
+    "benchmarks/campaign.json",
+)
 ENGINE = read_record(EngineBenchmark, ROOT / BENCHMARKS[0])
 RACE = read_record(SearchBenchmark, ROOT / BENCHMARKS[1])
 CONTEST = read_record(ContestBenchmark, ROOT / BENCHMARKS[2])
+CAMPAIGN = read_record(Campaign, ROOT / BENCHMARKS[3])
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 SEARCHED = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
@@ -147,6 +154,7 @@ def made() -> dict[str, str]:
             engine=ENGINE,
             race=RACE,
             contest=CONTEST,
+            campaign=CAMPAIGN,
             stages=STAGES,
         )
     )
@@ -348,6 +356,7 @@ def parts_of(*studies: StudyResults, stages: dict[str, Any] = STAGES) -> dict[st
             engine=ENGINE,
             race=RACE,
             contest=CONTEST,
+            campaign=CAMPAIGN,
             stages=stages,
         )
     )

@@ -14,7 +14,10 @@ SUMMARY = Path("reports/summary.json")
 README = Path("README.md")
 DOCUMENTS = (
     README,
-    *(Path("docs") / f"{name}.md" for name in ("method", "guide", "textbook", "performance", "architecture")),
+    *(
+        Path("docs") / f"{name}.md"
+        for name in ("method", "guide", "textbook", "performance", "reliability", "architecture")
+    ),
 )
 MEMO = Path(".cache/memo")
 PARAMS_LOCK = Path(".cache/params.lock")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.reporting.text import answer, leaderboard, search, study, textbook
+from pipeline.reporting.text import answer, leaderboard, reliability, search, study, textbook
 from pipeline.reporting.text.contest import ContestBenchmark, markdown
 from pipeline.reporting.text.learning_rate import learning_rates
+from pipeline.reporting.text.reliability import Campaign
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record
 from pipeline.results.search import SearchResults
@@ -23,6 +24,7 @@ PARTS = {
     "docs/guide.md": ("search",),
     "docs/textbook.md": ("claims",),
     "docs/performance.md": ("contest", "speed", "race"),
+    "docs/reliability.md": ("faults",),
     "docs/architecture.md": ("graph",),
 }
 """The generated parts of each document, relative to the project's folder."""
@@ -83,6 +85,7 @@ class Sources:
     engine: EngineBenchmark
     race: SearchBenchmark
     contest: ContestBenchmark
+    campaign: Campaign
     stages: Mapping[str, Stage]
 
 
@@ -118,6 +121,7 @@ def generated_parts(sources: Sources) -> dict[str, str]:
         "speed": _speed(sources.engine),
         "race": _race(sources.race),
         "contest": markdown(sources.contest),
+        "faults": reliability.markdown(sources.campaign),
         "search": search.readme_tables(sources.searches),
         "claims": textbook.markdown(sources.textbook),
     }

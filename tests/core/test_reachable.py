@@ -52,7 +52,6 @@ def test_a_server_is_greeted_as_its_kind_wants_it(kind: str, speaks_first: bool)
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        port = server.getsockname()[1]
         url = SimpleNamespace(get_backend_name=lambda: kind, host="127.0.0.1", port=server.getsockname()[1])
         _hear(url)
         thread.join(10)
