@@ -12,7 +12,7 @@ from pathlib import Path
 
 from faults import started, wait_for_end
 
-from benchmarks.campaign_project import LIMIT, Stage, Undisturbed, forget, ran, repaired
+from benchmarks.campaign_project import LIMIT, Stage, Undisturbed, copied, forget, ran, repaired
 from pipeline.reporting.text.reliability import Fault
 
 LATER = (0.0, 0.05, 0.0, 0.4)  # seconds from a write to the signal, in turn
@@ -32,11 +32,10 @@ def by_hand(stage: Stage) -> list[str]:
     return [sys.executable, "-m", "pipeline", *stage.words]
 
 
-def kills(folder: Path, whole: Undisturbed, number: int) -> Iterator[Fault]:
-    """Kill every stage at writes spread evenly over all that it writes, or shortly after them, and run it again."""
-    each = -(-number // len(whole.stages))
+def kills(folder: Path, whole: Undisturbed, *, number: int) -> Iterator[Fault]:
+    """Kill every stage so often, at writes spread evenly over all of its own, or shortly after, and run it again."""
     for stage in whole.stages:
-        outcomes = [_killed(folder, whole, stage, turn, each) for turn in range(each)]
+        outcomes = [_killed(folder, whole, stage, turn, number) for turn in range(number)]
         yield tally("SIGKILL", stage.address, outcomes)
 
 
@@ -92,8 +91,6 @@ def disks(folder: Path, whole: Undisturbed) -> Iterator[Fault]:
             yield tally(name, "every stage", [], "only root may mount a file system")
         return
     try:
-        from benchmarks.campaign_project import copied  # noqa: PLC0415
-
         copied(whole, folder)
         yield tally(
             "full disk", "every stage", [_full(folder, whole, stage, room) for stage in whole.stages for room in ROOMS]

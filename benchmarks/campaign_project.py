@@ -121,12 +121,11 @@ def repaired(folder: Path, stage: Stage, whole: Undisturbed) -> str:
     name = stage.address.rpartition(":")[2]
     found = {out["path"]: out["md5"] for out in locked_stages(folder)[name].get("outs", [])}
     changed = [path for path, md5 in found.items() if whole.outputs[path] != md5]
-    left = [str(path.relative_to(folder)) for path in folder.rglob("*.part") if ".dvc" not in path.parts]
     trials = ["trials"] if stage.command == "search" and trials_of(folder) != whole.trials else []
     runs = [*twice(folder)]
     if stage.command == "track":
         runs += [str(run) for run in (whole.runs - runs_of(folder / "mlflow.db")) if run[0] != "textbook"]
-    return ", ".join([*changed, *left, *trials, *runs])
+    return ", ".join([*changed, *trials, *runs])
 
 
 def whole_again(folder: Path, whole: Undisturbed) -> str:
@@ -168,10 +167,10 @@ def trials_of(folder: Path, url: str | None = None) -> Counter:
     import optuna  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    journals = map(str, sorted((folder / "studies").glob("*.journal")))
+    backends = [optuna.storages.journal.JournalFileBackend(journal) for journal in journals]
     found: Counter = Counter()
-    for journal in sorted((folder / "studies").glob("*.journal")):
-        backend = optuna.storages.journal.JournalFileBackend(str(journal))
-        storage = url or optuna.storages.JournalStorage(backend)
+    for storage in [url] if url else map(optuna.storages.JournalStorage, backends):
         for name in optuna.get_all_study_names(storage):
             states = [trial.state.name for trial in optuna.load_study(study_name=name, storage=storage).trials]
             found.update((name, state) for state in states)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from faults import end, started
+from faults import end
+from project import environment
 from servers import Address, Relay, absent, full, has_postgres, postgresql, silent
 
 from benchmarks.campaign_faults import by_hand, tally
@@ -121,11 +123,12 @@ def _mlflow_server(folder: Path) -> Iterator[Address]:
     """MLflow's server on a database of its own, `server.db`."""
     with absent() as address:
         port = str(address[1])
-    process = started(
-        folder,
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
-         "--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", "served"],
-        MLFLOW_DISABLE_TELEMETRY="true",
+    options = {"backend-store-uri": "sqlite:///server.db", "artifacts-destination": "served", "workers": "1"}
+    options |= {"host": "127.0.0.1", "port": port}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *words], cwd=folder, start_new_session=True,
+        env=environment(MLFLOW_DISABLE_TELEMETRY="true"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         _wait_for(f"http://127.0.0.1:{port}/health", lambda: process.poll() is None)
