@@ -19,7 +19,7 @@ from benchmarks.campaign_faults import by_hand, tally
 from benchmarks.campaign_project import Stage, Undisturbed, forget, ran, repaired, runs_of, trials_of
 from pipeline.reporting.text.reliability import Fault
 
-SOON = 30  # seconds in which a stage says that a server is not there, its own start on a busy machine included
+SOON = 60  # seconds in which a stage says that a server is not there, its own start on a busy machine included
 UNREACHABLE: dict[str, Callable[[], AbstractContextManager[Address]]] = {
     "down": absent,
     "silent": silent,

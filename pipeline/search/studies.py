@@ -8,7 +8,7 @@ from itertools import count
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial
 
 from pipeline.config.dimensions import strengths
@@ -59,10 +59,23 @@ def _made(storage: BaseStorage, title: str, settings: str, search: Search) -> st
                 storage=storage, study_name=name, directions=["minimize"] * len(search.objectives)
             )
         except DuplicatedStudyError:
-            continue
+            if not _is_half_made(storage, name):
+                continue
+            study = optuna.load_study(study_name=name, storage=storage)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([measure(objective) for objective in search.objectives])
         study.set_user_attr(SETTINGS, settings)
         return name
     raise AssertionError("numbers have no end")
+
+
+def _is_half_made(storage: BaseStorage, name: str) -> bool:
+    """Whether a search was interrupted between making a study and saying what its settings are.
+
+    Only of a journal, which one search at a time has; in a database another one may be making it at this moment.
+    """
+    if not isinstance(storage, JournalStorage):
+        return False
+    study = optuna.load_study(study_name=name, storage=storage)
+    return SETTINGS not in study.user_attrs and not study.trials

@@ -40,6 +40,26 @@ def test_a_study_that_has_the_name_of_its_settings_is_gone_on_with():
     assert studies_of(storage, "wine", {arm: SETTINGS_OF[arm]}, SEARCH) == {arm: SETTINGS_OF[arm]}
 
 
+def test_a_study_that_an_interruption_left_half_made_is_taken_over(tmp_path):
+    arm = "weight_decay"
+    with opened(tmp_path / "j") as storage:
+        optuna.create_study(storage=storage, study_name="wine weight decay")
+        assert studies_of(storage, "wine", {arm: "mine"}, SEARCH) == {arm: "wine weight decay"}
+        assert studies_of(storage, "wine", {arm: "other"}, SEARCH) == {arm: "wine weight decay (2)"}
+        assert studies_of(storage, "wine", {arm: "mine"}, SEARCH) == {arm: "wine weight decay"}
+
+
+def test_a_study_that_holds_trials_or_may_be_another_search_s_is_left_alone(tmp_path):
+    arm, name = "weight_decay", "wine weight decay"
+    with opened(tmp_path / "j") as storage:
+        study = optuna.create_study(storage=storage, study_name=name)
+        study.add_trial(optuna.trial.create_trial(value=1.0))
+        assert studies_of(storage, "wine", {arm: "mine"}, SEARCH) == {arm: f"{name} (2)"}
+    with opened(tmp_path / "k", f"sqlite:///{tmp_path}/x.db") as storage:
+        optuna.create_study(storage=storage, study_name=name)
+        assert studies_of(storage, "wine", {arm: "mine"}, SEARCH) == {arm: f"{name} (2)"}
+
+
 @pytest.mark.parametrize("database", [False, True])
 def test_trials_say_their_strengths_and_are_the_same_without(tmp_path, database):
     task = task_of(SEARCH)
