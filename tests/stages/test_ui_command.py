@@ -41,6 +41,7 @@ def test_the_first_link_is_opened_where_there_is_a_window(monkeypatch, capsys, s
     stage.ui(port=port, browser=wanted)
     *opener, server = started
     assert server[1:4] == ["-m", "mlflow", "ui"]
+    assert "mlflow.db" not in " ".join(server)  # arguments are seen by everybody, and an address may hold a password
     address = f"http://127.0.0.1:{port}/#first"
     assert f"  mixture regularization: {address}\n" in capsys.readouterr().out
     expected = [[sys.executable, "-c", stage.OPENER, str(port), address]]
