@@ -114,8 +114,9 @@ def _refusal(folder: Path, stage: Stage, **setting: str) -> str:
     begun = time.monotonic()
     code, said = ran(folder, by_hand(stage), **setting)
     (name,) = setting
+    seconds = time.monotonic() - begun
     right = code == 2 and said.count(f"error: {name}: ") == 1 and "secret" not in said
-    return "" if right and time.monotonic() - begun < SOON else f"exit code {code}: {said[-200:]!r}"
+    return "" if right and seconds < SOON else f"exit code {code} after {seconds:.0f} s: {said[-200:]!r}"
 
 
 @contextmanager

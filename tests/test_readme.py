@@ -457,6 +457,14 @@ def test_what_is_linked_is_in_git(link: str) -> None:
     assert (ROOT / path).stat().st_size > 0
 
 
+@pytest.mark.parametrize(
+    ("path", "names"), re.findall(r"`(tests/[\w/]+\.py)`(?: \(([^)]*)\))?", EVERYTHING["SECURITY.md"])
+)
+def test_what_security_names_as_shown_is_tested(path: str, names: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert all(name in text for name in re.findall(r"`([^`]+)`", names))
+
+
 def md5(path: Path) -> str:
     """What dvc.lock records of a file, or of the files in a folder."""
     if path.is_file():
