@@ -44,7 +44,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "show": ("", "print the answers and the results tables again"),
     "readme": ("", "write the README's numbers from the results"),
     "params": ("", "explain every key of params.yaml and the textbook's files"),
-    "unlock": ("", "remove lock files of DVC that an interruption cut off, as `make repro` does where DVC fails"),
+    "unlock": ("", "set lock files of DVC aside that an interruption cut off, as `make repro` does where DVC fails"),
 }
 OWN_TABLE = {  # commands that take a file of the user's -> what their help teaches
     "add": """\

@@ -11,13 +11,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
-from pipeline.core.paths import output
+from pipeline.core.paths import MADE, input_file, output
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -38,7 +39,11 @@ def locked(path: Path) -> Iterator[None]:
 def _readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
     """Say in one line what is wrong with a file of the pipeline's own that is missing, or damaged in these ways."""
     try:
+        if path.exists() and not path.is_file():  # reading from a pipe would wait for ever
+            raise InputError(f"{path}: must be a file; move away what is there and run `dvc repro`")
         yield
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
     except broken as error:
@@ -52,43 +57,58 @@ def write_bytes(path: Path, content: bytes) -> None:
         ValueError: `path` is no output of the project.
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
-    output(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _part(output(path), content) as part:
         part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def add_file(path: Path, content: bytes) -> bool:
-    """Write a file that is not there yet, in one step; False where an equal one is there already.
+    """Write a file that is not there yet into inputs/, in one step; False where an equal one is there already.
+
+    Raises:
+        ValueError: `path` does not lie below inputs/.
+        FileExistsError: there is another file of that name, which is left alone.
+        OSError: the disk is full or the folder cannot be written (with `path` as its filename).
+    """
+    return create_file(input_file(path), content)
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file of the user's choice that is not there yet, as `add_file` does; for what no project holds.
 
     Raises:
         FileExistsError: there is another file of that name, which is left alone.
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _part(path, content) as part:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            if not path.is_file() or path.read_bytes() != content:
+                raise
+            return False
+    return True
+
+
+@contextmanager
+def _part(path: Path, content: bytes) -> Iterator[Path]:
+    """A complete file beside `path`, of a name that nobody else has, to be moved there; gone afterwards."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}.part")
+    made = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.link(part, path)
+        with part.open("xb") as file:
+            made = True
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield part
     except FileExistsError:
-        if not path.is_file() or path.read_bytes() != content:
-            raise
-        return False
+        raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    else:
-        return True
     finally:
-        part.unlink(missing_ok=True)
+        if made:
+            part.unlink(missing_ok=True)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -108,7 +128,7 @@ def write_json(path: Path, content: object) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of the pipeline's own."""
-    with _readable(path, ValueError):
+    with _readable(path, ValueError, RecursionError):
         return json.loads(path.read_bytes())
 
 
@@ -132,8 +152,11 @@ def read_csv(path: Path, *, cells: Mapping[str, Callable[[str], object]]) -> lis
     """
     import csv  # noqa: PLC0415
 
-    with _readable(path, KeyError, TypeError, ValueError), path.open(newline="", encoding="utf-8") as file:
+    broken = (KeyError, TypeError, ValueError, csv.Error)
+    with _readable(path, *broken), path.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
+        if any(None in row for row in rows):
+            raise ValueError("a row has more fields than the header")
         return [row | {name: read(row[name]) if row[name] else None for name, read in cells.items()} for row in rows]
 
 
@@ -159,7 +182,7 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415
 
-    broken = (SafetensorError, KeyError, TypeError, ValueError)
+    broken = (SafetensorError, KeyError, TypeError, ValueError, RecursionError)
     with _readable(path, *broken), safe_open(path, framework="numpy") as file:
         about = json.loads(file.metadata()["about"])
         return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118  (not a mapping)
@@ -187,16 +210,50 @@ def dvc_digest(path: Path) -> str:
 
 
 def keep_only(folder: Path, wanted: Iterable[Path]) -> None:
-    """Delete files below `folder` that are not wanted, and folders left empty: an output holds just what it should.
+    """Delete what an earlier call kept in `folder` and is not wanted any more: an output holds just what it should.
 
-    Links to folders are left alone, and so is what they lead to.
+    What is deleted is taken from a list of what was made, which is kept in `.cache/`: a file that is not on it, and what
+    a link leads to, is left alone, whatever its name.
 
     Raises:
-        ValueError: `folder` does not lie below an output folder, or a wanted file is no output; nothing is deleted.
+        ValueError: `folder` does not lie below an output folder, or a wanted file is not in it; nothing is deleted.
     """
-    keep = {output(path) for path in wanted}
-    for path in sorted(output(folder).rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
-            path.rmdir()
-        elif path.is_file() and path not in keep:
-            path.unlink()
+    folder = output(folder)
+    keep = {output(path).relative_to(folder).as_posix() for path in wanted}
+    record = MADE / folder.with_name(f"{folder.name}.json")
+    for name in sorted({*_made(record)} - keep, reverse=True):
+        discard(folder / name, within=folder)
+    write_json(record, sorted(keep))
+
+
+def _made(record: Path) -> list[str]:
+    """The names on a list of what was made; none where there is no list, or it is damaged."""
+    try:
+        names = json.loads(record.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return []
+    return [name for name in names if _is_below(name)] if isinstance(names, list) else []
+
+
+def _is_below(name: object) -> bool:
+    """Whether a name leads from a folder to what lies in it."""
+    return isinstance(name, str) and "\0" not in name and not {"..", "/"} & {*Path(name).parts}
+
+
+def discard(path: Path, *, within: Path) -> None:
+    """Delete one file of the project's own, and the folders between it and `within` that this leaves empty.
+
+    A folder of that name is left alone, and so is what lies behind a link.
+
+    Raises:
+        ValueError: `path` does not lie below `within`, or that does not lie below an output folder.
+    """
+    folder = output(within)
+    *inner, outer = (folder / each for each in output(path).relative_to(folder).parents)
+    if any(each.is_symlink() for each in (*inner, outer)) or not (path.is_file() or path.is_symlink()):
+        return
+    path.unlink()
+    for each in inner:
+        if any(each.iterdir()):
+            return
+        each.rmdir()

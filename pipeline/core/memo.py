@@ -6,6 +6,7 @@ Equal work is done once, wherever it is asked for, and an interruption loses not
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -17,27 +18,30 @@ from pipeline.core.paths import MEMO, output
 
 LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
 DIGEST = 32  # bytes of the checksum that every entry begins with
+_KEY = re.compile("[0-9a-f]{64}")
 Item = TypeVar("Item")
 
 
 def recall(key: str) -> bytes | None:
     """What was remembered under a fingerprint; None where nothing was, or where it is damaged."""
-    path = MEMO / key
+    path = _entry(key)
     try:
         content = path.read_bytes()
-        os.utime(path)
-    except FileNotFoundError:
+    except OSError:
         return None
+    with suppress(OSError):  # of a memo that can only be read
+        os.utime(path)
     checksum, payload = content[:DIGEST], content[DIGEST:]
     if sha256(payload).digest() == checksum:
         return payload
-    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink()
     return None
 
 
 def remember(key: str, payload: bytes) -> None:
     """Keep finished work under a fingerprint."""
-    write_bytes(MEMO / key, sha256(payload).digest() + payload)
+    write_bytes(_entry(key), sha256(payload).digest() + payload)
     _trim(LIMIT)
 
 
@@ -83,9 +87,21 @@ def fill(files: Mapping[Path, str], make: Callable[[Sequence[Path]], Iterable[by
     return len(made)
 
 
+def _entry(key: str) -> Path:
+    """Where a fingerprint's work is.
+
+    Raises:
+        ValueError: it is no fingerprint, which could lead elsewhere.
+    """
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"key must be of 64 hexadecimal digits, got {key!r}")
+    return output(MEMO / key)
+
+
 def _trim(limit: int) -> None:
-    """Delete the entries that were not used for longest until the others fit."""
-    entries = [(entry.stat(), entry.path) for entry in os.scandir(MEMO) if entry.is_file()]
+    """Delete the entries that were not used for longest until the others fit; what has no fingerprint is no entry."""
+    files = (entry for entry in os.scandir(MEMO) if _KEY.fullmatch(entry.name))
+    entries = [(entry.stat(), entry.path) for entry in files if entry.is_file(follow_symlinks=False)]
     excess = sum(status.st_size for status, _ in entries) - limit
     for status, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
         if excess <= 0:

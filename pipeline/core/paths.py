@@ -26,7 +26,9 @@ OUTPUTS = (
     *("data", "members", "scores", "champions", "baselines", "models", "results", "claims", "sections", "reports"),
     *("studies", "advice", ".cache"),
 )
-NO_DATASET = ("figures", "metrics", "plots", "textbook")  # folders of reports/ that belong to no data set
+MADE = Path(".cache/made")  # lists of what each output folder holds of the project's own
+NO_DATASET = ("figures", "metrics", "plots", "textbook", "claims", "index", "summary")
+"""What of reports/ belongs to no data set."""
 REWRITTEN = (*DOCUMENTS, PARAMS)  # files outside of these folders that the project writes itself
 
 
@@ -45,6 +47,17 @@ def output(path: Path) -> Path:
         folders, files = ", ".join(OUTPUTS), " or ".join(map(str, REWRITTEN))
         raise ValueError(f"path must lie below {folders} or be {files}, got {path}")
     return inside
+
+
+def input_file(path: Path) -> Path:
+    """The path of a file in `INPUTS`, relative to the project's folder, which is the working directory.
+
+    Raises:
+        ValueError: it does not lie below that folder.
+    """
+    if ".." in path.parts or path.parts[:1] != INPUTS.parts or len(path.parts) == 1:
+        raise ValueError(f"path must lie below {INPUTS}, got {path}")
+    return path
 
 
 def data_file(dataset: str) -> Path:

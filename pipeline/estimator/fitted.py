@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import add_file, encode_arrays, read_arrays
+from pipeline.core.files import create_file, encode_arrays, read_arrays
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def write_fitted(path: Path, fitted: Fitted, params: Mapping[str, Any]) -> None:
         "parts": fitted.parts,
         "loss": fitted.loss,
     }
-    add_file(path, encode_arrays(arrays, {**about, "estimator": estimator}))
+    create_file(path, encode_arrays(arrays, {**about, "estimator": estimator}))
 
 
 def read_fitted(path: Path) -> tuple[Fitted, dict[str, Any]]:

@@ -14,7 +14,7 @@ from pipeline.config.baselines import Baseline
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import encode_arrays, keep_only, read_arrays
+from pipeline.core.files import discard, encode_arrays, keep_only, read_arrays
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, baseline_file, champion_file, data_file, output, result_file, score_file
@@ -47,7 +47,8 @@ def baselines(dataset: str, *, jobs: int) -> str:
     write_scores(sources, dataset, jobs=jobs)
     folder, members = baseline_file(dataset, "").parent, MEMBERS / baseline_file(dataset, "").parent
     output(folder).mkdir(parents=True, exist_ok=True)  # an output of DVC, also where there are no baselines
-    keep_only(members, [])
+    for source in sources.values():
+        discard(source, within=members)
     keep_only(folder, sources)
     write_record(result_file(dataset, "baselines.json"), baseline_results(_entrants(dataset, params)))
     recalled = (len(rows) - fitted) * seeds

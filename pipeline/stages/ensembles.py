@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.params import Params
 from pipeline.config.points import Point
-from pipeline.core.files import encode_arrays, read_arrays, write_arrays
+from pipeline.core.files import discard, encode_arrays, read_arrays, write_arrays
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import champion_file, data_file
@@ -57,6 +57,8 @@ def write_averages(
             source = _beside(firsts[arm], variant)
             write_arrays(source, {f"logits/{split}": values for split, values in logits.items()}, about)
             sources[champion_file(dataset, variant, arm)] = source
+    for path in {*further.values()}:
+        discard(path, within=path.parents[1])
     return sources
 
 

@@ -14,7 +14,7 @@ from pipeline.config.reading import look_up
 from pipeline.config.search_space import Search
 from pipeline.config.settings import word
 from pipeline.core.errors import InputError
-from pipeline.core.files import keep_only, write_json
+from pipeline.core.files import discard, keep_only, write_json
 from pipeline.core.paths import PARAMS, champion_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
@@ -277,6 +277,7 @@ def _train_and_score(
     averages = write_averages(winners, firsts, dataset, params, jobs=jobs, backend="threading")
     scores = {champion_file(dataset, *place): source for place, source in sources.items()} | averages
     write_scores(scores, dataset, jobs=jobs)
-    keep_only(MEMBERS / "champions" / dataset, [])
+    for source in scores.values():
+        discard(source, within=MEMBERS / "champions" / dataset)
     keep_only(Path("champions") / dataset, scores)
     return fitted

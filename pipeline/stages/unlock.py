@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 from pipeline.core.errors import InputError
@@ -10,21 +11,27 @@ from pipeline.core.paths import LOCKS, RWLOCK
 
 
 def unlock() -> str:
-    """Remove DVC's lock files that it cannot read: its run cache knows all that was finished.
+    """Set DVC's lock files aside that it cannot read: its run cache knows all that was finished.
 
     Raises:
         InputError: none of them is damaged, so that an error of DVC has another cause.
     """
-    removed = [path for path in LOCKS if path.exists() and not _is_lock(path)]
-    if RWLOCK.exists() and not _is_json(RWLOCK):
-        removed.append(RWLOCK)
-    for path in removed:
-        path.unlink()
-    if not removed:
+    damaged = [path for path in LOCKS if path.is_file() and not _is_lock(path)]
+    if RWLOCK.is_file() and not _is_json(RWLOCK):
+        damaged.append(RWLOCK)
+    if not damaged:
         raise InputError(f"{', '.join(map(str, LOCKS))}: not damaged; see the error above")
     return "\n".join(
-        f"{path}: cut off by an interruption; removed, finished stages come from the cache" for path in removed
+        f"{path}: cut off by an interruption; now {_set_aside(path)}, finished stages come from the cache"
+        for path in damaged
     )
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a file another name that nothing has yet, which is given back: it may hold work of a person's."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
+    aside = next(name for name in names if not name.exists() and not name.is_symlink())
+    return path.rename(aside)
 
 
 def _is_lock(path: Path) -> bool:
@@ -36,7 +43,7 @@ def _is_lock(path: Path) -> bool:
 
     try:
         COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path.read_bytes()))
-    except (YAMLError, ValueError, Invalid):
+    except (YAMLError, ValueError, RecursionError, Invalid):
         return False
     return True
 
@@ -44,6 +51,6 @@ def _is_lock(path: Path) -> bool:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -39,10 +39,10 @@ def note_moments(content: bytes, start: datetime | None, end: datetime | None) -
 def noted(md5: str) -> Span | None:
     """When a content was made; None where that was not noted on this machine."""
     try:
-        start, end = json.loads((FOLDER / md5).read_bytes())
-    except (FileNotFoundError, ValueError):
+        start, end = map(int, json.loads((FOLDER / md5).read_bytes()))
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):  # a note of nobody's is none
         return None
-    return int(start), int(end)
+    return start, end
 
 
 def md5_of(content: bytes) -> str:

@@ -17,6 +17,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import (
     add_file,
     digest,
+    discard,
     file_digest,
     keep_only,
     locked,
@@ -202,21 +203,50 @@ class TestDigest:
 
 
 class TestKeepOnly:
-    def test_deletes_what_is_not_wanted_and_empty_folders(self):
-        wanted = [Path("data/mine/a"), Path("data/mine/deep/b")]
-        for path in [
-            *wanted,
-            Path("data/mine/x"),
-            Path("data/mine/deep/y"),
-            Path("data/mine/old/older/z"),
-            Path("data/mine/old/a"),
-            Path("data/beside"),
-        ]:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(str(path)))
+    @staticmethod
+    def made(*names):
+        """Files that an earlier call has kept."""
+        paths = [Path("data/mine") / name for name in names]
+        for path in paths:
+            write_bytes(path, b"made")
+        keep_only(Path("data/mine"), paths)
+        return paths
+
+    def test_deletes_what_was_made_and_is_not_wanted_and_empty_folders(self):
+        wanted = self.made("a", "deep/b", "x", "deep/y", "old/older/z", "old/a")[:2]
+        write_bytes(Path("data/beside"), b"")
         keep_only(Path("data/mine"), wanted)
-        assert sorted(path for path in Path().rglob("*") if path.is_file()) == [Path("data/beside"), *wanted]
+        assert sorted(path for path in Path("data").rglob("*") if path.is_file()) == [Path("data/beside"), *wanted]
         assert not Path("data/mine/old").exists()
+
+    def test_what_nobody_has_made_is_left_alone(self):
+        self.made("old/a.png")
+        for name in ("b.png", "old/thesis.txt", ".hidden"):
+            Path("data/mine", name).write_bytes(b"of a person")
+        keep_only(Path("data/mine"), [])
+        left = sorted(str(path) for path in Path("data").rglob("*") if path.is_file())
+        assert left == ["data/mine/.hidden", "data/mine/b.png", "data/mine/old/thesis.txt"]
+
+    def test_what_is_a_folder_now_is_left_alone(self):
+        self.made("a")[0].unlink()
+        write_bytes(Path("data/mine/a/b"), b"of a person")
+        keep_only(Path("data/mine"), [])
+        assert Path("data/mine/a/b").exists()
+
+    @pytest.mark.parametrize(
+        "content", ["", "{", "5", "null", '{"a": 1}', "[1]", '["../../kept"]', '["/kept"]', '["a\\u0000"]', "[" * 10**5]
+    )
+    def test_a_list_with_garbage_deletes_nothing_outside(self, tmp_path, content):
+        for path in ("kept", "data/kept", "data/mine/kept"):
+            write_bytes(Path("data/kept"), b"kept")
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).write_bytes(b"kept")
+        record = Path(".cache/made/data/mine.json")
+        record.parent.mkdir(parents=True)
+        record.write_text(content.replace("/kept", f"{tmp_path}/kept", 1) if content == '["/kept"]' else content)
+        before = sorted(path for path in Path().rglob("kept"))
+        keep_only(Path("data/mine"), [])
+        assert sorted(path for path in Path().rglob("kept")) == before
 
     def test_of_a_folder_that_is_not_there(self):
         keep_only(Path("data/nothing"), [])
@@ -231,12 +261,22 @@ class TestKeepOnly:
         for name in ("full", "empty"):
             (tmp_path / f"elsewhere/{name}").mkdir(parents=True)
         Path("elsewhere/full/file").write_bytes(b"content")
-        Path("data/mine").mkdir()
+        self.made("full/file", "file")[0].unlink()
+        Path("data/mine/full").rmdir()
         for name in ("full", "empty"):
             Path(f"data/mine/{name}").symlink_to(tmp_path / f"elsewhere/{name}")
         keep_only(Path("data/mine"), [])
         assert Path("elsewhere/full/file").read_bytes() == b"content"
         assert all(Path(f"data/mine/{name}").is_dir() for name in ("full", "empty"))
+
+    def test_a_folder_that_is_a_link_now_is_left_alone(self, tmp_path):
+        self.made("file")[0].unlink()
+        Path("data/mine").rmdir()
+        (tmp_path / "elsewhere").mkdir()
+        Path("elsewhere/file").write_bytes(b"content")
+        Path("data/mine").symlink_to(tmp_path / "elsewhere")
+        keep_only(Path("data/mine"), [])
+        assert Path("elsewhere/file").read_bytes() == b"content"
 
     def test_wanted_files_may_be_absolute(self, tmp_path):
         write_bytes(Path("data/mine/a"), b"")
@@ -252,6 +292,15 @@ OUTSIDE = [
 
 
 class TestAdding:
+    @pytest.mark.parametrize(
+        "place", ["", "..", "x", "inputs", "data/x", "inputs/../x", "/tmp/x", "../inputs/x", "./x"]
+    )
+    def test_files_are_added_to_inputs_alone(self, tmp_path, place):
+        before = [*tmp_path.rglob("*")]
+        with pytest.raises(ValueError, match=r"^path must lie below inputs, got"):
+            add_file(Path(place), b"content")
+        assert [*tmp_path.rglob("*")] == before
+
     def test_another_file_is_never_overwritten(self):
         path = Path("inputs/mine.csv")
         assert add_file(path, b"a")
@@ -302,11 +351,14 @@ class TestOutputs:
             lambda path: write_json(path, {}),
             lambda path: write_csv(path, [], columns=["a"]),
             lambda path: write_arrays(path, ARRAYS, {}),
+            lambda path: locked(path).__enter__(),
+            lambda path: discard(path, within=Path("data/mine")),
+            lambda path: discard(Path("data/mine/x"), within=path),
             lambda path: keep_only(path, []),
             lambda path: keep_only(Path("data/mine"), [path]),
-            lambda path: fill({path: "key"}, lambda _: [b"new"]),
+            lambda path: fill({path: "0" * 64}, lambda _: [b"new"]),
         ],
-        ids=["bytes", "json", "csv", "arrays", "keep_only", "wanted", "fill"],
+        ids=["bytes", "json", "csv", "arrays", "locked", "discard", "within", "keep_only", "wanted", "fill"],
     )
     def test_nothing_else_is_touched(self, tmp_path, files, act, place):
         before = files()
@@ -318,7 +370,9 @@ class TestOutputs:
 
     def test_every_place_of_the_layout_is_one(self):
         functions = [
-            f for f in vars(paths).values() if inspect.isfunction(f) and f not in (paths.output, paths.topic_file)
+            f
+            for f in vars(paths).values()
+            if inspect.isfunction(f) and f not in (paths.output, paths.input_file, paths.topic_file)
         ]
         places = [function(*["name"] * len(inspect.signature(function).parameters)) for function in functions]
         assert len(places) > 10

@@ -9,6 +9,7 @@ import pytest
 from pipeline.core.memo import fill, recall, remember
 from pipeline.core.paths import MEMO
 
+KEYS = KEY, OTHER, _ = [digit * 64 for digit in "123"]
 FILES = [Path(f"members/x/{name}.safetensors") for name in "abc"]
 
 
@@ -27,27 +28,49 @@ def nothing_to_make(paths: Sequence[Path]) -> Iterator[bytes]:
 
 class TestRecall:
     def test_gives_back_what_was_remembered(self):
-        assert recall("key") is None
-        remember("key", b"content")
-        assert recall("key") == b"content"
+        assert recall(KEY) is None
+        remember(KEY, b"content")
+        assert recall(KEY) == b"content"
 
     @pytest.mark.parametrize("damage", [b"", b"short", b"0" * 32 + b"content"])
     def test_forgets_what_is_damaged(self, damage):
-        remember("key", b"content")
-        (MEMO / "key").write_bytes(damage)
-        assert recall("key") is None
-        assert not (MEMO / "key").exists()
+        remember(KEY, b"content")
+        (MEMO / KEY).write_bytes(damage)
+        assert recall(KEY) is None
+        assert not (MEMO / KEY).exists()
 
 
 class TestSize:
     def test_what_was_not_used_for_longest_goes_first(self, monkeypatch):
-        for age, key in enumerate(("old", "older", "oldest")):
+        old, older, oldest, new = (str(number) * 64 for number in range(4))
+        for age, key in enumerate((old, older, oldest)):
             remember(key, b"x" * 68)  # 100 bytes with the checksum
             os.utime(MEMO / key, ns=(0, 10**9 * (10 - age)))
-        recall("oldest")
+        recall(oldest)
         monkeypatch.setattr("pipeline.core.memo.LIMIT", 300)
-        remember("new", b"x" * 68)
-        assert [key for key in ("old", "older", "oldest", "new") if recall(key)] == ["old", "oldest", "new"]
+        remember(new, b"x" * 68)
+        assert [key for key in (old, older, oldest, new) if recall(key)] == [old, oldest, new]
+
+    def test_what_is_no_entry_is_neither_counted_nor_deleted(self, tmp_path, monkeypatch):
+        others = [MEMO / name for name in ("notes.txt", "A" * 64, "0" * 63, "0" * 64 + "x", ".0.1.part")]
+        MEMO.mkdir(parents=True)
+        for path in others:
+            path.write_bytes(b"x" * 1000)
+        (MEMO / OTHER).symlink_to(tmp_path / "elsewhere")
+        monkeypatch.setattr("pipeline.core.memo.LIMIT", 0)
+        remember(KEY, b"x")
+        assert not (MEMO / KEY).exists()
+        assert all(path.read_bytes() == b"x" * 1000 for path in others)
+        assert (MEMO / OTHER).is_symlink()
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "../../x", "/etc/passwd", "key", "A" * 64, "0" * 63, "0" * 64 + "\n"])
+def test_a_key_is_a_fingerprint(tmp_path, key):
+    (tmp_path / "x").write_bytes(b"kept")
+    for act in (recall, lambda each: remember(each, b"new")):
+        with pytest.raises(ValueError, match="64 hexadecimal digits"):
+            act(key)
+    assert [path.name for path in tmp_path.rglob("*")] == ["x"]
 
 
 class TestFill:
@@ -58,13 +81,13 @@ class TestFill:
             asked.extend(paths)
             return named_after(paths)
 
-        keys = dict(zip(FILES, ("same", "other", "same"), strict=True))
+        keys = dict(zip(FILES, (KEY, OTHER, KEY), strict=True))
         assert fill(keys, make) == 2
         assert asked == FILES[:2]
         assert [path.read_bytes() for path in FILES] == [b"a.safetensors", b"b.safetensors", b"a.safetensors"]
 
     def test_what_is_remembered_is_not_made_again(self):
-        keys = dict(zip(FILES, "123", strict=True))
+        keys = dict(zip(FILES, KEYS, strict=True))
         fill(keys, named_after)
         FILES[0].unlink()
         assert fill(keys, nothing_to_make) == 0
@@ -75,7 +98,7 @@ class TestFill:
             yield b"first"
             raise KeyboardInterrupt
 
-        keys = dict(zip(FILES, "123", strict=True))
+        keys = dict(zip(FILES, KEYS, strict=True))
         with pytest.raises(KeyboardInterrupt):
             fill(keys, interrupted)
         assert FILES[0].read_bytes() == b"first"
@@ -84,5 +107,5 @@ class TestFill:
 
     def test_works_where_the_memo_is_too_small_for_all(self, monkeypatch):
         monkeypatch.setattr("pipeline.core.memo.LIMIT", 0)
-        assert fill(dict(zip(FILES, "123", strict=True)), named_after) == 3
+        assert fill(dict(zip(FILES, KEYS, strict=True)), named_after) == 3
         assert all(path.exists() for path in FILES)
