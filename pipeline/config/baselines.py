@@ -12,7 +12,7 @@ from pipeline.config.fields import LearningRate, Probability, Strength, Strict, 
 from pipeline.config.reading import check_names, validate
 from pipeline.core.errors import InputError
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 ClassWeight = Literal["balanced"] | None
 _WEIGHT = "balanced weighs rows by the inverse frequency of their class; null weighs all alike."
 _DEPTH = "Levels of a tree; null sets no limit."
@@ -25,8 +25,8 @@ class LogisticRegression(Strict):
     """Logistic regression with an L2 penalty whose strength is cross-validated by log loss."""
 
     estimator: Literal["LogisticRegressionCV"]
-    Cs: Count = Field(default=10, description="Inverse strengths that are tried, from 1e-4 to 1e4 on a log scale.")
-    cv: int = Field(default=5, ge=2, description="Folds of the cross-validation, within the training rows.")
+    Cs: Count = Field(default=10, le=1000, description="Inverse strengths that are tried, 1e-4 to 1e4 on a log scale.")
+    cv: int = Field(default=5, ge=2, le=1000, description="Folds of the cross-validation, within the training rows.")
     max_iter: Count = Field(default=100, description="Iterations of the solver at most.")
     class_weight: ClassWeight = Field(default=None, description=_WEIGHT)
 
@@ -35,7 +35,7 @@ class RandomForest(Strict):
     """A random forest."""
 
     estimator: Literal["RandomForestClassifier"]
-    n_estimators: Count = Field(default=100, description="Trees.")
+    n_estimators: Count = Field(default=100, le=100_000, description="Trees.")
     criterion: Literal["gini", "entropy", "log_loss"] = Field(default="gini", description="What a split gains.")
     max_depth: Count | None = Field(default=None, description=_DEPTH)
     min_samples_leaf: Count = Field(default=1, description="Training rows of a leaf at least.")
@@ -48,7 +48,9 @@ class BoostedTrees(Strict):
     estimator: Literal["HistGradientBoostingClassifier"]
     learning_rate: LearningRate = Field(default=0.1, description="Factor of what each tree adds.")
     max_iter: Count = Field(default=100, description="Trees of a class at most.")
-    max_leaf_nodes: int | None = Field(default=31, ge=2, description="Leaves of a tree; null sets no limit.")
+    max_leaf_nodes: int | None = Field(
+        default=31, ge=2, le=1_000_000, description="Leaves of a tree; null sets no limit."
+    )
     max_depth: Count | None = Field(default=None, description=_DEPTH)
     min_samples_leaf: Count = Field(default=20, description="Training rows of a leaf at least.")
     l2_regularization: Strength = Field(default=0.0, description="L2 penalty on the values of leaves.")

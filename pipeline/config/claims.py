@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.fields import Name, Names, Probability, Strength, Strict, as_tuple, is_name
+from pipeline.config.fields import MOST, Name, Names, Probability, Strength, Strict, as_tuple, is_name
 from pipeline.config.points import Point
 from pipeline.config.reading import look_up
 from pipeline.core.errors import InputError
@@ -75,11 +75,12 @@ class Experiment(Strict):
     )
     history: bool = Field(default=False, description="Record NLL and accuracy on the way, for `metric@epoch`.")
     input_noise: Annotated[tuple[Strength, ...], BeforeValidator(as_tuple)] = Field(
-        default=(), description="Standard deviations of noise on the test inputs, for `test~0.5/...`."
+        default=(), max_length=MOST, description="Standard deviations of noise on the test inputs, for `test~0.5/...`."
     )
     samples: int = Field(
         default=0,
         ge=0,
+        le=10_000,
         description="Dropout masks, for their mean `sampled/...`, their geometric mean `geometric/...`, `masked/...` "
         "with one (eval() forgotten), `ablated/...` with half the units missing, and `scaled/...` without.",
     )

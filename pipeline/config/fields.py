@@ -10,6 +10,14 @@ from pydantic import BeforeValidator, Field
 from pipeline.core.strict_model import StrictModel
 
 NAMING = "names are 1 to 60 letters, digits and underscores"
+WIDEST = 100_000
+"""Units of a layer; a typo would take all memory."""
+LARGEST = 1e12
+"""Strength; what lies beyond leaves 32-bit numbers."""
+MOST = 100
+"""Layers, or values of a list that is no row."""
+LONGEST_LABEL = 200
+"""Characters: a file system's names have 255 bytes, of which endings need some."""
 
 
 def as_tuple(value: object) -> object:
@@ -37,13 +45,23 @@ def _name(value: object) -> object:
     return value
 
 
+def _label(value: object) -> object:
+    fits = isinstance(value, str) and len(value) <= LONGEST_LABEL
+    if not (fits and re.fullmatch(r"\w[\w=.,+~-]*", str(value), re.ASCII)):
+        raise ValueError(f"labels are 1 to {LONGEST_LABEL} letters, digits and any of _=.,+~-")
+    return value
+
+
+Label = Annotated[str, BeforeValidator(_label)]  # of a point, which becomes a path
 Name = Annotated[str, BeforeValidator(_name)]  # of every name that becomes a path
-Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)]
+Widths = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=WIDEST)], ...], BeforeValidator(as_tuple), Field(max_length=MOST)
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-LearningRates = Annotated[tuple[LearningRate, ...], BeforeValidator(_several)]
-Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LearningRates = Annotated[tuple[LearningRate, ...], BeforeValidator(_several), Field(max_length=MOST)]
+Strength = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
 class Strict(StrictModel):

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.fields import LearningRate, LearningRates, Name, Probability, Strength, Strict, Widths
+from pipeline.config.fields import (
+    LONGEST_LABEL,
+    Label,
+    LearningRate,
+    LearningRates,
+    Name,
+    Probability,
+    Strength,
+    Strict,
+    Widths,
+)
 from pipeline.config.reading import printable, validate
 from pipeline.config.settings import word
 from pipeline.core.errors import InputError
 from pipeline.core.strict_model import OmitDefault
+
+MOST_POINTS = 1000
+"""Of a variant, or of another list of rows."""
+_DIGITS = 8  # of a digest
 
 
 class Network(Strict):
@@ -32,7 +49,7 @@ class Fit(Strict):
     """How a network is fitted, but for the learning rate."""
 
     epochs: int = Field(ge=1, le=1_000_000, description="Passes over the training rows.")
-    batch_size: int = Field(ge=1, description="Rows of a step; the last of an epoch may have fewer.")
+    batch_size: int = Field(ge=1, le=1_000_000_000, description="Rows of a step; the last of an epoch may have fewer.")
     optimizer: Literal["adam", "sgd"] = Field(description="Adam (AdamW where weight_decay > 0) or SGD.")
     schedule: Literal["constant", "cosine"] = Field(description="Learning rate over time; cosine ends at zero.")
     momentum: Probability = Field(description="Momentum of SGD; Adam does not use it.")
@@ -96,7 +113,10 @@ class Regularizers(Strict):
         description="Keep the epoch with the best validation NLL, or the best after calibration.",
     )
     patience: int = Field(
-        default=0, ge=0, description="Epochs without a better one after which early stopping ends; 0 never ends."
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Epochs without a better one after which early stopping ends; 0 never ends.",
     )
     batch_norm: bool = Field(default=False, description="Batch normalization before each ReLU.")
     focal_loss: Annotated[Strength, OmitDefault()] = Field(
@@ -155,7 +175,7 @@ class Variant(Strict):
 
     name: Name
     candidates: tuple[tuple[Point, ...], ...]
-    labels: tuple[str, ...] = Field(description="A short name for each point, unique within the variant.")
+    labels: tuple[Label, ...] = Field(description="A short name for each point, unique within the variant.")
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -181,20 +201,34 @@ def expand(
     Raises:
         InputError: a row is none, sets what is unknown or out of range, or two points are equal.
     """
+    listed = list(_swept(rows, f"{path}: {where}"))
+    if not listed:
+        raise InputError(f"{path}: {where}: must have at least one row, got []")
+    count = sum(prod(map(len, sweeps.values())) for _, sweeps in listed)
+    if count > MOST_POINTS:
+        raise InputError(f"{path}: {where}: must be at most {MOST_POINTS:,} points, got {_power(count)}")
     points: list[Row] = []
     labels: list[str] = []
-    for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
-        at = f"{where}.{index}" if isinstance(rows, list) else where
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: {at}: must be a row of hyperparameters, got {row!r}")
-        for values in product(*(sweep(field, value, f"{path}: {at}") for field, value in row.items())):
-            chosen = dict(zip(row, values, strict=True))
-            points.append(validate(model, {**base, **chosen}, path, at))
+    for at, sweeps in listed:
+        for values in product(*sweeps.values()):
+            chosen = dict(zip(sweeps, values, strict=True))
+            points.append(validate(model, {**base, **chosen}, path, f"{where}{at}"))
             labels.append(_label(plain, chosen, points[-1]))
-    if not points:
-        raise InputError(f"{path}: {where}: must have at least one row, got []")
     _check_unique(labels, f"{path}: {where}")
     return dict(zip(labels, points, strict=True))
+
+
+def _swept(rows: object, where: str) -> Iterator[tuple[str, dict[str, list[object]]]]:
+    """Every row's place below `where`, and the values that it gives each field."""
+    for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        at = f".{index}" if isinstance(rows, list) else ""
+        if not isinstance(row, dict):
+            raise InputError(f"{where}{at}: must be a row of hyperparameters, got {row!r}")
+        yield at, {field: sweep(field, value, f"{where}{at}") for field, value in row.items()}
+
+
+def _power(count: int) -> str:
+    return f"{count:,}" if count < 1_000_000 else f"about 10^{len(str(count)) - 1}"
 
 
 def sweep(field: str, value: object, where: str) -> list[object]:
@@ -207,13 +241,20 @@ def sweep(field: str, value: object, where: str) -> list[object]:
 
 
 def _label(variant: str, chosen: Mapping[str, object], point: Point) -> str:
-    """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing."""
+    """`dropout=0.5,max_norm=3`: what the row sets, or the variant's name where it sets nothing.
+
+    One that would be too long for the name of a file ends in a digest of all that it lacks.
+    """
     values = {field: getattr(point, field) for field in chosen if field != "replicate"}
     text = ",".join(f"{field}={word(value)}" for field, value in values.items()) or variant
-    return f"{text},replicate={point.replicate}" if point.replicate else text
+    text = f"{text},replicate={point.replicate}" if point.replicate else text
+    if len(text) <= LONGEST_LABEL:
+        return text
+    ending = f"~{sha256(text.encode()).hexdigest()[:_DIGITS]}"
+    return text[: LONGEST_LABEL - len(ending)] + ending
 
 
 def _check_unique(labels: list[str], where: str) -> None:
-    for label in labels:
-        if labels.count(label) > 1:
+    for label, count in Counter(labels).items():
+        if count > 1:
             raise InputError(f"{where}: every point must differ, got {label} twice")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from math import log10
 from pathlib import Path
+from stat import S_ISREG
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -12,8 +14,14 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config.fields import NAMING, is_name
 from pipeline.core.errors import InputError
+from pipeline.core.memory import in_words
 
 _KINDS = {("datasets",): 2, ("search", "space"): 3}  # where pydantic puts the kind, between a name and its keys
+
+LONGEST = 300_000
+"""Bytes of a file of parameters."""
+MOST_VALUES = 100_000
+LARGEST_INTEGER = 2**63 - 1
 
 Model = TypeVar("Model", bound=BaseModel)
 Named = TypeVar("Named")
@@ -35,6 +43,7 @@ def read_text(path: Path) -> str:
         InputError: the file cannot be read, or is no UTF-8.
     """
     try:
+        check_size(path)
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -42,6 +51,15 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: must be UTF-8 text, byte {error.start} is not") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def check_size(path: Path) -> None:
+    """Raise InputError where something else than a file is, or one that is too long for a file of parameters."""
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise InputError(f"{path}: cannot be read: it is no file")
+    if status.st_size > LONGEST:
+        raise InputError(f"{path}: must be at most {in_words(LONGEST)}, got {in_words(status.st_size)}")
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
@@ -57,11 +75,30 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
         values = YAML(typ="safe", pure=True).load(text)
     except RecursionError:
         raise InputError(f"{path}: not valid YAML: nested too deeply") from None
-    except (YAMLError, ValueError, KeyError) as error:
+    except (YAMLError, Exception) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: must be a mapping of keys to values, got {printable(values):.80}")
+    _check_values(values, path)
     return values
+
+
+def _check_values(values: dict[str, Any], path: Path) -> None:
+    """Raise InputError where aliases make more of a file than can be checked, or a number is too long."""
+    todo: list[object] = [values]
+    count = 0
+    while todo:
+        value = todo.pop()
+        inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+        todo += inner
+        if (count := count + len(inner)) > MOST_VALUES:
+            raise InputError(f"{path}: must hold at most {MOST_VALUES:,} values, aliases spelt out")
+        if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+            raise InputError(f"{path}: integers must be at most 2**63 - 1, got one of {_digits(value)} digits")
+
+
+def _digits(value: int) -> str:
+    return f"about {round(value.bit_length() * log10(2)):,}"
 
 
 def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:

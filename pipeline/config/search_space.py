@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.dimensions import Dimension
-from pipeline.config.fields import Name, Names, Strict, as_tuple
+from pipeline.config.fields import LONGEST_LABEL, Name, Names, Strict, as_tuple
 from pipeline.config.settings import Setting
 
 LEARNING_RATE = "learning_rate"
@@ -64,6 +64,7 @@ class Search(Strict):
     batch: int = Field(ge=1, le=1000, description="Trials that are proposed and trained together.")
     seeds: int = Field(
         ge=1,
+        le=10_000,
         description="Seeds of every trial, and of every learning rate that a point of the study tries; "
         "results are of other seeds.",
     )
@@ -114,6 +115,9 @@ class Search(Strict):
             raise ValueError(f"objectives must differ, got {list(self.objectives)}")
         if self.stacked == 1:
             raise ValueError("stacked must be 0, or 2 and more: one arm is no stack, got 1")
+        longest = sorted(singles(self.arms), key=len)[::-1][: self.stacked]
+        if (length := len("+".join(longest))) > LONGEST_LABEL:
+            raise ValueError(f"names of stacked arms must have at most {LONGEST_LABEL} letters together, got {length}")
         if len(self.objectives) > 1 and self.pruner.kind != "none":
             raise ValueError(
                 f"pruner.kind must be none with two objectives (Optuna prunes by one), got {self.pruner.kind}"

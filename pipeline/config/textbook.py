@@ -23,10 +23,8 @@ from pipeline.config.fields import Name, Names, Strict
 from pipeline.config.points import Point, expand
 from pipeline.config.reading import check_names, explained, look_up, read_yaml, validate
 from pipeline.core.errors import InputError
-from pipeline.core.paths import TEXTBOOK
+from pipeline.core.paths import NO_CLAIM, NO_TOPIC, TEXTBOOK
 from pipeline.data.sources import DatasetParams
-
-OTHER_FILES = (TEXTBOOK.stem, "dvc")  # YAML files beside those of the topics
 
 
 class Textbook(Strict):
@@ -52,8 +50,8 @@ def load_textbook(path: Path) -> Textbook:
     check_names(topics if isinstance(topics, list) else (), path, "topics")
     textbook = validate(Textbook, raw, path, "")
     for name in textbook.topics:
-        if name in OTHER_FILES or textbook.topics.count(name) > 1:
-            others = " and ".join(OTHER_FILES)
+        if name in NO_TOPIC or textbook.topics.count(name) > 1:
+            others = " and ".join(NO_TOPIC)
             raise InputError(f"{path}: topics: must be different names, none of them {others}, got {name!r}")
     for name, members in textbook.groups.items():
         for member in members:
@@ -77,6 +75,8 @@ def load_topic(path: Path, textbook: Textbook) -> Topic:
             where, most = f"{path}: experiments.{name}.seeds", textbook.seeds
             raise InputError(f"{where}: must be at most those of {TEXTBOOK.name}, {most}, got {experiment.seeds}")
     for name, claim in topic.claims.items():
+        if name in NO_CLAIM:
+            raise InputError(f"{path}: claims: {', '.join(NO_CLAIM)} are other figures, got {name!r}")
         _check_claim(claim, topic, f"{path}: claims.{name}")
     return topic
 
@@ -94,7 +94,10 @@ def _experiment(raw: object, textbook: Textbook, path: Path, where: str) -> dict
     if not (isinstance(raw, dict) and "grid" in raw):
         raise InputError(f"{path}: {where}.grid: this key is missing")
     rest = {key: value for key, value in raw.items() if key not in ("grid", "recipe")}
-    base = {**textbook.recipe.model_dump(), **(raw.get("recipe") or {})}
+    recipe = raw.get("recipe") or {}
+    if not isinstance(recipe, dict):
+        raise InputError(f"{path}: {where}.recipe: must be a row of hyperparameters, got {recipe!r}")
+    base = {**textbook.recipe.model_dump(), **recipe}
     if isinstance(names := raw.get("datasets"), list):
         rest["datasets"] = [each for name in names for each in _members(name, textbook)]
     return {**rest, "grid": expand(Cell, raw["grid"], base, path, f"{where}.grid", "as it is")}

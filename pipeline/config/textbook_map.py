@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.config.claims import Cell, Experiment
-from pipeline.config.fields import LearningRates, Name, Probability, Strength, Strict, as_tuple
+from pipeline.config.fields import MOST, LearningRates, Name, Probability, Strength, Strict, as_tuple
 from pipeline.config.points import Fit, Network, expand
 from pipeline.config.reading import check_names, explained, read_yaml, validate
 from pipeline.core.errors import InputError
 from pipeline.core.paths import MAP
-from pipeline.data.sources import Mixture
+from pipeline.data.sources import MOST_SEPARATION, Mixture
 
-Rows = Annotated[int, Field(ge=3)]
+Rows = Annotated[int, Field(ge=3, le=1_000_000)]
 
 
 class Task(Strict):
@@ -25,7 +25,9 @@ class Task(Strict):
     features: int = Field(ge=1, description="Number of features.")
     classes: int = Field(ge=2, description="Number of classes.")
     components: int = Field(ge=1, description="Gaussian components of each class.")
-    separation: Strength = Field(description="Scale of the component means, in standard deviations.")
+    separation: Strength = Field(
+        le=MOST_SEPARATION, description="Scale of the component means, in standard deviations."
+    )
     validation: int = Field(ge=2, description="Validation rows of each seed.")
     test: int = Field(ge=2, description="Rows of the test set that all seeds share.")
 
@@ -39,9 +41,11 @@ class Recipe(Network, Fit):
 class MapParams(Strict):
     """The grid, the arms and what they are trained on."""
 
-    rows: Annotated[tuple[Rows, ...], BeforeValidator(as_tuple)] = Field(min_length=1, description="Training rows.")
+    rows: Annotated[tuple[Rows, ...], BeforeValidator(as_tuple)] = Field(
+        min_length=1, max_length=MOST, description="Training rows."
+    )
     label_noise: Annotated[tuple[Probability, ...], BeforeValidator(as_tuple)] = Field(
-        min_length=1, description="Probabilities that a label is replaced by another class."
+        min_length=1, max_length=MOST, description="Probabilities that a label is replaced by another class."
     )
     seeds: int = Field(ge=4, le=1000, description="Paired seeds; one half chooses for the other.")
     task: Task = Field(description="The data.")

@@ -39,8 +39,7 @@ def locked(path: Path) -> Iterator[None]:
 def _readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
     """Say in one line what is wrong with a file of the pipeline's own that is missing, or damaged in these ways."""
     try:
-        if path.exists() and not path.is_file():  # reading from a pipe would wait for ever
-            raise InputError(f"{path}: must be a file; move away what is there and run `dvc repro`")
+        _check_file(path)
         yield
     except InputError:
         raise
@@ -48,6 +47,12 @@ def _readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
         raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
     except broken as error:
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and run `dvc repro`") from None
+
+
+def _check_file(path: Path) -> None:
+    """Raise InputError where something else than a file is: reading from a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: must be a file; move away what is there and run `dvc repro`")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -212,8 +217,8 @@ def dvc_digest(path: Path) -> str:
 def keep_only(folder: Path, wanted: Iterable[Path]) -> None:
     """Delete what an earlier call kept in `folder` and is not wanted any more: an output holds just what it should.
 
-    What is deleted is taken from a list of what was made, which is kept in `.cache/`: a file that is not on it, and what
-    a link leads to, is left alone, whatever its name.
+    What is deleted is taken from a list of what was made, which is kept in `.cache/`: a file that is not on it is left
+    alone, whatever its name, and so is what a link leads to.
 
     Raises:
         ValueError: `folder` does not lie below an output folder, or a wanted file is not in it; nothing is deleted.

@@ -29,6 +29,8 @@ OUTPUTS = (
 MADE = Path(".cache/made")  # lists of what each output folder holds of the project's own
 NO_DATASET = ("figures", "metrics", "plots", "textbook", "claims", "index", "summary")
 """What of reports/ belongs to no data set."""
+NO_TOPIC = (TEXTBOOK.stem, MAP.stem, "dvc")  # YAML files beside those of the topics
+NO_CLAIM = ("map", "ledger", "audit")  # figures of all claims together
 REWRITTEN = (*DOCUMENTS, PARAMS)  # files outside of these folders that the project writes itself
 
 

@@ -20,6 +20,8 @@ from pipeline.data.tables.expectation import Expectation, check_expected
 from pipeline.data.tables.load import load_openml, read_file
 
 DOWNLOADS = Path(".cache/openml")
+MOST_SEPARATION = 1e6
+"""Of what stays exact in 32 bits."""
 TASK_SEED = 2026  # fixes a synthetic task's component means, which all its seeds share
 
 
@@ -79,7 +81,10 @@ class Mixture(Synthetic):
     kind: Literal["mixture"]
     components: int = Field(ge=1, description="Gaussian components of each class.")
     separation: float = Field(
-        ge=0, allow_inf_nan=False, description="Scale of the component means, in standard deviations."
+        ge=0,
+        le=MOST_SEPARATION,
+        allow_inf_nan=False,
+        description="Scale of the component means, in standard deviations.",
     )
     label_noise: float = Field(ge=0, lt=1, description="Probability that a label is replaced by another class.")
 
@@ -184,13 +189,21 @@ class File(Real, TableOptions):
     def pool(self, name: str) -> Pool:
         """All rows of the table, encoded."""
         for key, path in zip(("path", "test_path"), self.files, strict=False):
-            if not path.resolve().is_relative_to(INPUTS.resolve()):
+            if not _lies_in_inputs(path):
                 raise InputError(f"datasets.{name}.{key}: must lie in {INPUTS}/, which DVC watches, got {str(path)!r}")
         path, *others = self.files
         pool = read_file(path, self, test_path=next(iter(others), None))
         if self.expects is not None and pool.understood is not None:
             check_expected(pool.understood.table, self.expects, self.path)
         return pool
+
+
+def _lies_in_inputs(path: Path) -> bool:
+    """Whether a path leads into inputs/, links followed; one that leads in circles, or is none, leads nowhere."""
+    try:
+        return path.resolve().is_relative_to(INPUTS.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 class OpenML(Real, Meaning):

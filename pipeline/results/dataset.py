@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pipeline.config.fields import Name
 from pipeline.core.strict_model import OmitDefault
 from pipeline.data.schema import TableNotes
 from pipeline.results.record import Record
@@ -26,7 +27,7 @@ class DatasetSummary(Record):
         table: What the user's own table was understood as.
     """
 
-    name: str
+    name: Name
     rows: int
     features: int
     feature_names: tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.fields import Label, Name
 from pipeline.config.points import Point
 from pipeline.config.search_space import Objective
 from pipeline.core.strict_model import OmitDefault
@@ -146,9 +147,9 @@ class PointResult(Measured):
     `learned` where its validation NLL, after cross-fitted calibration, is known to be below that of the base rates.
     """
 
-    variant: str
-    name: str
-    kind: Annotated[str | None, OmitDefault()] = None
+    variant: Name
+    name: Label
+    kind: Annotated[Name | None, OmitDefault()] = None
     parameters: Point
     tuning: Tuning
     md5: str

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipeline.config.claims import Id
+from pipeline.config.fields import Name
 from pipeline.results.record import Level, Record
 
 CellVerdict = Literal["supported", "refuted", "inconclusive"]
@@ -169,8 +171,8 @@ class FigureAxes(Record):
 class ClaimResult(Record):
     """A sentence of the textbook with its verdict, effects, exact checks and figure."""
 
-    topic: str
-    id: str
+    topic: Name
+    id: Id
     sentence: str
     source: str
     note: str

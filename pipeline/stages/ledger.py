@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from pipeline.config.textbook import load_textbook
 from pipeline.config.textbook_map import load_map
 from pipeline.core.files import keep_only, write_bytes
-from pipeline.core.paths import LEDGER, MAP, TEXTBOOK, TEXTBOOK_PAGE, claim_figure_file, claims_file, map_file
+from pipeline.core.paths import LEDGER, MAP, NO_CLAIM, TEXTBOOK, TEXTBOOK_PAGE, claim_figure_file, claims_file, map_file
 from pipeline.core.progress import progress
 from pipeline.stages.figure_files import Drawn, forms_at, written
 
 if TYPE_CHECKING:
     from pipeline.results.textbook import TextbookResults
-
-SUMMARIES = ("map", "ledger", "audit")  # figures of all claims together
 
 
 def ledger(*, jobs: int) -> str:
@@ -45,7 +43,7 @@ def _draw_all(table: TextbookResults, *, jobs: int) -> list[Drawn]:
     """Every figure, by as many workers as there are jobs."""
     from joblib import Parallel, delayed  # noqa: PLC0415
 
-    names = [*SUMMARIES, *(claim.id for claim in table.claims)]
+    names = [*NO_CLAIM, *(claim.id for claim in table.claims)]
     figures: list[Drawn] = []
     with progress("claims: drawing", len(names), "figures") as tick:
         for figure in Parallel(n_jobs=jobs, return_as="generator")(delayed(_draw)(name, table) for name in names):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.reading import look_up
 from pipeline.config.textbook import load_textbook, load_topic
+from pipeline.core.errors import InputError
 from pipeline.core.paths import TEXTBOOK, claims_file, topic_file
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def _checked(textbook: Textbook) -> dict[str, Topic]:
     topics = {name: load_topic(topic_file(name), textbook) for name in textbook.topics}
     for name, declared in topics.items():
         require_known_names(declared, textbook.datasets, str(topic_file(name)))
+    first: dict[str, str] = {}
+    for name, claim in [(name, claim) for name, declared in topics.items() for claim in declared.claims]:
+        if claim in first:
+            others = f"must differ from those of {topic_file(first[claim])}"
+            raise InputError(f"{topic_file(name)}: claims: {others}, got {claim!r}")
+        first[claim] = name
     return topics
 
 

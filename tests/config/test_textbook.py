@@ -146,8 +146,12 @@ def test_mistakes_in_a_topic_are_one_line_that_names_the_place(tmp_path, path, v
         (("claims",), {}, "claims: unknown key"),
         (("topics",), [], "topics: "),
         (("topics",), None, "topics: "),
-        (("topics",), ["dropout", "dropout"], "topics: must be different names, none of them textbook and dvc, got"),
-        (("topics",), ["dvc"], "topics: must be different names, none of them textbook and dvc, got 'dvc'"),
+        (
+            ("topics",),
+            ["dropout", "dropout"],
+            "topics: must be different names, none of them textbook and map and dvc, got",
+        ),
+        (("topics",), ["dvc"], "topics: must be different names, none of them textbook and map and dvc, got 'dvc'"),
     ],
 )
 def test_mistakes_in_what_topics_share_are_one_line(tmp_path, path, value, message):
