@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.core.determinism import pin
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, one_short_line
 from pipeline.core.paths import PARAMS
 from pipeline.core.progress import print_anything
 
@@ -106,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _closed_pipe()
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
+    except MemoryError:
+        return _fail("there is not enough memory for this; nothing was overwritten")
     except KeyboardInterrupt as interrupt:
         kept = "finished files are kept, and the same command goes on from there"
         print(f"interrupted: {'nothing was written' if command in OWN_TABLE else kept}", file=sys.stderr)
@@ -155,7 +157,7 @@ def _elsewhere() -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_short_line(message)}", file=sys.stderr)
     return 2
 
 

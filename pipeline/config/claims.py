@@ -103,7 +103,9 @@ class Effect(Strict):
     metric: str = Field(min_length=1, description="Such as test/nll, gap/nll, test_calibrated/debiased, train/nll@200.")
     experiment: str = Field(default="", description="Measured in another experiment than the claim's.")
     of: Selectors = Field(default=({},), description="Which cell; of several, the best on validation by seed.")
-    against: Selectors | float = Field(default=({},), description="Which other cell, or a number.")
+    against: Selectors | Annotated[float, Field(allow_inf_nan=False)] = Field(
+        default=({},), description="Which other cell, or a number."
+    )
     against_metric: str = Field(default="", description="The other's metric, if it is another one.")
     each: Names = Field(default=(), description="Fields of cells: the effect is measured at every value of theirs.")
     direction: Literal["lower", "higher", "same"] = Field(description="Which way it goes.")

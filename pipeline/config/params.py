@@ -125,11 +125,11 @@ def _section(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
 
 
 def _check_datasets(section: dict[str, Any], path: Path) -> None:
-    """A data set's results have a folder beside those of all data sets together."""
+    """A data set's results have a folder beside what is of all data sets together."""
     for name in section:
         if name in NO_DATASET:
             others = ", ".join(NO_DATASET)
-            raise InputError(f"{path}: datasets: {others} are other folders of reports/, got {name!r}")
+            raise InputError(f"{path}: datasets: {others} are other files of reports/, got {name!r}")
 
 
 def _expand(name: str, rows: Any, bases: Sequence[dict[str, Any]], path: Path) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from math import log10
 from pathlib import Path
 from stat import S_ISREG
@@ -18,6 +19,7 @@ from pipeline.core.memory import in_words
 
 _KINDS = {("datasets",): 2, ("search", "space"): 3}  # where pydantic puts the kind, between a name and its keys
 
+_MOST_NAMED = 60
 LONGEST = 300_000
 """Bytes of a file of parameters."""
 MOST_VALUES = 100_000
@@ -108,8 +110,15 @@ def look_up(name: str, names: Mapping[str, Named], where: str) -> Named:
         InputError: there is no such name.
     """
     if name not in names:
-        raise InputError(f"{where}: must be one of {', '.join(names)}, got {name!r}")
+        raise InputError(f"{where}: must be one of {_named(name, names)}, got {name!r}")
     return names[name]
+
+
+def _named(name: str, names: Collection[str]) -> str:
+    """All names, or of very many those that are most like one."""
+    if len(names) <= _MOST_NAMED:
+        return ", ".join(names)
+    return f"{len(names)}, such as {', '.join(get_close_matches(name[:_MOST_NAMED], names, cutoff=0.0))}"
 
 
 def check_names(section: Collection[object], path: Path, where: str) -> None:

@@ -62,7 +62,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         ValueError: `path` is no output of the project.
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
-    with _part(output(path), content) as part:
+    with part_beside(output(path), content) as part:
         part.replace(path)
 
 
@@ -84,7 +84,7 @@ def create_file(path: Path, content: bytes) -> bool:
         FileExistsError: there is another file of that name, which is left alone.
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
-    with _part(path, content) as part:
+    with part_beside(path, content) as part:
         try:
             os.link(part, path)
         except FileExistsError:
@@ -95,7 +95,7 @@ def create_file(path: Path, content: bytes) -> bool:
 
 
 @contextmanager
-def _part(path: Path, content: bytes) -> Iterator[Path]:
+def part_beside(path: Path, content: bytes) -> Iterator[Path]:
     """A complete file beside `path`, of a name that nobody else has, to be moved there; gone afterwards."""
     part = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}.part")
     made = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int64
 
+from pipeline.core.memory import require_memory
 from pipeline.data.dataset import Pool
 from pipeline.data.splits import Grouping, Splits, split_resampled
 from pipeline.data.time_splits import split_by_time
@@ -27,6 +28,8 @@ def split_pool(pool: Pool, *, seeds: int, train: int | float, validation: int | 
     Raises:
         InputError: a size is out of range, or a part lacks rows.
     """
+    rows = len(pool.labels)
+    require_memory(4 * rows * seeds, f"{seeds:,} splits of {rows:,} rows", name)
     if pool.times is not None:
         return split_by_time(
             pool.labels,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
+from pipeline.core.memory import require_memory
 from pipeline.data.dataset import Dataset, Pool
 from pipeline.data.splits import Splits, check_training, require
 
@@ -57,6 +58,9 @@ def make_mixture(task: MixtureTask, *, seeds: int, train: int, validation: int, 
     _check_task(task, name)
     for key, value in {"seeds": seeds, "train": train, "validation": validation, "test": test}.items():
         require(value >= 1, f"{name}: {key} must be at least 1; got {value}")
+    rows = seeds * (train + validation) + test
+    cells = rows * (4 * task.features + 3 * task.classes * task.components) + task.classes * task.features
+    require_memory(8 * cells, f"{rows:,} rows of {task.features:,} features", name)
     means = component_means(task)
     wanted = [part for seed in range(seeds) for part in ((_TRAIN, seed, train), (_VALIDATION, seed, validation))]
     drawn = [_draw(task, means, part=part, seed=seed, rows=rows) for part, seed, rows in [*wanted, (_TEST, 0, test)]]

@@ -147,7 +147,7 @@ class PointResult(Measured):
     `learned` where its validation NLL, after cross-fitted calibration, is known to be below that of the base rates.
     """
 
-    variant: Name
+    variant: Label
     name: Label
     kind: Annotated[Name | None, OmitDefault()] = None
     parameters: Point

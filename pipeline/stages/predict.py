@@ -7,7 +7,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import link
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -90,15 +92,16 @@ def _opened(out: str | None) -> Iterator[IO[str]]:
     if out is None:
         yield sys.stdout
         return
-    path, part = Path(out), Path(f"{out}.part")
-    if path.exists():
+    path, part = Path(out), Path(f"{out}.{token_hex(4)}.part")
+    if path.exists() or path.is_symlink():
         raise InputError(f"{one_line(path)}: is there already; choose another --out")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as stream:
+    with part.open("x", encoding="utf-8", newline="") as stream:
+        try:
             yield stream
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
+            stream.close()
+            link(part, path)  # never over another file
+        finally:
+            part.unlink()
 
 
 def _explained(table: Table, model: Model) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.costs import cost_matrix
 from pipeline.config.flags import given_by
 from pipeline.core.errors import InputError
+from pipeline.core.files import part_beside
 from pipeline.data.options import Reading
 from pipeline.data.tables.chunks import STANDARD_INPUT
 from pipeline.data.tables.delimited import read_delimited
@@ -208,11 +208,5 @@ def _replace(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written (with `path` as its filename).
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
+    with part_beside(path, content) as part:
         part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)

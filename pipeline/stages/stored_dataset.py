@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.core.errors import InputError
 from pipeline.core.files import read_arrays
 from pipeline.core.paths import data_file
 from pipeline.data.dataset import Dataset
@@ -14,4 +15,10 @@ def load_data(dataset: str) -> Dataset:
     Raises:
         InputError: its file is missing or damaged.
     """
-    return from_arrays(*read_arrays(data_file(dataset)))
+    path = data_file(dataset)
+    arrays, about = read_arrays(path)
+    try:
+        return from_arrays(arrays, about)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path}: is no data set ({why:.200}); delete it and run `dvc repro`") from error

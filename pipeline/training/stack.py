@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.core.errors import InputError
+from pipeline.core.memory import require_memory
 from pipeline.core.rng import Purpose
 from pipeline.data.seed_data import SeedData
 from pipeline.data.splits import SPLITS
@@ -31,6 +32,7 @@ from pipeline.training.strengths import Strengths
 REBUILT = (
     "arrays", "gradient", "gradients", "optimizer", "workspaces", "masks", "second", "strengths", "weights",
 )  # fmt: skip
+_BYTES = 16  # of a weight in training: itself, its gradient, and what Adam keeps of it
 Item = TypeVar("Item")
 
 
@@ -71,6 +73,8 @@ class Stack:
                 f"which leaves one of the {self.rows} training rows alone"
             )
         self.layout = self.network.layout
+        size = len(members) * self.layout.trained
+        require_memory(_BYTES * size, f"{len(members)} networks of {size // len(members):,} weights", "hidden")
         rows = [self.network.initial(member.seed) for member in members]
         self._hold(torch.from_numpy(np.stack(rows)).to(dtype))
         targets = torch.nn.functional.one_hot(self.labels["train"], self.classes).to(dtype)

@@ -95,7 +95,7 @@ def test_names_of_params(place, name):
 @pytest.mark.parametrize("name", NO_DATASET)
 def test_folders_of_reports_name_no_data_set(project, name):
     dump(renamed(REAL, ("datasets", "mixture"), name), PARAMS)
-    with pytest.raises(InputError, match=f"{PARAMS}: datasets: .* are other folders of reports/, got '{name}'"):
+    with pytest.raises(InputError, match=f"{PARAMS}: datasets: .* are other files of reports/, got '{name}'"):
         load_params(PARAMS)
 
 

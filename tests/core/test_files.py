@@ -1,7 +1,6 @@
 import errno
 import inspect
 import io
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

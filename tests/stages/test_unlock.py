@@ -50,7 +50,7 @@ def test_every_cut_is_removed_exactly_where_dvc_cannot_read_it(lock):
         else:
             assert unlock().startswith(f"{lock}: cut off")
             assert not path.exists()
-            aside = Path(f"{lock}.damaged{removed or str()}")
+            aside = Path(f"{lock}.damaged{removed or ''}")
             assert aside.read_text() == WHOLE[:end]
             removed += 1
     assert removed > len(WHOLE) / 4

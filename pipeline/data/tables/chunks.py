@@ -5,20 +5,24 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from pipeline.core.errors import InputError
+from pipeline.core.memory import in_words
 from pipeline.data.options import Reading
 from pipeline.data.tables.delimited import read_delimited
 from pipeline.data.tables.messages import one_line, reason
-from pipeline.data.tables.reading import read_table
+from pipeline.data.tables.reading import check_regular, read_table
 from pipeline.data.tables.table import Table
 
 ROWS = 20_000  # of a chunk
+_LONGEST = 1 << 28  # bytes of a chunk
 STANDARD_INPUT = "-"
 _TEXTS = (".csv", ".tsv", ".txt")
 
@@ -47,9 +51,10 @@ def read_chunks(path: str, reading: Reading, *, target: str, rows: int = ROWS) -
     packed = suffixes[-1:] == [".gz"]
     if (suffixes[-2:-1] if packed else suffixes[-1:]) and suffixes[-2 if packed else -1] in _TEXTS:
         try:
+            check_regular(file, one_line(file))
             with _bytes_of(file, packed=packed) as stream:
                 yield from _of_text(stream, one_line(file), reading, target, rows)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             why = getattr(error, "strerror", None) or reason(error)
             raise InputError(f"{one_line(file)}: must be a file that can be read: {why}") from error
         return
@@ -63,15 +68,15 @@ def _bytes_of(file: Path, *, packed: bool) -> IO[bytes]:
 
 
 def _of_text(stream: IO[bytes], name: str, reading: Reading, target: str, rows: int) -> Iterator[Table]:
-    lines = iter(stream)
-    head = _whole_rows(lines, rows + 1)
+    lines = iter(partial(stream.readline, _LONGEST), b"")
+    head = _whole_rows(lines, rows + 1, name)
     if not head:
         raise InputError(f"{name}: must not be empty; got 0 bytes")
     first = read_delimited(head, name, reading, target)
     yield first
     known, done = first.reading, len(first.frame)
     header = b"".join(islice(io.BytesIO(head), known.header))
-    while chunk := _whole_rows(lines, rows):
+    while chunk := _whole_rows(lines, rows, name):
         if codecs.lookup(known.encoding or "utf-8").name.startswith(("utf-16", "utf-32")):
             raise InputError(f"{name}: must be UTF-8 or an 8-bit encoding, so many rows; got {known.encoding}")
         table = read_delimited(header + chunk, f"{name}, after data row {done:,}", known, target)
@@ -79,11 +84,19 @@ def _of_text(stream: IO[bytes], name: str, reading: Reading, target: str, rows: 
         done += len(table.frame)
 
 
-def _whole_rows(lines: Iterator[bytes], count: int) -> bytes:
-    """So many lines, and those after them that a quoted line break makes part of the last row."""
-    taken = list(islice(lines, count))
-    quotes = sum(line.count(b'"') for line in taken)
-    while quotes % 2 and (line := next(lines, b"")):
+def _whole_rows(lines: Iterator[bytes], count: int, name: str) -> bytes:
+    """So many lines, and those after them that a quoted line break makes part of the last row.
+
+    Raises:
+        InputError: they are longer than rows of a table are.
+    """
+    taken: list[bytes] = []
+    quotes = size = 0
+    while (len(taken) < count or quotes % 2) and (line := next(lines, b"")):
         taken.append(line)
         quotes += line.count(b'"')
+        if (size := size + len(line)) > _LONGEST:
+            raise InputError(
+                f"{name}: must have shorter rows; {len(taken):,} lines are longer than {in_words(_LONGEST)}"
+            )
     return b"".join(taken)

@@ -26,6 +26,7 @@ _ORDER = (",;\t|", " ")  # blanks are only tried where nothing else separates
 _STATED = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)
 _SAMPLE = 200_000  # characters from which the separator is told
 _PREVIEW = 100  # rows from which the header is told
+MOST_COLUMNS = 20_000
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ def _scan(text: str, separator: str, name: str) -> _Scan:
                 preview.append(fields)
             if rows > 1:
                 lengths.setdefault(len(fields), (reader.line_num, rows))
+            if len(fields) > MOST_COLUMNS:
+                where = f"{name}: line {reader.line_num}"
+                raise InputError(f"{where} must have at most {MOST_COLUMNS:,} fields; got {len(fields):,}")
     except csv.Error as error:
         raise InputError(f"{name}: line {reader.line_num} must be CSV: {one_line(error)}") from error
     if rows < 2:

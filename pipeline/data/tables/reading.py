@@ -8,10 +8,12 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from stat import S_ISREG
 
 from pipeline.core.errors import InputError
+from pipeline.core.memory import memory, require_memory
 from pipeline.data.options import Reading
-from pipeline.data.tables.delimited import read_delimited
+from pipeline.data.tables.delimited import MOST_COLUMNS, read_delimited
 from pipeline.data.tables.messages import listed, one_line, reason
 from pipeline.data.tables.table import Table
 from pipeline.data.tables.typed import read_excel, read_npz, read_parquet
@@ -25,6 +27,7 @@ _READERS: dict[str, Callable[[bytes, str, Reading, str], Table]] = {
     ".xlsx": read_excel,
 }
 _PACKED = (".gz", ".zip")
+_TIMES = 8  # the memory that a table needs, in bytes of its file: cells become objects
 _KINDS = f"{', '.join(_READERS)}, or in one of these and .gz or .zip"
 
 
@@ -54,7 +57,10 @@ def read_table(path: Path, reading: Reading, *, target: str) -> Table:
     if suffix not in _READERS:
         raise InputError(f"{name}: must hold a file that ends in {', '.join(_READERS)}; got {inner.name!r}")
     with _readable(name, suffix):
-        return _READERS[suffix](content, name, reading, target)
+        table = _READERS[suffix](content, name, reading, target)
+    if len(table.frame.columns) > MOST_COLUMNS:
+        raise InputError(f"{name}: must have at most {MOST_COLUMNS:,} columns, got {len(table.frame.columns):,}")
+    return table
 
 
 @contextmanager
@@ -72,8 +78,12 @@ def _readable(name: str, suffix: str) -> Iterator[None]:
 
 def _content(path: Path, name: str) -> bytes:
     try:
+        check_regular(path, name)
+        require_memory(_TIMES * path.stat().st_size, "a table of this size", name)
         content = path.read_bytes()
     except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         why = getattr(error, "strerror", None) or reason(error)
         raise InputError(f"{name}: must be a file that can be read: {why}") from error
     if not content:
@@ -81,13 +91,33 @@ def _content(path: Path, name: str) -> bytes:
     return content
 
 
+def check_regular(path: Path, name: str) -> None:
+    """Raise InputError unless there is a file: a pipe or a device may have no end.
+
+    Raises:
+        OSError: there is nothing.
+    """
+    if not S_ISREG(path.stat().st_mode):
+        raise InputError(f"{name}: must be a file that can be read: it is no file")
+
+
 def _unpacked(content: bytes, path: Path, name: str) -> tuple[bytes, PurePath]:
     """The one file in a compressed one, and its name."""
     if path.suffix.lower() == ".gz":
-        return gzip.decompress(content), PurePath(path.stem)
+        return _decompressed(content, name), PurePath(path.stem)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [member for member in archive.namelist() if not member.endswith("/")]
         members = [member for member in members if not member.startswith("__MACOSX/")]
         if len(members) != 1:
             raise InputError(f"{name}: must hold one file; it holds {listed(members)}")
+        require_memory(_TIMES * archive.getinfo(members[0]).file_size, "a table of this size", name)
         return archive.read(members[0]), PurePath(members[0])
+
+
+def _decompressed(content: bytes, name: str) -> bytes:
+    most = memory() // _TIMES
+    with gzip.open(io.BytesIO(content)) as file:
+        unpacked = file.read(most + 1)
+    if len(unpacked) > most:
+        require_memory(memory() + 1, "a table of this size", name)
+    return unpacked

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.core.errors import InputError
+from pipeline.core.memory import require_memory
 from pipeline.data.options import Reading
 from pipeline.data.tables.cells import text_of
 from pipeline.data.tables.header import find_header, settle_names
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_CELL = 8  # bytes at least
+
+
 def read_parquet(content: bytes, name: str, reading: Reading, _: str) -> Table:
     """Read Parquet; an index that pandas stored is left out.
 
@@ -26,7 +31,10 @@ def read_parquet(content: bytes, name: str, reading: Reading, _: str) -> Table:
     """
     from pyarrow import BufferReader, parquet  # type: ignore[import-untyped]  # noqa: PLC0415  (slow to import)
 
-    arrow = parquet.ParquetFile(BufferReader(content)).read()
+    file = parquet.ParquetFile(BufferReader(content))
+    cells = file.metadata.num_rows * file.metadata.num_columns
+    require_memory(_CELL * cells, f"{cells:,} cells", name)
+    arrow = file.read()
     arrow.validate(full=True)  # a damaged file may hold text that is not UTF-8
     frame: pd.DataFrame = arrow.to_pandas()
     frame.columns = [str(column) for column in frame.columns]
@@ -43,6 +51,9 @@ def read_npz(content: bytes, name: str, reading: Reading, target: str) -> Table:
 
     if not content.startswith(b"PK"):
         raise InputError(f"{name}: must be an NPZ archive of arrays; it is no zip file")
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        size = sum(member.file_size for member in packed.infolist())
+    require_memory(2 * size, "arrays of this size", name)
     archive = np.load(io.BytesIO(content), allow_pickle=False)
     matrix = "features" if "features" in archive.files and "X" not in archive.files else "X"
     check_known(matrix, archive.files, f"{name}: feature array")
@@ -67,6 +78,9 @@ def read_excel(content: bytes, name: str, reading: Reading, target: str) -> Tabl
     """
     import pandas as pd  # noqa: PLC0415  (slow to import)
 
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        size = sum(member.file_size for member in packed.infolist())
+    require_memory(_CELL * size, "a book of this size", name)
     try:
         book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
     except ImportError:
