@@ -106,8 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _closed_pipe()
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror}; nothing was overwritten")
-    except MemoryError:
-        return _fail("there is not enough memory for this; nothing was overwritten")
     except KeyboardInterrupt as interrupt:
         kept = "finished files are kept, and the same command goes on from there"
         print(f"interrupted: {'nothing was written' if command in OWN_TABLE else kept}", file=sys.stderr)
@@ -145,10 +143,15 @@ def _closed_pipe() -> int:
 
 
 def _run(command: str, options: dict[str, object]) -> str:
+    if any("\0" in str(value) for value in options.values()):
+        raise InputError(f"{command}: arguments must hold no zero byte")
     name = command.replace("-", "_")
     module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
     run: Callable[..., str] = getattr(module, name)
-    return run(**options)
+    try:
+        return run(**options)
+    except MemoryError as error:
+        raise InputError(f"{command}: there is not enough memory for this {error}".rstrip()) from error
 
 
 def _elsewhere() -> str:

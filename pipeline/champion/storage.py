@@ -19,6 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.data.piecewise_linear import PiecewiseLinear
 from pipeline.data.preprocessor import Preprocessor
 from pipeline.data.schema import Schema
+from pipeline.data.tables.encoding import feature_names
 from pipeline.metrics.decisions import Costs, cheapest
 
 FORMAT = 2
@@ -101,9 +102,23 @@ def from_arrays(arrays: Arrays, about: Mapping[str, Any], name: str) -> Model:
     try:
         if about["format"] != FORMAT:
             raise InputError(f"{name}: must be of format {FORMAT}, got {about['format']!r}; train the model again")
-        return _model(arrays, about)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        model = _model(arrays, about)
+        with np.errstate(all="ignore"):
+            _check(model)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"{name}: is no model, or damaged: {' '.join(str(error).split())[:200]}") from error
+    return model
+
+
+def _check(model: Model) -> None:
+    """Raise ValueError unless the parts of a model go together: it can predict a row, and say what is to be told."""
+    features = sum(len(feature_names(column)) for column in model.schema.columns)
+    probabilities = model.champion.probabilities(np.zeros((1, features), dtype=np.float32))
+    if probabilities.shape != (1, len(model.classes)):
+        raise ValueError(f"probabilities must be of {len(model.classes)} classes, got {probabilities.shape[1]}")
+    model.columns(probabilities)
+    for method in SCORES:
+        model.sets(probabilities, coverage=0.5, method=method)
 
 
 def _model(arrays: Arrays, about: Mapping[str, Any]) -> Model:

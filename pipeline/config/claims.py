@@ -47,6 +47,7 @@ def _id(value: object) -> object:
 
 
 Id = Annotated[str, BeforeValidator(_id)]  # of a claim: names, joined by dots
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Selectors = Annotated[tuple[Selector, ...], BeforeValidator(_as_sets), Field(min_length=1)]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import MADE, input_file, output
 
 Arrays = Mapping[str, NDArray[Any]]
+Row = TypeVar("Row")
 
 
 @contextmanager
@@ -149,20 +150,29 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Sequ
     write_bytes(path, text.getvalue().encode())
 
 
-def read_csv(path: Path, *, cells: Mapping[str, Callable[[str], object]]) -> list[dict[str, Any]]:
-    """Read what `write_csv` wrote: the columns of `cells` by what reads a field, None where it is empty.
+def read_csv(
+    path: Path, *, cells: Mapping[str, Callable[[str], object]], into: Callable[[dict[str, Any]], Row]
+) -> list[Row]:
+    """Read what `write_csv` wrote.
+
+    Args:
+        path: of the file.
+        cells: columns, by what reads a field; None is where one is empty.
+        into: makes something of a row.
 
     Raises:
-        InputError: the file is missing, lacks a column, or a field cannot be read.
+        InputError: the file is missing, lacks a column, or a field or a row cannot be read.
     """
     import csv  # noqa: PLC0415
 
-    broken = (KeyError, TypeError, ValueError, csv.Error)
+    broken = (AttributeError, LookupError, OverflowError, TypeError, ValueError, csv.Error)
     with _readable(path, *broken), path.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
         if any(None in row for row in rows):
             raise ValueError("a row has more fields than the header")
-        return [row | {name: read(row[name]) if row[name] else None for name, read in cells.items()} for row in rows]
+        return [
+            into(row | {name: read(row[name]) if row[name] else None for name, read in cells.items()}) for row in rows
+        ]
 
 
 def encode_arrays(arrays: Arrays, about: object) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -92,10 +92,11 @@ def read_history(path: Path) -> tuple[HistoryRow, ...]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    rows = read_csv(path, cells=dict.fromkeys(("epoch", *_Ends._fields), float))
-    return tuple(
-        HistoryRow(**{**row, "epoch": int(row["epoch"]), "metric": MetricName.parse(row["metric"])}) for row in rows
-    )
+
+    def row_of(row: dict[str, Any]) -> HistoryRow:
+        return HistoryRow(**{**row, "epoch": int(row["epoch"]), "metric": MetricName.parse(row["metric"])})
+
+    return tuple(read_csv(path, cells=dict.fromkeys(("epoch", *_Ends._fields), float), into=row_of))
 
 
 def sweep_rows(results: StudyResults) -> list[SweepRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,7 +145,7 @@ def read_trials(path: Path, search: Search, *, rungs: Sequence[int]) -> tuple[Tr
     Raises:
         InputError: the file is missing or damaged.
     """
-    return tuple(from_row(row, search) for row in read_csv(path, cells=readers(search, rungs)))
+    return tuple(read_csv(path, cells=readers(search, rungs), into=partial(from_row, search=search)))
 
 
 def winner(trials: Iterable[Trial], objective: str) -> Trial | None:

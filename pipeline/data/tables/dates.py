@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from pipeline.core.errors import InputError
 from pipeline.data.tables.cells import Cells
 
 if TYPE_CHECKING:
@@ -70,10 +71,17 @@ def read_dates(texts: Sequence[str]) -> DateTexts | None:
 
 
 def parse_dates(texts: Sequence[str], form: str) -> pd.DatetimeIndex:
-    """Dates in a format of strptime, or ISO 8601; NaT where a text is none. Times without a zone are in UTC."""
+    """Dates in a format of strptime, or ISO 8601; NaT where a text is none. Times without a zone are in UTC.
+
+    Raises:
+        InputError: there is no such format.
+    """
     import pandas as pd  # noqa: PLC0415  (slow to import)
 
-    return pd.DatetimeIndex(pd.to_datetime(list(texts), format=form, errors="coerce", utc=True))
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(list(texts), format=form, errors="coerce", utc=True))
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        raise InputError(f"dates: must be a format that strptime knows, such as %d/%m/%Y, got {form!r}") from error
 
 
 def dates_of(cells: Cells, form: str) -> pd.DatetimeIndex:
