@@ -1,8 +1,9 @@
 """The corpus of bad input in `tests/corpus/bad`: a file for each reader, its cases, and the line that each ends in.
 
-A file names the `command` that reads, the `file` that is read, and its good `content`. A case sets values in it, by keys
-with `>` between them (what is set is YAML as a person might write it; `~delete` takes a key away), or replaces all of it
-by a `text`; and says what the `line` must hold. `{9*400}` stands for 400 nines.
+A file names the `command` that reads, and good `files`, of which the first is meant unless a case names another. A case
+sets values in it, by keys with `>` between them (what is set is YAML as a person might write it; `~delete` takes a key
+away), or replaces all of it by a `text`, or by bytes in `hex`; and says what the `line` must hold. `{9*400}` stands for
+400 nines.
 """
 
 from __future__ import annotations

@@ -14,20 +14,56 @@ import numpy as np
 from pipeline.core.errors import LONGEST, InputError
 
 HOSTILE: list[Any] = [
-    *(None, True, False, 0, 1, -1, 2, 3, 0.5, 1e300, -1e300, 1e-300, float("nan"), float("inf"), 10**18, 10**400, 2**63),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2,
+        3,
+        0.5,
+        1e300,
+        -1e300,
+        1e-300,
+        float("nan"),
+        float("inf"),
+        10**18,
+        10**400,
+        2**63,
+    ),
     *("", "x", "../x", "/etc/passwd", "a\0b", "a\nb", "\x1b[2J", "\ud800", "nan", "1", "$x$", "x" * 300, "x" * 100_000),
     *([], {}, [[]], [None], {"x": 1}, {"": None}, [1, "a"], {"../x": {}}, [0.5, 0.5], [1e300], [[8], [8]], b"x"),
 ]
 _MOST = 1e9
 TOKENS = [
-    *(b"", b"\0", b"\xff", b'"', b",", b";", b"\n", b"\r\n", b"\t", b" ", b"'", b"[", b"{", b"}", b"&a ", b"*a", b"!!int "),
+    *(
+        b"",
+        b"\0",
+        b"\xff",
+        b'"',
+        b",",
+        b";",
+        b"\n",
+        b"\r\n",
+        b"\t",
+        b" ",
+        b"'",
+        b"[",
+        b"{",
+        b"}",
+        b"&a ",
+        b"*a",
+        b"!!int ",
+    ),
     *(b"nan", b"inf", b"1e999", b"9" * 400, b"9" * 5000, b"-", b"../", b"\xef\xbb\xbf", b"\xff\xfe", b"%", b"$", b"#"),
     *(b"2020-13-45", b"1,234.5", b"null", b"true", b"0" * 50, b"\xe2\x88\x92", b"\x1b[2J", b"x" * 500, b"sep=;\n"),
 ]
 
 
 def of_values(value: Any, rng: random.Random) -> Any:
-    """Another structure of plain values: one to three places of it are replaced, deleted, renamed, moved or repeated."""
+    """Another structure of plain values: up to three places of it are replaced, deleted, renamed, moved or repeated."""
     value = deepcopy(value)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         places = list(_places(value))
@@ -80,7 +116,9 @@ def of_bytes(content: bytes, rng: random.Random) -> bytes:
             case 3:
                 content = content[:start] + content[start:end] * rng.choice((2, 9)) + content[end:]
             case _:
-                content = content[:start] if rng.random() < 0.2 else content[:start] + bytes(end - start) + content[end:]
+                content = (
+                    content[:start] if rng.random() < 0.2 else content[:start] + bytes(end - start) + content[end:]
+                )
     return content
 
 
@@ -126,7 +164,7 @@ def _answer(read: Callable[[Any], object], mutated: Any) -> tuple[str, bool]:
         if len(line) > LONGEST or not line.isprintable():
             return f"message: {line[:300]!r}", True
         return re.sub(r"'.*?'|\d+", "", line)[:120], False
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is wrong)
+    except Exception as error:
         frame = error.__traceback__
         place = ""
         while frame is not None:
@@ -146,9 +184,17 @@ def of_stored(stored: tuple[dict[str, Any], Any], rng: random.Random) -> tuple[d
     name, other = rng.choice([*arrays]), arrays[rng.choice([*arrays])]
     array = np.atleast_1d(arrays[name])
     changed: list[Any] = [
-        *(other, array[:0], array[..., None], array.ravel(), array[:1], array.astype(np.float64), -array.astype(np.int64)),
+        *(
+            other,
+            array[:0],
+            array[..., None],
+            array.ravel(),
+            array[:1],
+            array.astype(np.float64),
+            -array.astype(np.int64),
+        ),
         *(np.full(array.shape, 2**30), np.concatenate([array, array]), np.zeros((0, 0)), np.array(5)),
-        *(array.T, array.astype(np.uint8), array.astype(np.float64) * np.nan, array.astype(bool)),
+        *(array.T, array.astype(np.uint8), array.astype(np.float64) * np.nan, -array.astype(np.int64)),
     ]
     kept = {key: value for key, value in arrays.items() if key != name}
     return (kept, about) if rng.random() < 0.2 else ({**kept, name: rng.choice(changed)}, about)

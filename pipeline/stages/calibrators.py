@@ -17,6 +17,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, data_file, member_file, result_file
 from pipeline.core.progress import progress
+from pipeline.stages.scores import read_members
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
@@ -96,5 +97,6 @@ def _score(source: Path, dataset: str) -> bytes:
     from pipeline.evaluation.calibrators import score_calibrators  # noqa: PLC0415
 
     require_pinned()
-    arrays, about = read_arrays(source)
-    return encode_arrays(score_calibrators(arrays, load_data(dataset), about["seeds"]), {"seeds": about["seeds"]})
+    pooled = load_data(dataset)
+    arrays, about = read_members(source, pooled)
+    return encode_arrays(score_calibrators(arrays, pooled, about["seeds"]), {"seeds": about["seeds"]})

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.points import Point
 from pipeline.core.determinism import require_pinned
+from pipeline.core.errors import InputError
 from pipeline.core.files import dvc_digest, encode_arrays, read_arrays
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
 from pipeline.data.dataset import Dataset, describe, labels_of
+from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
@@ -116,9 +118,32 @@ def _score_members(source: Path, dataset: str) -> bytes:
     from pipeline.evaluation.members import score_point  # noqa: PLC0415
 
     require_pinned()
-    arrays, about = read_arrays(source)
-    scores = score_point(arrays, load_data(dataset), about["seeds"])
+    pooled = load_data(dataset)
+    arrays, about = read_members(source, pooled)
+    scores = score_point(arrays, pooled, about["seeds"])
     return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
+
+
+def read_members(source: Path, pooled: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """What members predict, and the description of them.
+
+    Raises:
+        InputError: the file is missing, damaged, or of members of another data set.
+    """
+    arrays, about = read_arrays(source)
+    seeds = about.get("seeds") if isinstance(about, dict) else None
+    known = isinstance(seeds, list) and all(
+        type(each) is int and 0 <= each < len(pooled.splits.train) for each in seeds
+    )
+    for split in SPLITS:
+        logits, rows = arrays.get(f"logits/{split}"), getattr(pooled.splits, split).shape[1]
+        wanted = (len(seeds or ()), rows, len(pooled.pool.classes))
+        if not known or logits is None or logits.shape != wanted:
+            got = "none" if logits is None else logits.shape
+            raise InputError(
+                f"{source}: logits/{split} must be of shape {wanted}, got {got}; `dvc repro` makes it anew"
+            )
+    return arrays, about
 
 
 def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -339,3 +340,19 @@ def test_two_or_three_points_without_a_sweep_can_be_drawn(tables: study.StudyTab
             assert (drawing is None) == (name == "sweeps")
             if drawing:
                 canvas.png(canvas.with_caption(drawing))
+
+
+@pytest.mark.parametrize("text", ["<=$50K and >$50K", "$x_$", r"$\frac{$", "a $ b", r"$\nothing{x}$ costs $5"])
+def test_dollars_are_no_formulas(text: str) -> None:
+    with canvas.styled():
+        figure = canvas.new_figure(4, 3)
+        axes = figure.subplots()
+        axes.plot([1, 2], [1, 100], label=text)
+        axes.set_yscale("log")
+        axes.set_title(text)
+        axes.set_xticks([1, 2], [text, "b"])
+        axes.legend()
+        drawn = canvas.forms(canvas.Drawing(figure, text))
+    shown = [each.strip() for each in ElementTree.fromstring(drawn.bare).itertext() if each.strip()]
+    assert shown.count(text) == 3
+    assert not [each for each in shown if "mathdefault" in each]

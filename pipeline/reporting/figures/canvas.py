@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
@@ -60,6 +61,7 @@ STYLE: dict[str, bool | float | str | list[str]] = {
     "xtick.labelsize": 11,
     "ytick.labelsize": 11,
 }
+_OWN_MATH = r"\mathdefault"  # in what matplotlib writes itself beside a logarithmic axis
 PAGE_STYLE: dict[str, str | list[str]] = {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
 """A page's figures have letters as text, half the size of outlines; Verdana is as wide as DejaVu Sans."""
 
@@ -187,8 +189,17 @@ def _keep_at_the_top(figure: Figure, ratio: float) -> None:
         text.set_y(1 - (1 - text.get_position()[1]) * ratio)
 
 
+def _literal(figure: Figure) -> None:
+    """Draw dollars as dollars: names of columns and classes, and sentences, hold no formulas."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if "$" in text.get_text() and _OWN_MATH not in text.get_text():
+            text.set_parse_math(False)
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG in 256 colours, a third of the size; no time or version is in it."""
+    _literal(figure)
     agg, content = FigureCanvasAgg(figure), io.BytesIO()
     agg.draw()  # type: ignore[no-untyped-call]
     picture = Image.fromarray(np.asarray(agg.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
@@ -198,6 +209,7 @@ def png(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> bytes:
     """The figure as SVG without time or version; letters are outlines in the house style, the same everywhere."""
+    _literal(figure)
     content, dpi = io.BytesIO(), figure.dpi
     FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     figure.set_dpi(dpi)  # which drawing an SVG has changed
