@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def opened(journal: Path, url: str | None = None, *, describe: Describe | None =
     with _alone(journal):
         if not url:
             _drop_torn_line(journal)
-            yield _Journal(JournalFileBackend(str(journal), lock_obj=_Lock(journal)), describe)
+            yield _journal(journal, describe)
             return
         storage = _database(url, describe)
         try:
@@ -63,6 +64,22 @@ class _Journal(JournalStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Store a trial with what is said of it."""
         return super().create_new_trial(study_id, _described(template_trial, self._describe))
+
+
+def _journal(path: Path, describe: Describe | None) -> _Journal:
+    """The journal at a path.
+
+    Raises:
+        InputError: a line of it is none that Optuna writes.
+    """
+    try:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        entries = [isinstance(json.loads(line), dict) for line in lines]
+        assert all(entries), f"line {entries.index(False) + 1} is no entry"
+        return _Journal(JournalFileBackend(str(path), lock_obj=_Lock(path)), describe)
+    except (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        why = f"damaged ({type(error).__name__}: {_line(error)})"
+        raise InputError(f"{path}: {why}; move it away, and the search starts anew") from None
 
 
 class _Database(RDBStorage):
@@ -114,6 +131,8 @@ def _drop_torn_line(journal: Path) -> None:
     """Cut off what a full disk or a power cut left of a line: Optuna would glue the next entry to it and lose both."""
     if not journal.exists():
         return
+    if not journal.is_file():
+        raise InputError(f"{journal}: must be a file; move away what is there")
     with journal.open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.params import Params
 from pipeline.core.fingerprint import fingerprint
-from pipeline.core.paths import data_file, journal_file
+from pipeline.core.paths import data_file, journal_file, output
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -30,7 +30,7 @@ def opened_studies(
     search, every = params.search, _settings(dataset, params)
     settings = {arm: every[arm] for arm in arms}
     describe = partial(strengths_of, search=search)
-    with opened(journal_file(dataset).absolute(), url, describe=describe) as storage:
+    with opened(output(journal_file(dataset)).absolute(), url, describe=describe) as storage:
         if fresh:
             known = names_by_settings(storage)
             _forget(storage, [known[each] for each in settings.values() if each in known])

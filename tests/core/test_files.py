@@ -1,7 +1,9 @@
+import ast
 import errno
 import inspect
 import io
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
@@ -391,3 +393,34 @@ class TestOutputs:
         write_bytes(Path("data/x"), b"new")
         assert (tmp_path / "cached").read_bytes() == b"old"
         assert not Path("data/x").is_symlink()
+
+
+WRITERS = {  # modules that write, move or delete files themselves, and why they may
+    "core/files.py": "the file layer",
+    "core/memo.py": "entries, by their fingerprints",
+    "search/storage.py": "Optuna's journal, below studies/",
+    "stages/add.py": "its own copy, where params.yaml could not be written",
+    "stages/predict.py": "a new file that the user names",
+    "stages/unlock.py": "DVC's lock files, which get another name",
+    "tracking/model_folder.py": "a temporary folder",
+    "tracking/writer.py": "a temporary folder",
+    "tracking/client.py": "MLflow's database, made whole before it is there",
+    "tracking/database.py": "a lock beside MLflow's database",
+}
+ACTS = {"unlink", "rmdir", "rmtree", "remove", "rename", "write_text", "write_bytes", "touch", "symlink_to", "link"}
+
+
+def acts(node):
+    """Whether a piece of code writes, moves or deletes a file: by a method's name, or by the mode of `open`."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    modes = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    opens = node.func.attr == "open" and any(re.fullmatch("[wax][bt+]*|r[bt]*[+][bt]*", mode) for mode in modes)
+    return opens or node.func.attr in ACTS
+
+
+def test_no_other_module_writes_or_deletes_files():
+    package = Path(paths.__file__).parents[1]
+    trees = {path.relative_to(package).as_posix(): ast.parse(path.read_text()) for path in package.rglob("*.py")}
+    found = {name for name, tree in trees.items() if any(map(acts, ast.walk(tree)))}
+    assert found == WRITERS.keys()

@@ -101,6 +101,28 @@ class TestAJournal:
             with opened(path):
                 assert path.read_bytes() == whole
 
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            b"text\n",
+            b"\xff\xfe\0\n",
+            b"5\n",
+            b"[1]\n",
+            b"{}\n",
+            b'{"op_code": 99}\n',
+            b'{"op_code": 0}\n',
+            b"\n\n",
+            b"[" * 10**5 + b"\n",
+        ],
+    )
+    def test_with_garbage_is_one_line_and_left_alone(self, tmp_path, garbage):
+        path = tmp_path / "toy.journal"
+        path.write_bytes(garbage)
+        with pytest.raises(InputError, match=r"toy\.journal: damaged .* move it away") as caught, opened(path):
+            pass
+        assert str(caught.value).isprintable()
+        assert path.read_bytes() == garbage
+
     def test_one_search_at_a_time(self, tmp_path):
         path = tmp_path / "toy.journal"
         with opened(path), pytest.raises(InputError, match=r"toy\.journal: another search is running"), opened(path):

@@ -65,3 +65,14 @@ def test_runs_last_as_long_as_training_did_and_their_times_are_no_reason_to_writ
     assert infos["unknown"].start_time == infos["unknown"].end_time
     again = publish([replace(known, times=None), unknown], uri=uri, provenance={})
     assert again == Published(created=0, unchanged=2, replaced=0)
+
+
+GARBAGE = [b"", b"{", b"5", b"null", b"[1]", b"[1, 2, 3]", b'{"a": 1}', b"[null, null]", b"[1e999, 2]", b"[" * 10**5]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_note_with_garbage_is_none(garbage):
+    note(b"content", since=1.0, until=2.0)
+    assert noted(md5_of(b"content")) == (1000, 2000)
+    (FOLDER / md5_of(b"content")).write_bytes(garbage)
+    assert noted(md5_of(b"content")) is None
