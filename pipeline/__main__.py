@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
 from pipeline.core.determinism import pin
 from pipeline.core.errors import InputError, one_short_line
+from pipeline.core.parallel import VARIABLE, WORDS, parse, using
 from pipeline.core.paths import PARAMS
 from pipeline.core.progress import print_anything
 
@@ -19,7 +21,6 @@ INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 ENDED = {128 + each: each for each in (signal.SIGHUP, signal.SIGTERM)}  # the same of other signals
 ACTIVATE = "source .venv/bin/activate"
 CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
-BACKENDS = ("threading", "loky", "dask", "ray")
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
     "add": ("", "read your own table, say what it is and what its study costs, and write it into params.yaml"),
     "advise": ("", "answer for your own table in a minute; nothing is written but one page, into advice/"),
@@ -145,11 +146,13 @@ def _closed_pipe() -> int:
 def _run(command: str, options: dict[str, object]) -> str:
     if any("\0" in str(value) for value in options.values()):
         raise InputError(f"{command}: arguments must hold no zero byte")
-    name = command.replace("-", "_")
+    name, words = command.replace("-", "_"), options.pop("backend", None)
     module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
     run: Callable[..., str] = getattr(module, name)
+    engine = parse(str(words), "--backend") if words else parse(os.environ.get(VARIABLE) or "threads")
     try:
-        return run(**options)
+        with using(engine) if command in PARALLEL else nullcontext():
+            return run(**options)
     except MemoryError as error:
         raise InputError(f"{command}: there is not enough memory for this {error}".rstrip()) from error
 
@@ -214,7 +217,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
         commands[name].add_argument(
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
-    commands["train"].add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="joblib's (%(default)s)")
+        commands[name].add_argument(
+            "--backend", metavar="ENGINE", help=f"who does the work: {WORDS}; also {VARIABLE} (threads)"
+        )
     _take_search(commands["search"])
     commands["track"].add_argument(
         "--force-champion", action="store_true", help="the present models are the champions, better or not"

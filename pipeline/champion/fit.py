@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from joblib import Parallel, delayed
 
 from pipeline.calibration.calibrator import fit_calibrator
 from pipeline.champion.library import Candidate, Library
 from pipeline.champion.model import Encoding, Part, View, calibrated, row_losses
 from pipeline.champion.predictors import Kind, NetworkPredictor, Predictor, predictor_of
 from pipeline.config.points import Point
+from pipeline.core import parallel
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import Fold
 from pipeline.data.options import Scale
@@ -137,10 +137,13 @@ def fit_estimators(
 ) -> list[Candidate]:
     """Fit every recipe of scikit-learn on every fold, with one thread each."""
     tasks = [(recipe, number) for recipe in recipes for number in range(len(folds))]
-    call = delayed(_fit_estimator)
-    fitted: list[tuple[Predictor, Logits]] = Parallel(n_jobs=jobs, backend="threading")(
-        call(recipe, pool, folds[number], views[number], seed + number) for recipe, number in tasks
-    )
+    sent = parallel.shared(pool, jobs)
+
+    def arguments(task: tuple[EstimatorRecipe, int]) -> tuple[Any, ...]:
+        recipe, number = task
+        return recipe, sent, folds[number], views[number], seed + number
+
+    fitted = list(parallel.results(_fit_estimator, tasks, arguments=arguments, jobs=jobs, threads=True))
     labels, size = held_out_labels(pool, folds), len(folds)
     return [
         _candidate(recipe.name, recipe.kind, recipe.encoding, fitted[size * k : size * (k + 1)], labels)

@@ -203,6 +203,22 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
         return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118  (not a mapping)
 
 
+def decode_arrays(content: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
+    """What `read_arrays` gives, from the content of a file; the file's name is for its message.
+
+    Raises:
+        InputError: the content is damaged.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.numpy import load  # noqa: PLC0415
+
+    with _readable(path, SafetensorError, KeyError, TypeError, ValueError):
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return {name: array.copy() for name, array in load(content).items()}, json.loads(
+            header["__metadata__"]["about"]
+        )
+
+
 def digest(content: bytes) -> str:
     """SHA-256 of bytes."""
     return hashlib.sha256(content).hexdigest()

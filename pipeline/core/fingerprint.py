@@ -49,6 +49,14 @@ def code_digest(module: str) -> str:
 
 
 @cache
+def package_digest() -> str:
+    """The digest of all Python files of this package, byte for byte: two processes that run the same code agree."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    content = [[path.relative_to(PACKAGE).as_posix(), file_digest(path)] for path in files]
+    return sha256(json.dumps(content).encode()).hexdigest()
+
+
+@cache
 def import_closure(module: str) -> frozenset[str]:
     """A module of this package and all that it imports of it, directly or not, by dotted name without `pipeline.`."""
     known, todo = set(), {module}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from joblib import effective_n_jobs, parallel_config
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -280,10 +280,9 @@ class RegularizedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         least = round(self.least_steps * (SMALL_STEPS if self.budget == "small" else 1))
         networks, estimators = portfolio.recipes(len(folds[0].train), least=least)
         jobs, first = effective_n_jobs(self.n_jobs), seed * count % _SEEDS  # type: ignore[arg-type]  # None is a number too
-        with parallel_config(backend="threading"):
-            return fit_library(
-                networks, estimators, pool, folds, scale=self.scale, jobs=jobs, tick=lambda _: None, seed=first
-            )
+        return fit_library(
+            networks, estimators, pool, folds, scale=self.scale, jobs=jobs, tick=lambda _: None, seed=first
+        )
 
     def _features(self, X: Any) -> Float32[np.ndarray, "rows features"]:
         """Rows as the champion takes them."""

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from pipeline.config.baselines import Baseline
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
+from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
 from pipeline.core.files import discard, encode_arrays, keep_only, read_arrays
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, baseline_file, champion_file, data_file, output, result_file, score_file
 from pipeline.core.progress import progress
-from pipeline.data.seed_data import SeedData, seed_data
+from pipeline.data.dataset import Dataset
+from pipeline.data.seed_data import seed_data
 from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_dataset import load_data
 from pipeline.tracking.times import note
@@ -72,14 +74,10 @@ def _fit(rows: Sequence[Baseline], seeds: Sequence[int], dataset: str, *, jobs: 
 
     Workers are processes: threads wait for each other in the interpreter, which half of a fit runs in.
     """
-    from joblib import Parallel, delayed  # noqa: PLC0415
-
-    pooled = load_data(dataset)
-    calls = (delayed(_predict)(row, seed, seed_data(pooled, seed)) for row in rows for seed in seeds)
-    total = len(rows) * len(seeds)
-    workers = Parallel(n_jobs=min(jobs, total), return_as="generator", max_nbytes=None)
-    with progress(f"{dataset}: baselines", total, "fits") as tick:
-        fits = iter(workers(calls))
+    pooled = parallel.shared(load_data(dataset), jobs)
+    tasks = [(row, seed) for row in rows for seed in seeds]
+    with progress(f"{dataset}: baselines", len(tasks), "fits") as tick:
+        fits = parallel.results(_predict, tasks, arguments=lambda task: (*task, pooled), jobs=jobs)
         for row in rows:
             predicted, began = list[Logits](), time()
             for _ in seeds:
@@ -91,11 +89,12 @@ def _fit(rows: Sequence[Baseline], seeds: Sequence[int], dataset: str, *, jobs: 
             yield content
 
 
-def _predict(row: Baseline, seed: int, data: SeedData) -> Logits:
+def _predict(row: Baseline, seed: int, pooled: Dataset) -> Logits:
     """Logits of every split by a baseline that is fitted on a seed's training rows: the work of one worker."""
     from pipeline.models.baselines import fit, logits_of, make  # noqa: PLC0415  (scikit-learn takes a second)
 
     require_pinned()
+    data = seed_data(pooled, seed)
     estimator = fit(make(row, seed), data.features["train"], data.labels["train"])
     return {split: logits_of(estimator, data.features[split], data.classes) for split in SPLITS}
 

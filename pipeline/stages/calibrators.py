@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
+from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import encode_arrays, keep_only, read_arrays
+from pipeline.core.files import encode_arrays, keep_only, read_arrays, read_bytes
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, data_file, member_file, result_file
 from pipeline.core.progress import progress
-from pipeline.stages.scores import read_members
+from pipeline.data.dataset import Dataset
+from pipeline.stages.scores import decode_members
 from pipeline.stages.stored_dataset import load_data
 
 if TYPE_CHECKING:
@@ -83,20 +85,21 @@ def _files(study: StudyResults) -> dict[Path, Path]:
 
 
 def _measure(sources: Sequence[Path], dataset: str, *, jobs: int) -> Iterator[bytes]:
-    from joblib import Parallel, delayed  # noqa: PLC0415
+    pooled = parallel.shared(load_data(dataset), jobs)
 
-    calls = [delayed(_score)(source, dataset) for source in sources]
-    with progress(f"{dataset}: calibrators", len(calls), "points") as tick:
-        for content in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")(calls):
+    def arguments(source: Path) -> tuple[Any, ...]:
+        return source, read_bytes(source), pooled
+
+    with progress(f"{dataset}: calibrators", len(sources), "points") as tick:
+        for content in parallel.results(_score, sources, arguments=arguments, jobs=jobs):
             tick(1)
             yield content
 
 
-def _score(source: Path, dataset: str) -> bytes:
-    """The scores of one point's members: the work of one worker."""
+def _score(source: Path, members: bytes, pooled: Dataset) -> bytes:
+    """The scores of one point's members: the work of one worker, which need not have the file."""
     from pipeline.evaluation.calibrators import score_calibrators  # noqa: PLC0415
 
     require_pinned()
-    pooled = load_data(dataset)
-    arrays, about = read_members(source, pooled)
+    arrays, about = decode_members(members, source, pooled)
     return encode_arrays(score_calibrators(arrays, pooled, about["seeds"]), {"seeds": about["seeds"]})

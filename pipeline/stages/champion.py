@@ -17,7 +17,6 @@ from pipeline.core.paths import PARAMS, model_file, result_file
 from pipeline.core.progress import progress
 from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.seed_data import indicators
-from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
 from pipeline.tracking.times import note
 
@@ -102,7 +101,7 @@ def _library(dataset: str, pooled: Dataset, params: Params, *, jobs: int) -> Lib
     estimators = estimators_of({name: params.baselines[name] for name in params.champion.estimators})
     total = sum(recipe.point.epochs for recipe in networks) * len(folds)
     text = f"{dataset}: {len(networks) * len(folds)} networks of the library"
-    with workers("threading"), progress(text, total, "epochs") as tick:
+    with progress(text, total, "epochs") as tick:
         return fit_library(networks, estimators, pooled.pool, folds, scale=pooled.scale, jobs=jobs, tick=tick)
 
 

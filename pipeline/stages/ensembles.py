@@ -18,7 +18,7 @@ from pipeline.core.paths import champion_file, data_file
 from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
 from pipeline.data.splits import SPLITS
-from pipeline.stages.members import TOGETHER, workers
+from pipeline.stages.members import TOGETHER
 from pipeline.stages.scores import ScoreFile, scored_points
 from pipeline.stages.stored_dataset import load_data
 
@@ -31,7 +31,7 @@ Logits = Mapping[str, NDArray[np.float32]]
 
 
 def write_averages(
-    winners: Mapping[str, Point], firsts: Mapping[str, Path], dataset: str, params: Params, *, jobs: int, backend: str
+    winners: Mapping[str, Point], firsts: Mapping[str, Path], dataset: str, params: Params, *, jobs: int
 ) -> dict[Path, Path]:
     """Write what one network of every winner, and the mean of several, predict on each split, for `write_scores`.
 
@@ -41,14 +41,13 @@ def write_averages(
         dataset: what they are trained on.
         params: how many networks are averaged, and on how many splits.
         jobs: workers.
-        backend: joblib's backend.
 
     Returns:
         The file with the logits of each file of scores; nothing where a mean is of one network.
     """
     if params.study.ensembles.members == 1:
         return {}
-    further = _further(winners, firsts, dataset, params, jobs=jobs, backend=backend)
+    further = _further(winners, firsts, dataset, params, jobs=jobs)
     sources: dict[Path, Path] = {}
     for arm, point in winners.items():
         networks = _networks(firsts[arm], further[arm], params.study.ensembles.splits)
@@ -84,7 +83,7 @@ def compared_averages(dataset: str, tuning: Mapping[str, Tuning], params: Params
 
 
 def _further(
-    winners: Mapping[str, Point], firsts: Mapping[str, Path], dataset: str, params: Params, *, jobs: int, backend: str
+    winners: Mapping[str, Point], firsts: Mapping[str, Path], dataset: str, params: Params, *, jobs: int
 ) -> dict[str, Path]:
     """Files of the further networks of every winner, by arm; winners that are the same point share theirs."""
     seeds = list(params.ensemble_seeds.items())
@@ -96,7 +95,7 @@ def _further(
         )
         for path, point in points.items()
     }
-    fill(keys, lambda paths: _train([points[path] for path in paths], dataset, params, jobs=jobs, backend=backend))
+    fill(keys, lambda paths: _train([points[path] for path in paths], dataset, params, jobs=jobs))
     return files
 
 
@@ -125,19 +124,18 @@ def _entrants(networks: Logits) -> dict[str, Logits]:
     }
 
 
-def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int, backend: str) -> Iterator[bytes]:
-    """The further networks of points, a few points at a time, so that an interruption loses no more."""
-    from pipeline.training.fit import fit  # noqa: PLC0415  (torch takes a second to import)
+def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int) -> Iterator[bytes]:
+    """The further networks of points, each point's as soon as they and those before them are trained."""
+    from pipeline.training.fit import fit_each  # noqa: PLC0415  (torch takes a second to import)
     from pipeline.training.member import Member  # noqa: PLC0415
 
     pooled, seeds = load_data(dataset), params.ensemble_seeds
     rows = {split: seed_data(pooled, split) for split in range(params.study.ensembles.splits)}
     data = {seed: rows[split] for seed, split in seeds.items()}
     total = sum(point.epochs for point in points) * len(seeds)
-    with workers(backend), progress(f"{len(points) * len(seeds)} networks to average", total, "epochs") as tick:
-        for start in range(0, len(points), TOGETHER):
-            few = points[start : start + TOGETHER]
-            groups = [[Member(point, seed) for seed in seeds] for point in few]
-            for point, fitted in zip(few, fit(groups, data, jobs=jobs, tick=tick, history=False), strict=True):
-                arrays = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
-                yield encode_arrays(arrays, {"point": point.model_dump(mode="json"), "seeds": list(seeds)})
+    with progress(f"{len(points) * len(seeds)} networks to average", total, "epochs") as tick:
+        groups = [[Member(point, seed) for seed in seeds] for point in points]
+        networks = fit_each(groups, data, together=TOGETHER, jobs=jobs, tick=tick, history=False)
+        for point, fitted in zip(points, networks, strict=True):
+            arrays = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
+            yield encode_arrays(arrays, {"point": point.model_dump(mode="json"), "seeds": list(seeds)})

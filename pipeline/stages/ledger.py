@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.textbook import load_textbook
 from pipeline.config.textbook_map import load_map
+from pipeline.core import parallel
 from pipeline.core.files import keep_only, write_bytes
 from pipeline.core.paths import LEDGER, MAP, NO_CLAIM, TEXTBOOK, TEXTBOOK_PAGE, claim_figure_file, claims_file, map_file
 from pipeline.core.progress import progress
@@ -40,13 +41,11 @@ def _write_page(table: TextbookResults, *, jobs: int) -> int:
 
 
 def _draw_all(table: TextbookResults, *, jobs: int) -> list[Drawn]:
-    """Every figure, by as many workers as there are jobs."""
-    from joblib import Parallel, delayed  # noqa: PLC0415
-
+    """Every figure, by processes of this machine, whose fonts and versions they depend on."""
     names = [*NO_CLAIM, *(claim.id for claim in table.claims)]
     figures: list[Drawn] = []
     with progress("claims: drawing", len(names), "figures") as tick:
-        for figure in Parallel(n_jobs=jobs, return_as="generator")(delayed(_draw)(name, table) for name in names):
+        for figure in parallel.results(_draw, names, arguments=lambda name: (name, table), jobs=jobs, local=True):
             figures.append(figure)
             tick(1)
     return figures

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
+from pipeline.core import parallel
 from pipeline.core.files import keep_only
 from pipeline.core.paths import PARAMS, figure_file, result_file, section_file, trials_file
 from pipeline.core.progress import progress
@@ -23,8 +24,6 @@ POINTS = "points"
 
 def plot(dataset: str, *, jobs: int) -> str:
     """Draw a data set's figures from its finished tables, and write its section of the report."""
-    from joblib import Parallel, delayed  # noqa: PLC0415
-
     from pipeline.reporting.sections import Section  # noqa: PLC0415
     from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
     from pipeline.results.calibrators import CalibratorResults  # noqa: PLC0415
@@ -33,10 +32,11 @@ def plot(dataset: str, *, jobs: int) -> str:
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
     tables = _tables(dataset)
-    calls = [delayed(call)() for call in _calls(dataset, tables)]
+    calls = list(_calls(dataset, tables))
     drawn = []
     with progress(f"{dataset}: drawing", len(calls), "figures") as tick:
-        for figure in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(calls):
+        # by processes of this machine, whose fonts and versions figures depend on
+        for figure in parallel.results(_called, calls, arguments=lambda call: (call,), jobs=jobs, local=True):
             drawn.append(figure)
             tick(1)
     folder = figure_file(dataset, "")
@@ -97,6 +97,10 @@ def _calls(dataset: str, tables: StudyTables) -> Iterator[Callable[[], Drawn]]:
         if (diagrams := tables.diagrams[point.key]) is not None:
             path = figure_file(dataset, f"{POINTS}/{point.variant}/{point.name}.png")
             yield partial(_draw_point, path, point.key, diagrams, note)
+
+
+def _called(call: Callable[[], Drawn]) -> Drawn:
+    return call()
 
 
 def _draw(name: str, path: Path, tables: StudyTables) -> Drawn:

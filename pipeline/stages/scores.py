@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.points import Point
+from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
 from pipeline.core.errors import InputError
-from pipeline.core.files import dvc_digest, encode_arrays, read_arrays
+from pipeline.core.files import decode_arrays, dvc_digest, encode_arrays, read_arrays, read_bytes
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
@@ -104,33 +105,33 @@ def below(prefix: str, arrays: Arrays) -> Arrays:
 
 
 def _measure(sources: Sequence[Path], dataset: str, *, jobs: int) -> Iterator[bytes]:
-    from joblib import Parallel, delayed  # noqa: PLC0415
+    pooled = parallel.shared(load_data(dataset), jobs)
 
-    calls = [delayed(_score_members)(source, dataset) for source in sources]
-    with progress(f"{dataset}: scoring", len(calls), "points") as tick:
-        for content in Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")(calls):
+    def arguments(source: Path) -> tuple[Any, ...]:
+        return source, read_bytes(source), dvc_digest(source), pooled
+
+    with progress(f"{dataset}: scoring", len(sources), "points") as tick:
+        for content in parallel.results(_score_members, sources, arguments=arguments, jobs=jobs):
             tick(1)
             yield content
 
 
-def _score_members(source: Path, dataset: str) -> bytes:
-    """The scores of one point's members: the work of one worker."""
+def _score_members(source: Path, members: bytes, md5: str, pooled: Dataset) -> bytes:
+    """The scores of one point's members: the work of one worker, which need not have the file."""
     from pipeline.evaluation.members import score_point  # noqa: PLC0415
 
     require_pinned()
-    pooled = load_data(dataset)
-    arrays, about = read_members(source, pooled)
-    scores = score_point(arrays, pooled, about["seeds"])
-    return encode_arrays(scores, {**about, "md5": dvc_digest(source)})
+    arrays, about = decode_members(members, source, pooled)
+    return encode_arrays(score_point(arrays, pooled, about["seeds"]), {**about, "md5": md5})
 
 
-def read_members(source: Path, pooled: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """What members predict, and the description of them.
+def decode_members(content: bytes, source: Path, pooled: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """What members predict, and the description of them, from the content of their file.
 
     Raises:
-        InputError: the file is missing, damaged, or of members of another data set.
+        InputError: it is damaged, or of members of another data set.
     """
-    arrays, about = read_arrays(source)
+    arrays, about = decode_arrays(content, source)
     seeds = about.get("seeds") if isinstance(about, dict) else None
     known = isinstance(seeds, list) and all(
         type(each) is int and 0 <= each < len(pooled.splits.train) for each in seeds

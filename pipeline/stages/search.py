@@ -98,7 +98,6 @@ def _search(
 ) -> dict[str, list[Trial]]:
     """Search with progress, publishing after every batch where that is wanted; the trials by arm."""
     from pipeline.search.optimize import run  # noqa: PLC0415
-    from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.tracking.publish import meanwhile  # noqa: PLC0415
     from pipeline.tracking.search import experiment_of  # noqa: PLC0415
     from pipeline.tracking.store import tracking_uri  # noqa: PLC0415
@@ -111,7 +110,7 @@ def _search(
     by_arm: dict[str, list[Trial]] = {}
     total = len(names) * budget
     text = _progress_text(dataset, by_arm, task.search.objectives[0], total)
-    with workers("threading"), progress(text, total * each, "epochs") as tick:
+    with progress(text, total * each, "epochs") as tick:
         for finished in run(task, storage, names, trials=budget, jobs=jobs, tick=tick):
             if not by_arm:
                 tick(sum(map(len, finished.values())) * each)
@@ -247,7 +246,7 @@ def _tuned(
         if place[0] == STACKED:
             at_rates = [point.model_copy(update={"learning_rate": rate}) for rate in params.train.learning_rate]
             candidates[place] = list(dict.fromkeys([point, *at_rates]))
-    tuning = tune(candidates, dataset, params, jobs=jobs, backend="threading")
+    tuning = tune(candidates, dataset, params, jobs=jobs)
     return tuning, {place: chosen(candidates[place], tuning[place]) for place in points}
 
 
@@ -269,12 +268,11 @@ def _train_and_score(
         seeds,
         dataset,
         jobs=jobs,
-        backend="threading",
         history=False,
     )
     winners = {name: point for (kind, name), point in points.items() if kind == TUNED}
     firsts = {name: sources[TUNED, name] for name in winners}
-    averages = write_averages(winners, firsts, dataset, params, jobs=jobs, backend="threading")
+    averages = write_averages(winners, firsts, dataset, params, jobs=jobs)
     scores = {champion_file(dataset, *place): source for place, source in sources.items()} | averages
     write_scores(scores, dataset, jobs=jobs)
     for source in scores.values():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.config.baselines import Baseline
+from pipeline.core import parallel
 from pipeline.core.files import read_arrays
 from pipeline.core.paths import champion_file
 from pipeline.data.seed_data import SeedData, seed_data
@@ -27,16 +28,14 @@ def losses_beside(
 
     The first split is always there; another one is where it is thought to fit into the time.
     """
-    from joblib import Parallel, delayed  # noqa: PLC0415
-
     pooled, start = load_data(dataset), monotonic()
     found: list[list[float]] = []
     for seed in range(min(_MOST_SPLITS, results.results.protocol.seeds)):
         if seed and (monotonic() - start) * (seed + 1) / seed > seconds:
             break
         data = seed_data(pooled, seed)
-        workers = Parallel(n_jobs=min(jobs, max(1, len(rows))))
-        found.append(workers(delayed(_loss)(row, seed, data) for row in rows.values()))
+        tasks = [(row, seed, data) for row in rows.values()]
+        found.append(list(parallel.results(_loss, tasks, arguments=lambda task: task, jobs=jobs)))
     by_name = dict(zip(rows, zip(*found, strict=True), strict=True))
     return {**by_name, **_of_networks(dataset, results, splits=len(found))}
 

@@ -68,11 +68,9 @@ def epoch_seconds(params: Params, dataset: Dataset, *, jobs: int = CORES) -> flo
 
 
 def _epoch_seconds(points: Sequence[Point], data: SeedData, *, jobs: int) -> float:
-    from pipeline.stages.members import workers  # noqa: PLC0415
     from pipeline.training.speed import seconds_per_epoch  # noqa: PLC0415  (torch takes a second to import)
 
-    with workers("threading"):
-        return seconds_per_epoch(points, data, jobs=jobs)
+    return seconds_per_epoch(points, data, jobs=jobs)
 
 
 def _baseline_seconds(params: Params, data: SeedData) -> float:

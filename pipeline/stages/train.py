@@ -8,7 +8,7 @@ from pipeline.core.files import keep_only
 from pipeline.core.paths import PARAMS, member_file, tuning_file
 
 
-def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
+def train(dataset: str, variant: str, *, jobs: int) -> str:
     """Tune every point of a variant and train it on every seed, except what the memo has."""
     from pipeline.results.record import write_record  # noqa: PLC0415
     from pipeline.results.tuning import VariantTuning  # noqa: PLC0415
@@ -20,9 +20,9 @@ def train(dataset: str, variant: str, *, jobs: int, backend: str) -> str:
     wanted = look_up(variant, params.variants, f"{PARAMS}: variants")
     seeds = params.study.seeds
     candidates = dict(wanted.pairs)
-    tuning = tune(candidates, dataset, params, jobs=jobs, backend=backend)
+    tuning = tune(candidates, dataset, params, jobs=jobs)
     points = {member_file(dataset, variant, label): chosen(candidates[label], tuning[label]) for label in candidates}
-    trained = write_members(points, seeds, dataset, jobs=jobs, backend=backend)
+    trained = write_members(points, seeds, dataset, jobs=jobs)
     table = tuning_file(dataset, variant)
     write_record(table, VariantTuning(points=tuning))
     folder = table.parent

@@ -14,17 +14,14 @@ from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
 from pipeline.results.record import finite
 from pipeline.results.tuning import RateTrial, Tuning
-from pipeline.stages.members import workers
 from pipeline.stages.stored_dataset import load_data
 
-TOGETHER = 20  # candidates that are trained and remembered together
+TOGETHER = 20  # candidates whose members are stacked together
 
 Place = TypeVar("Place", bound=Hashable)
 
 
-def tune(
-    points: Mapping[Place, Sequence[Point]], dataset: str, params: Params, *, jobs: int, backend: str
-) -> dict[Place, Tuning]:
+def tune(points: Mapping[Place, Sequence[Point]], dataset: str, params: Params, *, jobs: int) -> dict[Place, Tuning]:
     """Try every candidate of every point on the tuning seeds, except those that the memo has; by the points' places.
 
     The A/A check is the same network, and takes the same learning rate.
@@ -45,7 +42,7 @@ def tune(
     }
 
     def make(missing: Sequence[Point]) -> Iterator[bytes]:
-        return _train(missing, dataset, params, jobs=jobs, backend=backend)
+        return _train(missing, dataset, params, jobs=jobs)
 
     trials = {point: RateTrial.model_validate_json(content) for point, content in obtain(keys, make)}
     return {
@@ -63,22 +60,20 @@ def _plain(point: Point) -> Point:
     return point.model_copy(update={"replicate": 0})
 
 
-def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int, backend: str) -> Iterator[bytes]:
-    """The trials of candidates, a few at a time, so that an interruption loses no more."""
+def _train(points: Sequence[Point], dataset: str, params: Params, *, jobs: int) -> Iterator[bytes]:
+    """The trials of candidates, each as soon as it and those before it are trained."""
     from pipeline.search.objectives import by_seed  # noqa: PLC0415
-    from pipeline.training.fit import fit  # noqa: PLC0415  (torch takes a second to import)
+    from pipeline.training.fit import fit_each  # noqa: PLC0415  (torch takes a second to import)
     from pipeline.training.member import Member  # noqa: PLC0415
 
     pooled, seeds = load_data(dataset), params.tuning_seeds
     data = {seed: seed_data(pooled, seed) for seed in seeds}
     labels = pooled.pool.labels[pooled.splits.validation[seeds]]
     total = sum(point.epochs for point in points) * len(seeds)
-    with workers(backend), progress(f"{len(points)} learning rates to try", total, "epochs") as tick:
-        for start in range(0, len(points), TOGETHER):
-            few = points[start : start + TOGETHER]
-            groups = [[Member(point, seed) for seed in seeds] for point in few]
-            fitted = fit(groups, data, jobs=jobs, tick=tick, history=False, splits=("validation",))
-            for point, members in zip(few, fitted, strict=True):
-                values = by_seed(params.search.objectives[0], members.logits["validation"], labels)
-                trial = RateTrial(learning_rate=point.learning_rate, values=tuple(map(finite, values.tolist())))
-                yield trial.model_dump_json().encode()
+    with progress(f"{len(points)} learning rates to try", total, "epochs") as tick:
+        groups = [[Member(point, seed) for seed in seeds] for point in points]
+        fitted = fit_each(groups, data, together=TOGETHER, jobs=jobs, tick=tick, history=False, splits=("validation",))
+        for point, members in zip(points, fitted, strict=True):
+            values = by_seed(params.search.objectives[0], members.logits["validation"], labels)
+            trial = RateTrial(learning_rate=point.learning_rate, values=tuple(map(finite, values.tolist())))
+            yield trial.model_dump_json().encode()

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from joblib import parallel_config
-
 from pipeline.config.claims import Cell, Experiment
 from pipeline.core.files import digest
 from pipeline.core.fingerprint import fingerprint
@@ -117,8 +115,7 @@ def train(
 def _fit(trainings: Sequence[Training], data: Data, *, jobs: int, tick: Tick | None) -> list[Fitted]:
     groups = [[Member(training.cell.point, seed) for seed in data] for training in trainings]
     first = trainings[0]
-    with parallel_config(backend="threading"):
-        return fit(groups, data, jobs=jobs, tick=tick, history=first.history, weights=first.weights)
+    return fit(groups, data, jobs=jobs, tick=tick, history=first.history, weights=first.weights)
 
 
 def _encode(fitted: Fitted) -> bytes:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.calibration_error import binned_error, debiased_error
@@ -77,12 +77,10 @@ def audit(
         ValueError: If shapes or probabilities are not as above, or fewer than 2 networks are finite.
     """
     networks, q = _checked(logits, posterior)
-    with Parallel(n_jobs=jobs) as workers:
-        truth = np.stack(workers(delayed(truths)(network, q) for network in networks), axis=-1)
-        wanted = [
-            (n, generator(seed, Purpose.BOOTSTRAP, n << 20 | i)) for n, sets in sizes.items() for i in range(sets)
-        ]
-        results = workers(delayed(simulate)(networks, q, truth=truth, rows=n, draws=draws) for n, draws in wanted)
+    truth = np.stack(list(parallel.results(truths, [*networks], arguments=lambda each: (each, q), jobs=jobs)), axis=-1)
+    wanted = [(n, generator(seed, Purpose.BOOTSTRAP, n << 20 | i)) for n, sets in sizes.items() for i in range(sets)]
+    sent = parallel.shared(networks, jobs)
+    results = list(parallel.results(_simulated, wanted, arguments=lambda each: (sent, q, truth, *each), jobs=jobs))
     by_size = {n: [each for each, (rows, _) in zip(results, wanted, strict=True) if rows == n] for n in sizes}
     return [
         row
@@ -177,6 +175,13 @@ def simulate(
     resamples = np.sort(draws.integers(0, rows, size=(RESAMPLES, rows)), axis=-1)
     boots = [_bootstrap(Ranked(ranked.confidence[i], ranked.correct[i]), resamples, truth=truth[:, i]) for i in some]
     return Simulated(estimated, intervals.mean, hits.astype(np.float64), np.stack(boots, axis=-1))
+
+
+def _simulated(
+    networks: NDArray[np.floating[Any]], posterior: Floats, truth: Floats, rows: int, draws: np.random.Generator
+) -> Simulated:
+    """The same: the work of one worker."""
+    return simulate(networks, posterior, truth=truth, rows=rows, draws=draws)
 
 
 def _bootstrap(ranked: Ranked, resamples: NDArray[np.int64], *, truth: Floats) -> Floats:

@@ -8,11 +8,11 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.config.claims import Cell, Experiment
+from pipeline.core import parallel
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import recall, remember
 from pipeline.core.progress import progress
@@ -23,11 +23,12 @@ from pipeline.textbook.array_bytes import arrays_of, bytes_of
 from pipeline.textbook.cell_metrics import Predictions, member_statistics, prediction_scores, predictions_of
 from pipeline.textbook.cell_training import SeedSplits, Training, train, training_of
 from pipeline.textbook.estimator_audit import audit
+from pipeline.training.chunks import LEAST
 from pipeline.training.fit import Tick
 from pipeline.training.member import Fitted, history_epochs
 
 Arrays = dict[str, NDArray[Any]]
-TOGETHER = 4  # cells that are fitted, scored and remembered together: an interruption loses no more
+TOGETHER = 4  # cells that are fitted, scored and remembered together, more on a wide cluster: what can be lost
 _AUDIT = TypeAdapter(tuple[EstimatorRow, ...])
 
 
@@ -100,7 +101,7 @@ def _scores(plan: _Run, title: str) -> tuple[list[Arrays], int]:
     missing = [place for place in range(len(keys)) if place not in arrays]
     epochs = sum(plan.trainings[place].cell.epochs for place in missing) * plan.splits.seeds
     with progress(title, epochs, "epochs") as tick:
-        for places in _batches(missing, plan.trainings):
+        for places in _batches(missing, plan):
             batch = [plan.trainings[place] for place in places]
             for place, scores in zip(places, _score(plan, batch, tick), strict=True):
                 remember(keys[place], bytes_of(scores))
@@ -108,12 +109,15 @@ def _scores(plan: _Run, title: str) -> tuple[list[Arrays], int]:
     return [arrays[place] for place in range(len(keys))], len(missing)
 
 
-def _batches(places: Sequence[int], trainings: Sequence[Training]) -> Iterator[list[int]]:
-    """A few cells at a time that train on the same rows."""
+def _batches(places: Sequence[int], plan: _Run) -> Iterator[list[int]]:
+    """A few cells at a time that train on the same rows; so many that a cluster's cores all have work."""
+    trainings = plan.trainings
+    crew = parallel.crew(plan.jobs, threads=True) if places else None
+    together = max(TOGETHER, -(-LEAST * crew.size // plan.splits.seeds)) if crew and crew.is_remote else TOGETHER
     order = sorted(places, key=lambda place: trainings[place].rows)
     for _, same in groupby(order, key=lambda place: trainings[place].rows):
         batch = list(same)
-        yield from (batch[start : start + TOGETHER] for start in range(0, len(batch), TOGETHER))
+        yield from (batch[start : start + together] for start in range(0, len(batch), together))
 
 
 def _score(plan: _Run, trainings: Sequence[Training], tick: Tick) -> list[Arrays]:
@@ -126,10 +130,10 @@ def _score(plan: _Run, trainings: Sequence[Training], tick: Tick) -> list[Arrays
         return statistics, predictions_of(cell, members, data, plan.experiment, plan.splits.dataset)
 
     pairs = [(training.cell, members) for training, members in zip(trainings, fitted, strict=True)]
-    threads = Parallel(n_jobs=plan.jobs, backend="threading")
-    evaluated = threads(delayed(evaluate)(*pair) for pair in pairs)
-    processes = Parallel(n_jobs=min(plan.jobs, len(pairs)))
-    scores = processes(delayed(prediction_scores)(predictions) for _, predictions in evaluated)
+    evaluated = list(
+        parallel.results(evaluate, pairs, arguments=lambda pair: pair, jobs=plan.jobs, threads=True, local=True)
+    )
+    scores = parallel.results(prediction_scores, evaluated, arguments=lambda pair: (pair[1],), jobs=plan.jobs)
     return [statistics | each for (statistics, _), each in zip(evaluated, scores, strict=True)]
 
 

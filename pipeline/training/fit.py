@@ -1,4 +1,4 @@
-"""Fitting of members in stacks: equal shapes together, cut into chunks, chunks spread over workers.
+"""Fitting of members in stacks: equal shapes together, cut into chunks, chunks spread over an engine's workers.
 
 A member's result is the same to the last bit whatever it is trained beside, however the stacks are cut and
 whichever workers fit them.
@@ -9,26 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
 from pipeline.config.points import Point
-from pipeline.config.settings import is_on
+from pipeline.core import parallel
 from pipeline.core.determinism import heed_cbwr, require_pinned
 from pipeline.data.seed_data import SeedData
+from pipeline.training.chunks import chunk_size, chunks
 from pipeline.training.member import Fitted, Member, history_epochs
 from pipeline.training.stack import Stack
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 RUNG_CHUNK = 50  # of stacks that shrink: measured, an eighth faster than 16 where two threads share an interpreter
-COSTLY = ("early_stopping", "mixup", "cutmix", "cutout", "noise", "input_dropout", "r_drop")
-"""Done for a whole stack if one member wants it."""
 Tick = Callable[[int], None]
 Groups = Sequence[Sequence[Member]]
 MemberIndex = tuple[int, int]  # the group of a member, and its number there
@@ -49,59 +46,74 @@ def fit(
 ) -> list[Fitted]:
     """Fit groups of members (the seeds of one point, say), of any shapes, on the data of their seeds.
 
+    Arguments and errors are those of `fit_each`.
+    """
+    how = {"history": history, "weights": weights, "splits": splits}
+    return list(fit_each(groups, data, jobs=jobs, chunk=chunk, together=max(1, len(groups)), tick=tick, **how))
+
+
+def fit_each(
+    groups: Groups,
+    data: Mapping[int, SeedData],
+    *,
+    together: int,
+    jobs: int = 1,
+    chunk: int = CHUNK,
+    tick: Tick | None = None,
+    **how: Any,
+) -> Iterator[Fitted]:
+    """Fit groups of members, and give back each as soon as it and those before it are whole.
+
     Args:
         groups: what to fit; the members of a group have one shape, and come back together.
         data: seed -> its data.
-        jobs: workers of joblib's current backend (`joblib.parallel_config` chooses it: threads, loky, dask, ray).
+        together: groups whose members may share a chunk, and which are whole at about the same time.
+        jobs: workers of this machine; see `pipeline.core.parallel`.
         chunk: members fitted at once, at most.
-        tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of processes.
-        history: record the history, which takes about a fifth of the time.
-        weights: give back the weights too.
-        splits: of which there shall be logits; all that the data have, by default.
+        tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of others.
+        how: `history`, `weights` and `splits` as `fit_stack` has them.
 
     Raises:
         InputError: the environment is not pinned, or a network does not fit the data.
     """
-    members = [member for group in groups for member in group]
-    chunks = list(_chunks(members, chunk, jobs))
-    stacks = [[members[number] for number in numbers] for numbers in chunks]
-    results = _fit_stacks(stacks, data, jobs=jobs, tick=tick, history=history, weights=weights, splits=splits)
-    fitted = {
-        number: result.row(row)
-        for numbers, result in zip(chunks, results, strict=True)
-        for row, number in enumerate(numbers)
-    }
+    crew = parallel.crew(jobs, threads=True)
+    size = chunk_size(sum(map(len, groups)), chunk, crew)
+    batches = [groups[start : start + together] for start in range(0, len(groups), together)]
+    members = [[member for group in batch for member in group] for batch in batches]
+    cuts = [list(chunks(each, size, crew)) for each in members]
+    stacks = [[each[number] for number in numbers] for each, cut in zip(members, cuts, strict=True) for numbers in cut]
+    call = partial(fit_stack, tick=tick if crew.are_threads else None, **how)
+    fitted = parallel.results(call, stacks, arguments=_sent(data, crew), jobs=jobs, threads=True)
+    told = _telling(fitted, stacks, tick=None if crew.are_threads else tick)
+    for batch, cut in zip(batches, cuts, strict=True):
+        yield from _joined(batch, cut, told)
+
+
+def _joined(groups: Groups, cut: Sequence[Sequence[int]], fitted: Iterator[Fitted]) -> list[Fitted]:
+    """The groups, from the chunks that their members were cut into."""
+    chunks_of_groups = zip(cut, islice(fitted, len(cut)), strict=True)
+    rows = {number: result.row(row) for numbers, result in chunks_of_groups for row, number in enumerate(numbers)}
     ends = np.cumsum([len(group) for group in groups])
     return [
-        Fitted.join([fitted[number] for number in range(end - len(group), end)])
+        Fitted.join([rows[number] for number in range(end - len(group), end)])
         for group, end in zip(groups, ends, strict=True)
     ]
 
 
-def _fit_stacks(
-    stacks: Groups,
-    data: Mapping[int, SeedData],
-    *,
-    jobs: int,
-    tick: Tick | None,
-    history: bool,
-    weights: bool,
-    splits: Sequence[str] | None,
-) -> list[Fitted]:
-    """Fit stacks of members of one shape, spread over workers."""
-    backend = get_active_backend()[0]
-    threads = getattr(backend, "supports_sharedmem", False)
-    streams = getattr(backend, "supports_return_generator", False)
-    ticking = tick if threads else None
-    call = delayed(partial(fit_stack, tick=ticking, history=history, weights=weights, splits=splits))
-    calls = (call(stack, {member.seed: data[member.seed] for member in stack}) for stack in stacks)
-    finished = Parallel(n_jobs=jobs, return_as="generator" if streams else "list")(calls)
-    results: list[Fitted] = []
-    for stack, result in zip(stacks, finished, strict=True):
-        results.append(result)
-        if tick is not None and not threads:
+def _telling(fitted: Iterator[Fitted], stacks: Groups, *, tick: Tick | None) -> Iterator[Fitted]:
+    """The same, with each stack told of."""
+    for stack, result in zip(stacks, fitted, strict=True):
+        if tick is not None:
             tick(sum(member.point.epochs for member in stack))
-    return results
+        yield result
+
+
+def _sent(
+    data: Mapping[int, SeedData], crew: parallel.Crew
+) -> Callable[[Sequence[Member]], tuple[Sequence[Member], Any]]:
+    """What a worker is sent for a stack: of the data what its seeds need, or all, which a cluster's is sent once."""
+    whole = parallel.shared(data, crew.size) if crew.is_remote else None
+    return lambda stack: (stack, whole or {member.seed: data[member.seed] for member in stack})
 
 
 def fit_points(
@@ -109,54 +121,28 @@ def fit_points(
     seeds: int,
     data: Mapping[int, SeedData],
     *,
+    together: int,
     jobs: int = 1,
     tick: Tick | None = None,
     history: bool = True,
-) -> list[tuple[dict[str, NDArray[np.generic]], dict[str, Any]]]:
+) -> Iterator[tuple[dict[str, NDArray[np.generic]], dict[str, Any]]]:
     """Fit every point on its seeds, and give each point's arrays and JSON-ready description, ready to be stored.
 
     Arrays have the seed first: `logits/<split>` (seed, row, class) and `epochs` (seed,), those whose weights were kept;
     with a history `history/<metric>` (seed, epoch) and `history/epoch` (epoch,). `Any` is the edge to files.
     """
     groups = [[Member(point, seed) for seed in seeds_of(point, seeds)] for point in points]
-    results = fit(groups, data, jobs=jobs, tick=tick, history=history)
-    stored = []
+    results = fit_each(groups, data, together=together, jobs=jobs, tick=tick, history=history)
     for point, group, fitted in zip(points, groups, results, strict=True):
         arrays: dict[str, NDArray[np.generic]] = {f"logits/{split}": logits for split, logits in fitted.logits.items()}
         arrays |= {f"history/{metric}": values for metric, values in fitted.history.items()}
         arrays |= {"epochs": fitted.epochs} | ({"history/epoch": history_epochs(point.epochs)} if history else {})
-        stored.append((arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}))
-    return stored
+        yield arrays, {"point": point.model_dump(mode="json"), "seeds": [member.seed for member in group]}
 
 
 def seeds_of(point: Point, seeds: int) -> list[int]:
     """The seeds a point is trained with: the first ones, or for a replicate as many that nothing else uses."""
     return [seed + point.replicate * seeds for seed in range(seeds)]
-
-
-def _shape(member: Member) -> tuple[object, ...]:
-    """Members of equal shape may be stacked: the same arrays and masks, the same steps."""
-    point = member.point
-    network = (point.architecture, point.hidden, point.batch_norm, point.shared_dropout)
-    return (*network, point.epochs, point.batch_size, point.optimizer, point.schedule)
-
-
-def _costly(member: Member) -> tuple[bool, ...]:
-    """Which costly operations a member needs: a stack does them for all, so members that need the same are adjacent."""
-    return tuple(is_on(getattr(member.point, name)) for name in COSTLY)
-
-
-def _chunks(members: Sequence[Member], size: int, jobs: int) -> Iterator[list[int]]:
-    """Member numbers of each chunk: by shape, then by what costs, then by seed, for seeds share random numbers.
-
-    Chunks of a shape differ by one member at most, and there is an equal number of them for each worker.
-    """
-    order = sorted(range(len(members)), key=lambda i: (repr(_shape(members[i])), _costly(members[i]), members[i].seed))
-    for _, group in groupby(order, key=lambda i: _shape(members[i])):
-        numbers = list(group)
-        count = min(len(numbers), -(-len(numbers) // (size * jobs)) * jobs)
-        ends = [len(numbers) * chunk // count for chunk in range(count + 1)]
-        yield from (numbers[start:end] for start, end in pairwise(ends))
 
 
 def fit_in_rungs(
@@ -188,8 +174,10 @@ def fit_in_rungs(
     """
     (epochs,) = {member.point.epochs for group in groups for member in group}
     indices = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
-    chunks = _chunks([groups[group][number] for group, number in indices], chunk, jobs)
-    parts = [_Part([indices[row] for row in rows]) for rows in chunks]
+    crew = parallel.crew(jobs, threads=True)
+    size = chunk_size(len(indices), chunk, crew)
+    cut = chunks([groups[group][number] for group, number in indices], size, crew)
+    parts = [_Part([indices[row] for row in rows]) for rows in cut]
     for until in [*rungs, epochs]:
         parts = _train_all(parts, groups, data, until=until, jobs=jobs, tick=tick)
         reached = _regrouped(parts)
@@ -229,22 +217,27 @@ def _train_all(
     tick: Tick | None,
 ) -> list[_Part]:
     """Train every part to an epoch, spread over workers."""
-    threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
-    ticking = tick if threads else None
-    calls = (delayed(_train_on)(part, groups, data, until=until, tick=ticking) for part in parts)
-    trained: list[_Part] = Parallel(n_jobs=jobs)(calls)
-    if tick is not None and not threads:
+    crew = parallel.crew(jobs, threads=True)
+    sent = _sent(data, crew)
+
+    def arguments(part: _Part) -> tuple[Any, ...]:
+        return part, *sent([groups[group][number] for group, number in part.indices])
+
+    call = partial(_train_on, until=until, tick=tick if crew.are_threads else None)
+    trained = list(parallel.results(call, parts, arguments=arguments, jobs=jobs, threads=True))
+    if tick is not None and not crew.are_threads:
         tick(sum(len(before.indices) * (until - before.epoch) for before in parts))
     return trained
 
 
-def _train_on(part: _Part, groups: Groups, data: Mapping[int, SeedData], *, until: int, tick: Tick | None) -> _Part:
+def _train_on(
+    part: _Part, members: Sequence[Member], data: Mapping[int, SeedData], *, until: int, tick: Tick | None
+) -> _Part:
     """Train a part to an epoch: the work of one worker."""
     require_pinned()
     heed_cbwr()
     torch.set_num_threads(1)
     with torch.inference_mode():
-        members = [groups[group][number] for group, number in part.indices]
         stack = part.stack or Stack(members, data, torch.float32, history=False)
         for epoch in range(part.epoch, until):
             stack.run_epoch(epoch)

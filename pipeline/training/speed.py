@@ -24,7 +24,7 @@ def seconds_per_epoch(points: Sequence[Point], data: SeedData, *, jobs: int) -> 
     Args:
         points: what a study trains; some of them are tried, spread over all.
         data: of one seed; as many of its rows are used as a few steps need.
-        jobs: workers of joblib's current backend.
+        jobs: workers.
     """
     rows = len(data.labels["train"])
     batch = min(point.batch_size for point in points)

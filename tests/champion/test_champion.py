@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from joblib import parallel_config
 
 from pipeline.calibration.conformal import fit_conformal
 from pipeline.champion.fit import EstimatorRecipe, NetworkRecipe, fit_library
@@ -17,6 +16,7 @@ from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.config.baselines import read_baselines
 from pipeline.config.points import Point
 from pipeline.core.errors import InputError
+from pipeline.core.parallel import parse, using
 from pipeline.core.paths import PARAMS
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import folds_of
@@ -91,7 +91,7 @@ def test_labels_of_rows_that_are_not_given_change_nothing(pool: Pool, library: L
 
 @pytest.mark.slow
 def test_workers_and_company_change_no_bit(pool: Pool, library: Library) -> None:
-    with parallel_config(backend="threading"):
+    with using(parse("threads")):
         parallel = fitted(pool, jobs=2)
     alone = fitted(pool, networks=NETWORKS[:1])
     for one, two in zip(library.candidates, parallel.candidates, strict=True):

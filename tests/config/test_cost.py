@@ -65,7 +65,7 @@ def test_a_study_trains_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     networks = networks_of(params)
     generate("wine")
     for variant in params.variants:
-        train("wine", variant, jobs=1, backend="threading")
+        train("wine", variant, jobs=1)
     assert sum(counted) == networks.rates + networks.points
     evaluate("wine", jobs=1)
     search_alone("wine", jobs=1)

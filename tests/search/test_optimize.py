@@ -1,7 +1,6 @@
 from dataclasses import replace
 from itertools import combinations
 
-import joblib
 import numpy as np
 import optuna
 import pytest
@@ -26,6 +25,7 @@ from scipy.special import log_softmax as log_softmax_of
 from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
 from pipeline.core.errors import InputError
+from pipeline.core.parallel import parse, using
 from pipeline.core.rng import Purpose, generator
 from pipeline.search.objectives import OBJECTIVES, by_seed
 from pipeline.search.optimize import next_batch, run
@@ -109,14 +109,14 @@ class TestABatch:
     @pytest.mark.parametrize("told", ["halving", ["nll", "nll_calibrated"]], ids=str)
     def test_does_not_depend_on_jobs(self, told):
         task = made_task("tpe", told)
-        with joblib.parallel_config(backend="threading"):
+        with using(parse("threads")):
             many = searched(task, 6, jobs=2)
         assert contents_of(many) == contents_of(searched(task, 6))
 
     @pytest.mark.slow
     def test_does_not_depend_on_processes(self):
         task = made_task("tpe", "halving")
-        with joblib.parallel_config(backend="loky"):
+        with using(parse("loky")):
             many = searched(task, 4, jobs=2)
         assert contents_of(many) == contents_of(searched(task, 4))
 
@@ -280,7 +280,7 @@ class TestEarlyStopping:
     def test_what_a_batch_finds_does_not_depend_on_jobs(self):
         task = self.task("halving")
         arms = list(STOPPING["arms"])
-        with joblib.parallel_config(backend="threading"):
+        with using(parse("threads")):
             many = searched(task, 6, arms=arms, jobs=2)
         assert contents_of(many) == contents_of(searched(task, 6, arms=arms))
 

@@ -23,7 +23,7 @@ from pipeline.training.fit import fit_stack
 from pipeline.training.member import Member
 
 MEMBERS, SPLITS = 3, 2
-HOW = {"jobs": 1, "backend": "threading"}
+HOW = {"jobs": 1}
 
 
 def params_of(members):

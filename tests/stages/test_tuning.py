@@ -31,7 +31,7 @@ def params(tmp_path, monkeypatch):
 
 
 def tuned(params, variant):
-    return tune(dict(params.variants[variant].pairs), "wine", params, jobs=1, backend="threading")
+    return tune(dict(params.variants[variant].pairs), "wine", params, jobs=1)
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_what_was_tried_before_is_recalled(params, monkeypatch):
 def test_a_rate_at_which_a_seed_diverges_is_not_chosen(params):
     hot = dict(params.variants["none"].pairs)["none"][0].model_copy(update={"optimizer": "sgd", "learning_rate": 1e30})
     cool = hot.model_copy(update={"learning_rate": 0.01})
-    tuning = tune({"x": [hot, cool]}, "wine", params, jobs=1, backend="threading")["x"]
+    tuning = tune({"x": [hot, cool]}, "wine", params, jobs=1)["x"]
     assert None in tuning.trials[0].values
     assert tuning.best.learning_rate == cool.learning_rate
     assert json.loads(tuning.model_dump_json())["trials"][0]["values"][0] is None

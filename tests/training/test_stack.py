@@ -3,7 +3,6 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 import torch
@@ -27,6 +26,7 @@ from pipeline.calibration.calibrator import fit_calibrator
 from pipeline.config.params import load_params
 from pipeline.config.points import STRENGTHS
 from pipeline.core.errors import InputError
+from pipeline.core.parallel import parse, using
 from pipeline.core.rng import Purpose, uniform16
 from pipeline.models.build import build
 from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
@@ -133,14 +133,14 @@ class TestABitForBitEqualMember:
         assert equal(one.row(7), fit_stack([members[7]], data, threads=2))
 
     @pytest.mark.parametrize(
-        ("backend", "variants"),
+        ("engine", "variants"),
         [
-            ("threading", ["dropout", "conv", "gru_shared"]),
+            ("threads", ["dropout", "conv", "gru_shared"]),
             pytest.param("loky", list(VARIANTS), marks=pytest.mark.slow),
         ],
     )
-    def test_with_other_workers(self, members, data, alone, backend, variants):
-        with joblib.parallel_config(backend=backend):
+    def test_with_other_workers(self, members, data, alone, engine, variants):
+        with using(parse(engine)):
             fitted = fit([members[name] for name in variants], data, jobs=2, chunk=5)
         assert all(equal(one, Fitted.join(alone[name])) for name, one in zip(variants, fitted, strict=True))
 
@@ -357,13 +357,13 @@ class TestRungs:
 
     @pytest.mark.slow
     def test_threads(self, data, ends):
-        with joblib.parallel_config(backend="threading"):
+        with using(parse("threads")):
             self.check(POINTS, data, ends, {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}, jobs=2, chunk=5)
 
     @pytest.mark.slow
     def test_processes_to_which_stacks_are_sent_half_way(self, data, ends):
         stays = {1: range(0, len(POINTS), 2), 2: range(0, len(POINTS), 4)}
-        with joblib.parallel_config(backend="loky"):
+        with using(parse("loky")):
             self.check(POINTS, data, ends, stays, jobs=2, chunk=5)
 
     def test_what_is_told_is_what_training_up_to_there_gives(self, data):

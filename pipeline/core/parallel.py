@@ -1,0 +1,263 @@
+"""Parallel engines: who does a command's work, as `PIPELINE_PARALLEL` or `--backend` says; they change no bit.
+
+Networks are trained by threads and everything else is done by processes of this machine, unless an engine is chosen,
+which then does both.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from warnings import catch_warnings, simplefilter
+
+from pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.core.arithmetic import Arithmetic
+    from pipeline.core.clusters import Cluster
+
+VARIABLE = "PIPELINE_PARALLEL"
+WORDS = "threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
+_PATTERN = re.compile(r"(?P<kind>threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P<dask>\w+://.+)|(?P<ray>ray(://.+)?)")
+_GIVEN_UP = "a worker died twice at the same work; what is finished is kept, and the same command goes on from there"
+_SENT_ONCE = 1 << 20  # bytes that a shared object says it has, so that joblib's Dask backend sends it once a worker
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What was chosen: `address` of a cluster, "" for a Ray of our own; `workers` of this machine, None for --jobs."""
+
+    kind: Literal["threads", "loky", "dask", "ray"]
+    address: str = ""
+    workers: int | None = None
+
+
+class Crew(NamedTuple):
+    """Workers: how many, whether they are of a cluster, and whether they are threads of this process."""
+
+    size: int
+    is_remote: bool
+    are_threads: bool
+
+
+class Shared(Generic[Value]):
+    """An object that many calls are given, and that a cluster's worker is sent once."""
+
+    def __init__(self, value: Value, reference: object = None) -> None:
+        self.value, self._reference = value, reference
+
+    def __sizeof__(self) -> int:
+        return _SENT_ONCE
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return (Shared, (self.value,)) if self._reference is None else (_fetched, (self._reference,))
+
+
+def parse(words: str, name: str = VARIABLE) -> Engine:
+    """The engine that words choose.
+
+    Raises:
+        InputError: they are not of those that `WORDS` lists.
+
+    >>> parse("dask:tcp://10.0.0.7:8786")
+    Engine(kind='dask', address='tcp://10.0.0.7:8786', workers=None)
+    """
+    match = _PATTERN.fullmatch(words)
+    if match is None:
+        raise InputError(f"{name}: must be {WORDS}, got {words!r}")
+    if address := match["dask"]:
+        return Engine("dask", address)
+    if match["ray"]:
+        return Engine("ray", "" if words == "ray" else words)
+    workers = int(match["workers"]) if match["workers"] else None
+    return Engine("loky" if match["kind"] == "loky" else "threads", workers=workers)
+
+
+@contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """Let an engine do the work; a cluster is connected to when there is work, and left at the end."""
+    with ExitStack() as stack:
+        token = _SESSION.set(_Session(engine, stack))
+        try:
+            yield
+        finally:
+            _SESSION.reset(token)
+
+
+def crew(jobs: int, *, threads: bool = False, local: bool = False) -> Crew:
+    """Who would do the work that `results` is given with the same arguments.
+
+    Raises:
+        InputError: the cluster cannot be reached.
+    """
+    session = _session()
+    kind = session.engine.kind
+    if kind in ("dask", "ray") and not local:
+        return Crew(session.cluster(jobs).cores, is_remote=True, are_threads=False)
+    return Crew(session.engine.workers or jobs, is_remote=False, are_threads=threads and (local or kind != "loky"))
+
+
+def shared(value: Value, jobs: int) -> Shared[Value] | Value:
+    """A value as calls are given it: a cluster's worker is sent it once, others as joblib does it."""
+    if not crew(jobs).is_remote:
+        return value
+    put = _session().cluster(jobs).put
+    return Shared(value, put and put(value))
+
+
+def results(
+    function: Callable[..., Result],
+    items: Sequence[Item],
+    *,
+    arguments: Callable[[Item], tuple[Any, ...]],
+    jobs: int,
+    threads: bool = False,
+    local: bool = False,
+) -> Iterator[Result]:
+    """The result for each item, in their order, as soon as it is there.
+
+    What a worker that died was doing is done again; an error of the work itself is raised.
+
+    Args:
+        function: the work, of a module, so that workers can import it.
+        items: what there is to be done.
+        arguments: of the function, for an item; asked when a worker is about to need them. Those that are `shared`
+            come as they are.
+        jobs: workers of this machine; a cluster has its own.
+        threads: whether threads do it where no engine is chosen.
+        local: whether this machine does it whatever is chosen.
+
+    Raises:
+        InputError: the cluster cannot be reached, a worker computes with something else, or it dies again and again.
+    """
+    done, is_stuck = 0, False
+    while True:
+        before = done
+        try:
+            given = _once(function, items[done:], arguments, jobs=jobs, threads=threads, local=local)
+            with _closing(given):
+                for result in given:
+                    done += 1
+                    yield result
+        except _lost(jobs, local=local) as error:
+            if is_stuck and done == before:
+                raise InputError(f"{_GIVEN_UP} ({' '.join(str(error).split())[:200]})") from None
+            is_stuck = done == before
+        else:
+            return
+
+
+@contextmanager
+def _closing(given: Generator[Any, None, None]) -> Iterator[None]:
+    """Close a generator of joblib's, which warns of what nobody wants any more."""
+    try:
+        yield
+    finally:
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)
+            given.close()
+
+
+def _once(
+    function: Callable[..., Result],
+    items: Sequence[Item],
+    arguments: Callable[[Item], tuple[Any, ...]],
+    *,
+    jobs: int,
+    threads: bool,
+    local: bool,
+) -> Generator[Result, None, None]:
+    from joblib import Parallel, delayed  # noqa: PLC0415
+
+    workers = crew(jobs, threads=threads, local=local)
+    if workers.is_remote:
+        session = _session()
+        expected = session.cluster(jobs).arithmetic
+        yield from session.parallel(jobs)(_remote_call(expected, function, arguments(item)) for item in items)
+        return
+    count, backend = max(1, min(workers.size, len(items))), "threading" if workers.are_threads else "loky"
+    local_call = delayed(function)
+    yield from Parallel(count, backend=backend, return_as="generator")(local_call(*arguments(item)) for item in items)
+
+
+def _remote_call(expected: Arithmetic, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """A call for joblib, pickled, because Dask's scheduler would unpickle it, and shall need no library for that."""
+    from joblib import delayed  # noqa: PLC0415
+
+    shared_ones = [each for each in arguments if isinstance(each, Shared)]
+    places = [number for number, each in enumerate(arguments) if isinstance(each, Shared)]
+    others = [None if isinstance(each, Shared) else each for each in arguments]
+    work: Any = pickle.dumps((function, others, places))
+    return delayed(_called)(expected, work if len(work) < _SENT_ONCE else Shared(work), *shared_ones)
+
+
+def _called(expected: Arithmetic, work: bytes | Shared[bytes], *shared_ones: Shared[Any]) -> Any:
+    """The work of one of a cluster's workers, which is refused unless it computes with what the sender does."""
+    from pipeline.core.arithmetic import require_same  # noqa: PLC0415
+
+    require_same(expected)
+    function, arguments, places = pickle.loads(work.value if isinstance(work, Shared) else work)
+    for place, each in zip(places, shared_ones, strict=True):
+        arguments[place] = each.value
+    return function(*arguments)
+
+
+def _fetched(reference: Any) -> Shared[Any]:
+    """What Ray stores under a reference, where it is needed."""
+    import ray  # noqa: PLC0415
+
+    return Shared(ray.get(reference))
+
+
+def _lost(jobs: int, *, local: bool) -> tuple[type[BaseException], ...]:
+    """Errors that say that a worker is gone."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool  # noqa: PLC0415
+
+    remote = crew(jobs, local=local).is_remote
+    return _session().cluster(jobs).lost if remote else (BrokenProcessPool,)
+
+
+class _Session:
+    """An engine, and what it is connected to once there is work."""
+
+    def __init__(self, engine: Engine, stack: ExitStack) -> None:
+        self.engine, self._stack = engine, stack
+        self._cluster: Cluster | None = None
+        self._parallel: Any = None
+
+    def cluster(self, jobs: int) -> Cluster:
+        """The engine's cluster; of a Ray of our own `jobs` workers."""
+        from pipeline.core import clusters  # noqa: PLC0415  (it imports torch to look at it)
+
+        if self._cluster is None:
+            address = self.engine.address
+            context = clusters.dask(address) if self.engine.kind == "dask" else clusters.ray(address, jobs)
+            self._cluster = self._stack.enter_context(context)
+        return self._cluster
+
+    def parallel(self, jobs: int) -> Any:
+        """Joblib on this cluster; it keeps workers from one call to the next."""
+        from joblib import Parallel  # noqa: PLC0415
+
+        if self._parallel is None:
+            cluster = self.cluster(jobs)
+            pool = Parallel(cluster.cores, backend=cluster.backend, return_as="generator")
+            self._parallel = self._stack.enter_context(pool)
+        return self._parallel
+
+
+_SESSION: ContextVar[_Session] = ContextVar("session")
+_HERE = _Session(Engine("threads"), ExitStack())
+
+
+def _session() -> _Session:
+    return _SESSION.get(_HERE)
