@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from warnings import catch_warnings, simplefilter
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 VARIABLE = "PIPELINE_PARALLEL"
 WORDS = "threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
 _PATTERN = re.compile(r"(?P<kind>threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P<dask>\w+://.+)|(?P<ray>ray(://.+)?)")
+_ARITHMETIC, _CLUSTERS = "pipeline.core.arithmetic", "pipeline.core.clusters"
+"""Imported by name: results, and so their fingerprints, do not depend on engines, nor on what is installed of them."""
 _GIVEN_UP = "a worker died twice at the same work; what is finished is kept, and the same command goes on from there"
 _SENT_ONCE = 1 << 20  # bytes that a shared object says it has, so that joblib's Dask backend sends it once a worker
 
@@ -202,9 +205,7 @@ def _remote_call(expected: Arithmetic, function: Callable[..., Any], arguments: 
 
 def _called(expected: Arithmetic, work: bytes | Shared[bytes], *shared_ones: Shared[Any]) -> Any:
     """The work of one of a cluster's workers, which is refused unless it computes with what the sender does."""
-    from pipeline.core.arithmetic import require_same  # noqa: PLC0415
-
-    require_same(expected)
+    import_module(_ARITHMETIC).require_same(expected)
     function, arguments, places = pickle.loads(work.value if isinstance(work, Shared) else work)
     for place, each in zip(places, shared_ones, strict=True):
         arguments[place] = each.value
@@ -213,9 +214,7 @@ def _called(expected: Arithmetic, work: bytes | Shared[bytes], *shared_ones: Sha
 
 def _fetched(reference: Any) -> Shared[Any]:
     """What Ray stores under a reference, where it is needed."""
-    import ray  # noqa: PLC0415
-
-    return Shared(ray.get(reference))
+    return Shared(import_module("ray").get(reference))
 
 
 def _lost(jobs: int, *, local: bool) -> tuple[type[BaseException], ...]:
@@ -236,13 +235,12 @@ class _Session:
 
     def cluster(self, jobs: int) -> Cluster:
         """The engine's cluster; of a Ray of our own `jobs` workers."""
-        from pipeline.core import clusters  # noqa: PLC0415  (it imports torch to look at it)
-
         if self._cluster is None:
-            address = self.engine.address
+            clusters, address = import_module(_CLUSTERS), self.engine.address
             context = clusters.dask(address) if self.engine.kind == "dask" else clusters.ray(address, jobs)
             self._cluster = self._stack.enter_context(context)
-        return self._cluster
+        cluster: Cluster = self._cluster
+        return cluster
 
     def parallel(self, jobs: int) -> Any:
         """Joblib on this cluster; it keeps workers from one call to the next."""
