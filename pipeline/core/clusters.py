@@ -17,6 +17,7 @@ from pipeline.core.arithmetic import Arithmetic, arithmetic
 from pipeline.core.determinism import PINNED
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
+from pipeline.core.parallel import parse
 
 SECONDS = 8  # that an address has to answer
 NOT_CODE = shutil.ignore_patterns("__pycache__")
@@ -76,16 +77,15 @@ def dask(address: str) -> Iterator[Cluster]:
 
 
 def _is_ready(client: Any, expected: Arithmetic) -> bool:
-    """Whether the scheduler has this code, and all workers of the moment compute as they must."""
-    try:
-        has_code = client.run_on_scheduler(package_digest) == package_digest()
-    except Exception:  # (whatever code of another time fails with)
-        return False
-    return has_code and all(answer == expected for answer in client.run(arithmetic, on_error="return").values())
+    """Whether the scheduler can read calls, and all workers of the moment compute as they must."""
+    answers = client.run(arithmetic, on_error="return")
+    return not _of_scheduler(client) and all(answer == expected for answer in answers.values())
 
 
 def _require_ready(client: Any, expected: Arithmetic) -> None:
-    """Raise InputError unless all workers of the moment compute as they must."""
+    """Raise InputError unless the scheduler can read calls, and all workers of the moment compute as they must."""
+    if error := _of_scheduler(client):
+        raise InputError(f"the scheduler cannot import this code, though it was sent: {error}")
     for address, answer in client.run(arithmetic, on_error="return").items():
         if isinstance(answer, BaseException):
             reason = f"it lacks this code or its libraries, and has no nanny that could send it: {_line(answer)}"
@@ -96,6 +96,15 @@ def _require_ready(client: Any, expected: Arithmetic) -> None:
                     f"worker {address}: {name} must be {value}, as here, got {answer.get(name, 'nothing')}; "
                     "a worker that has a nanny is started again with what it lacks"
                 )
+
+
+def _of_scheduler(client: Any) -> str:
+    """What keeps the scheduler from reading calls, which it unpickles before workers do; "" where nothing does."""
+    try:
+        client.run_on_scheduler(parse, "threads")
+    except Exception as error:  # whatever an import fails with
+        return _line(error)
+    return ""
 
 
 def _prepare(client: Any) -> None:
@@ -174,7 +183,7 @@ def _reach(name: str, address: str) -> None:
 
 
 def _not_installed(kind: str, library: str) -> str:
-    return f"{kind}: {library} is not installed: pip install -c constraints-{kind}.txt '.[{kind}]'"
+    return f"{kind}: {library} is not installed: pip install -c constraints.txt -c constraints-clusters.txt '.[{kind}]'"
 
 
 def _line(error: BaseException) -> str:

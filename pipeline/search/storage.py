@@ -78,7 +78,7 @@ def _journal(path: Path, describe: Describe | None) -> _Journal:
         assert all(entries), f"line {entries.index(False) + 1} is no entry"
         return _Journal(JournalFileBackend(str(path), lock_obj=_Lock(path)), describe)
     except (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        why = f"damaged ({type(error).__name__}: {_line(error)})"
+        why = f"damaged ({type(error).__name__}: {reason(error)})"
         raise InputError(f"{path}: {why}; move it away, and the search starts anew") from None
 
 
@@ -111,9 +111,26 @@ def _database(url: str, describe: Describe | None) -> RDBStorage:
         raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
     reach(url, setting=VARIABLE)
     try:
-        return _Database(url, describe)
+        with _schema_lock(url):
+            return _Database(url, describe)
     except (SQLAlchemyError, StorageInternalError, ImportError) as error:
         raise InputError(f"{VARIABLE}: {redacted(url, url)} cannot be opened: {reason(error, url)}") from None
+
+
+@contextmanager
+def _schema_lock(url: str) -> Iterator[None]:
+    """Let one process after another open a PostgreSQL database: Optuna makes its tables where there are none."""
+    from sqlalchemy import create_engine, text  # noqa: PLC0415
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    if make_url(url).get_backend_name() != "postgresql":
+        yield
+        return
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:  # the server lets go of the lock with the connection
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('optuna schema'))"))
+        yield
 
 
 @contextmanager

@@ -244,6 +244,16 @@ class TestPostgreSQL:
                 found = searched(task, storage, trials)
         assert found == whole
 
+    def test_processes_may_open_an_empty_database_at_once(self, url, tmp_path):
+        code = "import sys; from pathlib import Path; from pipeline.search.storage import opened\n"
+        code += "with opened(Path(sys.argv[1]), sys.argv[2]): pass"
+        paths = {**os.environ, "PYTHONPATH": str(ROOT)}
+        started = [
+            subprocess.Popen([sys.executable, "-c", code, str(tmp_path / f"{n}.journal"), url], env=paths)
+            for n in range(4)
+        ]
+        assert [process.wait(120) for process in started] == [0] * 4
+
     @pytest.mark.parametrize("search", [{"pruner": "none", "objectives": ["nll", "calibration"]}, {"sampler": "nsga2"}])
     def test_with_other_samplers_and_two_objectives(self, url, tmp_path, search):
         task = task_of(search_of(**search))
