@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core.errors import InputError
@@ -127,6 +127,19 @@ def plan(
     return [
         replace(step, refers={key: _current(key, step.record, current) for key in step.record.refers}) for step in steps
     ]
+
+
+def waves(steps: Sequence[Step], most: int) -> Iterator[list[Step]]:
+    """Steps that may be carried out at the same time, at most so many: no parent beside its children."""
+    wave: list[Step] = []
+    for step in steps:
+        waits = any(step.record.parent == each.record.key for each in wave if each.keep is None)
+        if wave and (waits or len(wave) == most):
+            yield wave
+            wave = []
+        wave.append(step)
+    if wave:
+        yield wave
 
 
 def surplus(records: Sequence[RunRecord], stored: Iterable[StoredRun]) -> list[StoredRun]:

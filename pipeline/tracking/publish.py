@@ -26,11 +26,8 @@ from pipeline.tracking.runs import (
     Identity,
     RunRecord,
     experiment_tags,
-    note_tag,
-    reference_tags,
-    run_tags,
 )
-from pipeline.tracking.writer import user, write_run
+from pipeline.tracking.steps import WRITERS, carry_out
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -160,7 +157,8 @@ def publish(
         experiments = _stored_experiments(client, names)
         runs = _stored_runs(client, experiments) if database is None else local.stored_runs(database)
         steps, stale = _plan(records, runs, database=database, complete=complete)
-        _carry_out(client, steps, ids=ids, provenance=provenance, progress=progress)
+        writers = WRITERS if database is None else 1
+        carry_out(client, steps, ids=ids, provenance=provenance, progress=progress, writers=writers)
         for run in stale:
             client.set_tag(run.run_id, "superseded", "true")
         for page in _outdated(pages, experiments):
@@ -186,52 +184,6 @@ def _plan(
     retired = {run.run_id for run in stale}
     intact = (lambda *_: True) if database is None else partial(local.intact, database=database)
     return plan(records, [run for run in stored if run.run_id not in retired], intact=intact), stale
-
-
-def _carry_out(
-    client: MlflowClient,
-    steps: Sequence[Step],
-    *,
-    ids: Mapping[str, str],
-    provenance: Mapping[str, str],
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Carry out every step, then name runs that were written later in those that refer to them."""
-    current: dict[Identity, str] = {}
-    written: list[Mapping[str, str]] = []
-    for done, step in enumerate(steps, start=1):
-        experiment, runs = ids[step.record.experiment], _references(step, current)
-        if step.keep is None:
-            tags = run_tags(step.record, {"mlflow.user": user(), **provenance}, experiment=experiment, runs=runs)
-            current[step.record.identity] = write_run(client, step, experiment=experiment, tags=tags)
-        else:
-            current[step.record.identity] = step.keep.run_id
-        _settle(client, step)
-        written.append(step.keep.references if step.keep else reference_tags(step.record, runs))
-        if progress is not None:
-            progress(done, len(steps))
-    for step, before in zip(steps, written, strict=True):
-        record, runs = step.record, _references(step, current)
-        changed = {name: value for name, value in reference_tags(record, runs).items() if before.get(name) != value}
-        if "record.links" in changed:  # the note before the tag that answers for it
-            changed = note_tag(record, experiment=ids[record.experiment], runs=runs) | changed
-        for name, value in changed.items():
-            client.set_tag(current[record.identity], name, value)
-
-
-def _references(step: Step, current: Mapping[Identity, str]) -> dict[str, str]:
-    """Run ids of the records a step refers to, by key, as far as they are known by now."""
-    return {key: current.get((step.record.experiment, key), run_id) for key, run_id in step.refers.items()}
-
-
-def _settle(client: MlflowClient, step: Step) -> None:
-    """Bring the tags and runs beside the current run up to date; it is there by now, so that a kill loses nothing."""
-    if step.keep is not None and step.keep.superseded:
-        client.set_tag(step.keep.run_id, "superseded", "false")
-    for outdated in step.retire:
-        client.set_tag(outdated, "superseded", "true")
-    for broken in step.delete:
-        client.delete_run(broken)
 
 
 def _summary(steps: Sequence[Step], stale: Sequence[StoredRun]) -> Published:

@@ -25,7 +25,7 @@ def write_run(client: MlflowClient, step: Step, *, experiment: str, tags: Mappin
 
     Where nobody knows when it was trained it begins and ends now: no duration is shown rather than that of writing.
     """
-    from mlflow.entities import Metric, Param  # noqa: PLC0415 (seconds)
+    from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 (seconds)
 
     record, now = step.record, int(time.time() * 1000)
     start, end = record.times or (now, now)
@@ -37,11 +37,12 @@ def write_run(client: MlflowClient, step: Step, *, experiment: str, tags: Mappin
         _log_artifacts(client, run_id, record.artifacts)
     metrics = [Metric(name, loggable(value), end, int(at)) for name, value, at in record.metrics]
     params = [Param(name, str(value)) for name, value in record.params.items()]
-    client.log_batch(run_id, metrics=metrics[:METRICS_A_BATCH], params=params)
-    for start in range(METRICS_A_BATCH, len(metrics), METRICS_A_BATCH):
+    for start in range(0, len(metrics) - METRICS_A_BATCH, METRICS_A_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
+    rest = metrics[max(0, len(metrics) - 1) // METRICS_A_BATCH * METRICS_A_BATCH :]
     client.set_terminated(run_id, status=record.status, end_time=end)
-    client.set_tag(run_id, "record.digest", step.digest)
+    # one request: a batch is stored as a whole, or its tags are stored last
+    client.log_batch(run_id, metrics=rest, params=params, tags=[RunTag("record.digest", step.digest)])
     return run_id
 
 
