@@ -130,14 +130,23 @@ def plan(
 
 
 def waves(steps: Sequence[Step], most: int) -> Iterator[list[Step]]:
-    """Steps that may be carried out at the same time, at most so many: no parent beside its children."""
+    """Steps that may be carried out at the same time, at most so many.
+
+    No parent is beside its children, and the first run of a data set is alone: MLflow fails where two store one.
+    """
     wave: list[Step] = []
+    datasets: set[tuple[str, str, str]] = set()
     for step in steps:
-        waits = any(step.record.parent == each.record.key for each in wave if each.keep is None)
-        if wave and (waits or len(wave) == most):
+        data = step.record.dataset
+        known = data is None or (step.record.experiment, data.name, data.digest) in datasets
+        if wave and (not known or len(wave) == most or any(each.record.key == step.record.parent for each in wave)):
             yield wave
             wave = []
         wave.append(step)
+        if data is not None and not known:
+            datasets.add((step.record.experiment, data.name, data.digest))
+            yield wave
+            wave = []
     if wave:
         yield wave
 

@@ -46,7 +46,7 @@ def pipeline(folder: Path, *commands: list[str], engine: str = "threads") -> sub
     code = "import sys; from pipeline.__main__ import main; sys.exit(next(filter(None, map(main, {})), 0))"
     return subprocess.run(
         [PYTHON, "-c", code.format(list(commands))],
-        cwd=folder, env=unpinned(PIPELINE_PARALLEL=engine), capture_output=True, text=True, check=False, timeout=400,
+        cwd=folder, env=unpinned(PIPELINE_PARALLEL=engine), capture_output=True, text=True, check=False, timeout=550,
     )  # fmt: skip
 
 
