@@ -9,7 +9,7 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro textbook all test quick check format bench campaign ui readme screenshots lock clean
+.PHONY: help setup repro textbook all test clusters quick check format bench campaign ui readme screenshots lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ all: repro textbook ## run the study and the textbook
 test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m "" -n auto --dist loadscope
 
+clusters: $(READY) ## run a small study on Dask and on Ray, in an environment of its own beside .venv
+	@$(PYTHON) -m venv .venv-clusters
+	@echo $(CURDIR)/.venv/lib/python3.11/site-packages > .venv-clusters/lib/python3.11/site-packages/zz_pipeline.pth
+	@.venv-clusters/bin/python -m pip install --quiet --disable-pip-version-check -r constraints-clusters.txt
+	@CLUSTER_PYTHON=$(CURDIR)/.venv-clusters/bin/python .venv/bin/python -m pytest -m "" tests/pipeline/test_clusters.py
+
 quick: $(READY) ## run the tests that take under a minute together
 	@python -m pytest -n auto --dist loadfile
 
@@ -81,4 +87,4 @@ lock: $(READY) ## write constraints.txt from the present environment
 	@{ head -n 1 constraints.txt; pip freeze --all --exclude-editable | sed '/^pip==/d; s/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
-	@rm -rf .venv .cache data members scores champions baselines sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf .venv .venv-clusters .cache data members scores champions baselines sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
