@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.typing import NDArray
 
 from pipeline.data.options import Scale
+from pipeline.data.row_blocks import by_blocks
 
 LIMIT = 10.0
 """Standardized features are clipped there, in standard deviations of the training rows."""
@@ -55,6 +56,9 @@ class Preprocessor:
         """
         if features.shape[1:] != self.center.shape:
             raise ValueError(f"features must have shape (rows, {len(self.center)}), got {features.shape}")
+        return by_blocks(self._transformed, features)
+
+    def _transformed(self, features: Float32[np.ndarray, "rows features"]) -> Float32[np.ndarray, "rows features"]:
         scaled = (features.astype(np.float64) - self.center) / self.spread
         if self.scale == "quantile":
             scaled = _normal_scores(features.astype(np.float64), self.ranks.astype(np.float64))

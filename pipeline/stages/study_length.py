@@ -78,7 +78,7 @@ def _baseline_seconds(params: Params, data: SeedData) -> float:
     from pipeline.models.baselines import fit, make  # noqa: PLC0415  (scikit-learn takes a second)
 
     few = slice(_BASELINE_ROWS)
-    features, labels = data.features["train"][few], data.labels["train"][few]
+    features, labels = data.take("train", few), data.labels["train"][few]
     start = perf_counter()
     for row in params.baselines.values():
         fit(make(row, 0), features, labels)

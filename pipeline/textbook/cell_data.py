@@ -34,9 +34,10 @@ def cell_data(dataset: Dataset, cell: Cell, seed: int, *, input_noise: Sequence[
     """
     data = seed_data(_first_rows(dataset, cell.rows), seed)
     labels = _with_errors(data.labels["train"], data.classes, cell.label_noise, seed)
-    normals = generator(seed, Purpose.TEST_NOISE).standard_normal(data.features["test"].shape, dtype=np.float32)
-    noise = {noisy(sigma): data.features["test"] + np.float32(sigma) * normals for sigma in input_noise}
-    return replace(data, features={**data.features, **noise}, labels={**data.labels, "train": labels})
+    features = dict(data.features)
+    normals = generator(seed, Purpose.TEST_NOISE).standard_normal(features["test"].shape, dtype=np.float32)
+    noise = {noisy(sigma): features["test"] + np.float32(sigma) * normals for sigma in input_noise}
+    return replace(data, features={**features, **noise}, labels={**data.labels, "train": labels})
 
 
 def _first_rows(dataset: Dataset, rows: int) -> Dataset:

@@ -27,7 +27,7 @@ def smoothed_targets() -> list[CheckResult]:
     """
     epsilon, classes = 0.1, 10
     stack, step, _ = two_steps([{"label_smoothing": epsilon}], dtype=torch.float64, classes=classes)
-    labels = stack.labels["train"][:, order_of(stack.features["train"])]
+    labels = stack.labels["train"][:, order_of(next(stack.inputs.blocks("train", stack.rows)))]
     logits = step.logits[:1].requires_grad_()
     chosen = one_hot(labels, classes).bool()
     targets = _smoothed(chosen.double(), epsilon)

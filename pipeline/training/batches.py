@@ -8,6 +8,7 @@ from torch import Tensor
 from pipeline.core.rng import Purpose
 from pipeline.training import regularizers
 from pipeline.training.dropout_masks import DropoutMasks
+from pipeline.training.inputs import Inputs
 from pipeline.training.random_streams import RandomStreams
 from pipeline.training.strengths import Strengths
 
@@ -15,20 +16,21 @@ MIXING = {"mixup": Purpose.MIXUP, "cutmix": Purpose.CUTMIX}
 
 
 class Batches:
-    """The training rows of all seeds, features (seed, row, feature) and one-hot targets (seed, row, class).
+    """The training rows of all seeds: inputs, and labels (seed, row), which become one-hot targets.
 
     The mixing weights (step, member) of mixup and cutmix are drawn for the whole run.
     """
 
     def __init__(
-        self, features: Tensor, targets: Tensor, *, streams: RandomStreams, strengths: Strengths, steps: int
+        self, inputs: Inputs, labels: Tensor, *, classes: int, streams: RandomStreams, strengths: Strengths, steps: int
     ) -> None:
-        self.features, self.targets, self.streams = features, targets, streams
+        self.inputs, self.labels, self.streams = inputs, labels, streams
+        self.one_hot = torch.eye(classes, dtype=inputs.dtype)
         self.mixing: dict[str, Tensor] = {}
         for name, purpose in MIXING.items():
             if strengths.on[name]:
                 alpha = strengths.exact[name]
-                self.mixing[name] = torch.from_numpy(streams.beta_quantiles(purpose, steps, alpha)).to(features.dtype)
+                self.mixing[name] = torch.from_numpy(streams.beta_quantiles(purpose, steps, alpha)).to(inputs.dtype)
 
     def keep(self, rows: Tensor, strengths: Strengths) -> None:
         """Keep only the members in these rows, whose strengths are these."""
@@ -37,9 +39,8 @@ class Batches:
     def draw(self, rows: Tensor, step: int, *, strengths: Strengths, masks: DropoutMasks) -> tuple[Tensor, Tensor]:
         """Inputs (member, batch, feature) and targets (member, batch, class) of rows (seed, batch) at a step."""
         on, values, streams = strengths.on, strengths.values, self.streams
-        seeds = torch.arange(len(rows)).unsqueeze(1)
-        x = streams.by_member(self.features[seeds, rows])
-        targets = streams.by_member(self.targets[seeds, rows])
+        x = streams.by_member(self.inputs.take("train", rows))
+        targets = streams.by_member(self.one_hot[self.labels.gather(1, rows)])
         if on["mixup"]:
             x, targets = regularizers.mixup(x, targets, self.mixing["mixup"][step])
         if on["cutmix"]:

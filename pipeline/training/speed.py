@@ -42,7 +42,7 @@ def seconds_per_epoch(points: Sequence[Point], data: SeedData, *, jobs: int) -> 
 def _head(data: SeedData, rows: int) -> SeedData:
     """The first rows of each split."""
     return SeedData(
-        features={split: each[:rows] for split, each in data.features.items()},
+        features={split: data.take(split, slice(rows)) for split in data.features},
         labels={split: each[:rows] for split, each in data.labels.items()},
         classes=data.classes,
     )

@@ -22,6 +22,7 @@ from pipeline.training import regularizers
 from pipeline.training.batches import Batches
 from pipeline.training.dropout_masks import DropoutMasks
 from pipeline.training.early_stopping import HELD_OUT, EarlyStopping, negative_log_likelihood
+from pipeline.training.inputs import Inputs
 from pipeline.training.losses import class_weights, loss_gradient
 from pipeline.training.member import HISTORY, Fitted, Member, history_epochs
 from pipeline.training.optimizers import Adam, Optimizer, Sgd
@@ -66,7 +67,7 @@ class Stack:
         self.dtype = dtype
         self.streams = RandomStreams([member.seed for member in members])
         self._load(data)
-        self.network = build(first, self.features["train"].shape[-1], self.classes)
+        self.network = build(first, self.inputs.width, self.classes)
         if first.batch_norm and 1 in (self.batch, self.rows % self.batch):
             raise InputError(
                 f"batch_norm needs batches of two rows or more; got batch_size {self.batch}, "
@@ -77,9 +78,8 @@ class Stack:
         require_memory(_BYTES * size, f"{len(members)} networks of {size // len(members):,} weights", "hidden")
         rows = [self.network.initial(member.seed) for member in members]
         self._hold(torch.from_numpy(np.stack(rows)).to(dtype))
-        targets = torch.nn.functional.one_hot(self.labels["train"], self.classes).to(dtype)
         self.batches = Batches(
-            self.features["train"], targets,
+            self.inputs, self.labels["train"], classes=self.classes,
             streams=self.streams, strengths=self.strengths, steps=self.epochs * self.steps,
         )  # fmt: skip
         self.average = self.flat.clone() if self.strengths.on["averaging"] else self.flat
@@ -131,16 +131,9 @@ class Stack:
             self.optimizer.load(optimizer_state, torch.arange(len(self.points)))
 
     def _load(self, data: Mapping[int, SeedData]) -> None:
-        """Stack the seeds' data: features (seed, row, feature) and labels (seed, row).
-
-        Splits beside `SPLITS` have features alone, of which logits are wanted.
-        """
+        """Stack the seeds' data: inputs, and labels (seed, row)."""
         parts = [data[seed] for seed in self.streams.seeds]
-        self.classes = parts[0].classes
-        self.features: dict[str, Tensor] = {
-            split: torch.from_numpy(np.stack([part.features[split] for part in parts])).to(self.dtype)
-            for split in parts[0].features
-        }
+        self.classes, self.inputs = parts[0].classes, Inputs(parts, self.dtype)
         self.labels = {s: torch.from_numpy(np.stack([part.labels[s] for part in parts])) for s in SPLITS}
         self.rows: int = self.labels["train"].shape[1]
         self.steps = -(-self.rows // self.batch)
@@ -234,7 +227,7 @@ class Stack:
     def _logits(self, flat: Tensor, split: str) -> Tensor:
         """Eval-mode logits (member, row, class), in blocks of rows."""
         arrays = self.layout.views(flat)
-        blocks = torch.split(self.features[split], self.network.block, 1)
+        blocks = self.inputs.blocks(split, self.network.block)
         return torch.cat([self.network.predict(arrays, self.streams.by_member(block)) for block in blocks], 1)
 
     def _record(self, epoch: int) -> None:
@@ -264,7 +257,7 @@ class Stack:
         """The logits of the weights each member is used with, its history, its chosen epoch and, if wanted, weights."""
         size, kept = self.size, self.early_stopping.kept[0]
         return Fitted(
-            logits=self.logits(splits or list(self.features)),
+            logits=self.logits(splits or self.inputs.splits),
             history={
                 name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },

@@ -363,7 +363,9 @@ class TestDivergence:
     def test_one_seed_is_enough(self):
         """A network of one seed alone blows up: the trial has failed, though the other seed's is finite."""
         task = self.wild(pruner="none")
-        task.data[5].features["train"][:] *= np.float32(1e30)
+        part = task.data[5]
+        wild = {**part.features, "train": part.features["train"] * np.float32(1e30)}
+        task = replace(task, data={**task.data, 5: replace(part, features=wild)})
         found = searched(task, 4)
         assert {trial.state for trials in found.values() for trial in trials} == {TrialState.FAIL}
 
