@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.data.folds import Fold
 from pipeline.data.options import Scale
 from pipeline.data.piecewise_linear import fit_piecewise_linear
 from pipeline.data.preprocessor import fit_preprocessor
-from pipeline.data.seed_data import SeedData, indicators
+from pipeline.data.seed_data import PoolRows, SeedData, indicators
 from pipeline.models.baselines import fit as fit_baseline
 from pipeline.training.fit import Tick, fit
 from pipeline.training.member import Member
@@ -158,7 +159,7 @@ def held_out_labels(pool: Pool, folds: Sequence[Fold]) -> Int64[np.ndarray, " ro
 
 def _fold_data(pool: Pool, fold: Fold, view: View, encoding: Encoding) -> SeedData:
     rows = {"train": fold.train, "validation": fold.held_out, "test": fold.held_out[:1]}
-    features = {split: view.inputs(pool.features[each], encoding) for split, each in rows.items()}
+    features = PoolRows(pool.features, rows, partial(view.inputs, encoding=encoding))
     labels = {split: pool.labels[each] for split, each in rows.items()}
     return SeedData(features=features, labels=labels, classes=len(pool.classes))
 

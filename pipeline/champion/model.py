@@ -15,6 +15,7 @@ from pipeline.calibration.calibrator import Calibrator, calibrate
 from pipeline.champion.predictors import Kind, Predictor
 from pipeline.data.piecewise_linear import PiecewiseLinear
 from pipeline.data.preprocessor import Preprocessor
+from pipeline.data.row_blocks import by_blocks
 from pipeline.metrics.probabilities import pick, softmax
 
 Encoding = Literal["raw", "standard", "piecewise_linear"]
@@ -76,6 +77,9 @@ class Champion:
 
     def probabilities(self, features: Features) -> Probabilities:
         """Calibrated probabilities (row, class) of encoded rows; a row's bits depend on no other row."""
+        return by_blocks(self._of_rows, features)
+
+    def _of_rows(self, features: Features) -> Probabilities:
         encodings = {part.encoding for part in self.parts}
         seen = [{encoding: view.inputs(features, encoding) for encoding in encodings} for view in self.views]
         pairs = zip(self.parts, self.shares, strict=True)

@@ -22,6 +22,8 @@ from pipeline.core.paths import MADE, input_file, output
 
 Arrays = Mapping[str, NDArray[Any]]
 Row = TypeVar("Row")
+_LENGTH = 8  # bytes of a safetensors file that say how long its header is
+_TYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "BOOL": "?"}  # of a data set's arrays
 
 
 @contextmanager
@@ -217,6 +219,34 @@ def decode_arrays(content: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], 
         return {name: array.copy() for name, array in load(content).items()}, json.loads(
             header["__metadata__"]["about"]
         )
+
+
+def map_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
+    """As `read_arrays`, but arrays stay in the file, and only what is used of them is read.
+
+    Processes share what they have read. What is written to an array stays in this process.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    with _readable(path, SafetensorError, KeyError, TypeError, ValueError):
+        with safe_open(path, framework="numpy") as file:  # checks sizes and places
+            about = json.loads(file.metadata()["about"])
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(_LENGTH), "little")
+            header = json.loads(stream.read(size))
+    places = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    return {name: _mapped(path, entry, _LENGTH + size) for name, entry in places.items()}, about
+
+
+def _mapped(path: Path, entry: Mapping[str, Any], start: int) -> NDArray[Any]:
+    """An array in a safetensors file, whose numbers begin at `start`."""
+    kind, shape = np.dtype(_TYPES[entry["dtype"]]), tuple(entry["shape"])
+    if 0 in shape:
+        return np.empty(shape, kind)
+    return np.memmap(path, kind, mode="c", offset=start + entry["data_offsets"][0], shape=shape)
 
 
 def digest(content: bytes) -> str:

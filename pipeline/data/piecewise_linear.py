@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from pipeline.data.row_blocks import by_blocks
+
 BINS = 12
 
 
@@ -27,6 +29,9 @@ class PiecewiseLinear:
 
     def transform(self, features: Float32[np.ndarray, "rows features"]) -> Float32[np.ndarray, "rows encoded"]:
         """Encode preprocessed rows; each row's bits depend on no other row. Bins without width are left out."""
+        return by_blocks(self._transformed, features)
+
+    def _transformed(self, features: Float32[np.ndarray, "rows features"]) -> Float32[np.ndarray, "rows encoded"]:
         edges = self.edges.T.astype(np.float64)
         low, high = edges[:, :-1], edges[:, 1:]  # (feature, bin)
         used = (high > low) & ~self.plain[:, None]
@@ -49,5 +54,6 @@ def fit_piecewise_linear(
         indicators: which of them are 0 or 1.
         bins: how many there are at most for each number.
     """
-    edges = np.quantile(features.astype(np.float64), np.linspace(0, 1, bins + 1), axis=0).astype(np.float32)
+    levels = np.linspace(0, 1, bins + 1)
+    edges = np.stack([np.quantile(each.astype(np.float64), levels) for each in features.T], axis=1).astype(np.float32)
     return PiecewiseLinear(edges, indicators | (edges[-1] <= edges[0]))

@@ -24,6 +24,7 @@ FEWEST_ROWS, SMALLEST_SHARE = 5, 0.05
 _SMOOTH_LIMIT = 3.0
 _MOST_RANKS = 1000
 _STORED = ("center", "spread", "used", "ranks")
+_TOGETHER = 8  # features that are fitted at a time: a lone one would be summed in another order
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,23 @@ def fit_preprocessor(
         Beasley, Erickson & Allison 2009, Rank-Based Inverse Normal Transformations Are Increasingly Used, But Are They
         Merited?, equation 1 with c = 1/2 (normal scores).
     """
+    count = features.shape[1]
+    rare = np.zeros(count, np.bool_) if indicators is None else indicators
+    blocks = np.array_split(np.arange(count), max(1, count // _TOGETHER))
+    parts = [_fit(features[:, block[0] : block[-1] + 1], rare[block], scale) for block in blocks if len(block)]
+    return Preprocessor(scale, *(np.concatenate(fitted, axis=-1) for fitted in zip(*parts, strict=True)))
+
+
+def _fit(
+    features: Float32[np.ndarray, "rows features"], indicators: Bool[np.ndarray, " features"], scale: Scale
+) -> tuple[NDArray[Any], ...]:
+    """Center, spread, which are used, and ranks, of some features; no number depends on the other features."""
     center, spread, varies = _standard(features) if scale == "standard" else _robust(features)
     used = varies if scale != "standard" else np.ones_like(varies)
-    if indicators is not None:
-        used = used & ~(indicators & _is_rare(features))
+    used = used & ~(indicators & _is_rare(features))
     levels = min(len(features), _MOST_RANKS) if scale == "quantile" else 0
     ranks = _quantiles(features, _levels(np.arange(levels), levels), middle=True)
-    return Preprocessor(scale, center, spread, used, ranks.astype(np.float32))
+    return center, spread, used, ranks.astype(np.float32)
 
 
 _Fit = tuple[

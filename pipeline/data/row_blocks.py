@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 14
+BLOCK = 1 << 12
 
 
 def by_blocks(encode: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], *, size: int = BLOCK) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from pipeline.statistics.paired_comparison import Direction
 
 RESAMPLES = 100  # of the consistency test of calibration; the smallest p value is 1 / 101
 COMPARED = ("test", "gap")
+TOGETHER = 1 << 21
+"""Logits that are scored together, at most, in whole members: each takes some dozen arrays of 64 bits."""
 
 
 def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list[int]) -> dict[str, NDArray[Any]]:
@@ -34,14 +36,28 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
         `score/<name>`, `curve/<name>`, `group/<name>` (where test rows suffice) and what was passed on.
     """
     logits = {split: arrays[f"logits/{split}"] for split in SPLITS}
-    labels, posterior = labels_of(pooled, seeds), test_posterior(pooled, seeds)
     rng = generator(0, Purpose.CALIBRATION)
-    uniforms = resampling_uniforms(rng, resamples=RESAMPLES, rows=labels["test"].shape[-1])
+    uniforms = resampling_uniforms(rng, resamples=RESAMPLES, rows=logits["test"].shape[1])
     groups = test_groups(pooled, seeds)
-    scored = score_members(logits, labels, posterior, uniforms=uniforms, groups=groups)
-    tables = {"score": scored.scores, "curve": scored.curves, "group": scored.groups}
-    results = {f"{kind}/{name}": values for kind, table in tables.items() for name, values in table.items()}
+    scored: list[dict[str, NDArray[Any]]] = []
+    for some in _blocks(logits, len(seeds)):
+        of_some = score_members(
+            {split: values[some] for split, values in logits.items()},
+            labels_of(pooled, seeds[some]),
+            test_posterior(pooled, seeds[some]),
+            uniforms=uniforms,
+            groups=None if groups is None else groups[some],
+        )
+        tables = {"score": of_some.scores, "curve": of_some.curves, "group": of_some.groups}
+        scored.append({f"{kind}/{name}": values for kind, table in tables.items() for name, values in table.items()})
+    results = {name: np.concatenate([each[name] for each in scored]) for name in scored[0]}
     return results | {name: values for name, values in arrays.items() if not name.startswith("logits/")}
+
+
+def _blocks(logits: Mapping[str, NDArray[Any]], members: int) -> Iterator[slice]:
+    """Members that are scored together; nothing of a member depends on which they are."""
+    size = max(1, TOGETHER // max(values[0].size for values in logits.values()))
+    yield from (slice(start, start + size) for start in range(0, members, size))
 
 
 def test_groups(pooled: Dataset, seeds: list[int]) -> NDArray[np.int64] | None:

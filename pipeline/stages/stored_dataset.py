@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import read_arrays
+from pipeline.core.files import map_arrays
 from pipeline.core.paths import data_file
 from pipeline.data.dataset import Dataset
 from pipeline.data.storage import from_arrays
 
 
 def load_data(dataset: str) -> Dataset:
-    """A data set's pool and splits.
+    """A data set's pool and splits, which stay in its file: only what is used of them is read, whoever uses it.
 
     Raises:
         InputError: its file is missing or damaged.
     """
     path = data_file(dataset)
-    arrays, about = read_arrays(path)
+    arrays, about = map_arrays(path)
     try:
         return from_arrays(arrays, about)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -92,10 +92,11 @@ def text_of(value: object) -> str:
 
 def without(cells: Cells, words: Collection[str]) -> Cells:
     """The same cells, of which those with one of these words count as missing."""
-    if not any(text in words for text in cells.texts):
+    absent = frozenset(words)
+    if absent.isdisjoint(cells.texts):
         return cells
     return merged(
-        cells, [None if text in words else value for text, value in zip(cells.texts, cells.values, strict=True)]
+        cells, [None if text in absent else value for text, value in zip(cells.texts, cells.values, strict=True)]
     )
 
 
@@ -109,5 +110,7 @@ def merged(cells: Cells, values: Sequence[object | None]) -> Cells:
 
 def _stripped(cells: Cells) -> Cells:
     values = [value.strip() if isinstance(value, str) else value for value in cells.values]
+    if "" not in values and tuple(values) == cells.values:
+        return cells
     changed = tuple(str(old) for old, new in zip(cells.values, values, strict=True) if new not in (old, ""))
     return replace(merged(cells, [None if value == "" else value for value in values]), stripped=changed)

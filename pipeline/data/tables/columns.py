@@ -259,7 +259,8 @@ def _completed(understood: Understanding, all_cells: Cells, options: TableOption
     """With what holds for any kind: blanks, missing values, identifiers, constants."""
     cells, column, noticed = understood.cells, understood.column, list(understood.findings)
     remarks = [f"blanks around {listed(list(cells.stripped))} left out"] if cells.stripped else []
-    words = [text for text in all_cells.texts if text in (*options.na_values, *NA_NUMBERS)]
+    absent = {*options.na_values, *NA_NUMBERS}
+    words = [text for text in all_cells.texts if text in absent]
     if cells.absent.sum() > all_cells.absent.sum():
         remarks.append(f"{listed(words)} read as missing")
     if cells.absent.any():

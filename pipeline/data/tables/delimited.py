@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pipeline.core.errors import InputError
 from pipeline.data.options import Reading
@@ -27,6 +27,7 @@ _STATED = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)
 _SAMPLE = 200_000  # characters from which the separator is told
 _PREVIEW = 100  # rows from which the header is told
 MOST_COLUMNS = 20_000
+_CHUNK = 50_000  # rows that pandas holds as separate texts
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _evenness(sample: str, separator: str) -> tuple[float, int]:
 
 
 def _scan(text: str, separator: str, name: str) -> _Scan:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    reader = csv.reader(_stream(text), delimiter=separator, strict=True, skipinitialspace=True)
     preview: list[list[str]] = []
     lengths: dict[int, tuple[int, int]] = {}
     rows = 0
@@ -143,8 +144,8 @@ def _check_lengths(scan: _Scan, width: int, lines: int, name: str) -> None:
 def _frame(text: str, separator: str, width: int) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import)
 
-    return pd.read_csv(
-        io.StringIO(text, newline=""),
+    chunks = pd.read_csv(
+        _stream(text),
         sep=separator,
         names=list(range(width)),
         header=None,
@@ -153,4 +154,11 @@ def _frame(text: str, separator: str, width: int) -> pd.DataFrame:
         na_filter=False,
         skipinitialspace=True,
         low_memory=False,
+        chunksize=_CHUNK,
     )
+    return pd.concat(chunks)
+
+
+def _stream(text: str) -> IO[str]:
+    """A text as a stream with its own line ends; `StringIO` would take four bytes for each character."""
+    return io.TextIOWrapper(io.BytesIO(text.encode(errors="surrogatepass")), "utf-8", "surrogatepass", newline="")

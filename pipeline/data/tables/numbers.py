@@ -57,6 +57,11 @@ class NumberTexts:
 
 def read_numbers(texts: Sequence[str], *, decimal: str | None = None, thousands: str | None = None) -> NumberTexts:
     """Find how texts are written as numbers, under the marks that the user gave if there are any."""
+    usual = texts and all(map(_USUAL.fullmatch, texts)) and decimal in (None, ".") and not thousands
+    return (_usual_numbers if usual else _any_numbers)(texts, decimal=decimal, thousands=thousands)
+
+
+def _any_numbers(texts: Sequence[str], *, decimal: str | None, thousands: str | None) -> NumberTexts:
     tokens = [_token(text) for text in texts]
     affixes = Counter((token.prefix, token.unit) for token in tokens if token)
     prefix, unit = affixes.most_common(1)[0][0] if affixes else ("", "")
@@ -78,6 +83,33 @@ def read_numbers(texts: Sequence[str], *, decimal: str | None = None, thousands:
         padded=bool(strays) and all(_DIGITS.fullmatch(text) for text in texts),
         equal=all(numbers[style] == read for style in best),
     )
+
+
+def _usual_numbers(texts: Sequence[str], *, decimal: str | None, thousands: str | None) -> NumberTexts:
+    """As `_any_numbers`, of texts that are all numbers in the usual way: another style must read all of them too."""
+    points = any("." in text for text in texts)
+    groups = {"", "."} if points and thousands is None else {""}
+    styles = [
+        NumberStyle.model_validate({"decimal": mark, "thousands": group, "prefix": "", "unit": ""})
+        for mark, group in _MARKS
+        if decimal in (None, mark) and group in groups
+    ]
+    read = {style: _all_numbers(texts, style) for style in styles[1:]} if points else {}
+    best = (styles[0], *(style for style in styles[1:] if not points or read[style] is not None))
+    usual = parse_numbers(texts, styles[0]) if points and len(best) > 1 else None
+    return NumberTexts(
+        styles=best, strays=(), padded=False, equal=usual is None or all(read[style] == usual for style in best[1:])
+    )
+
+
+def _all_numbers(texts: Sequence[str], style: NumberStyle) -> list[float | None] | None:
+    """The numbers that texts are under a style; None where one is none."""
+    numbers: list[float | None] = []
+    for text in texts:
+        numbers.append(_number(_token(text), style))
+        if numbers[-1] is None:
+            return None
+    return numbers
 
 
 def choose_style(numbers: NumberTexts, *, decimal: str | None, separator: str | None) -> NumberStyle | None:

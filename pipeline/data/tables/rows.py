@@ -35,6 +35,8 @@ class EncodedRows:
 
     def only(self, rows: Bool[np.ndarray, " rows"]) -> EncodedRows:
         """Some of the rows."""
+        if rows.all():
+            return self
         groups, times = (None if each is None else each[rows] for each in (self.groups, self.times))
         return EncodedRows(self.features[rows], self.labels[rows], groups, times)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pipeline.core.errors import InputError
 from pipeline.data.options import Reading, TableOptions
@@ -29,28 +30,27 @@ def understand(table: Table, options: TableOptions) -> Understood:
     features = _feature_columns(names, table.name, options)
     if len(table.frame) == 0:
         raise InputError(f"{table.name}: must have data rows; got none")
-    cells = {name: cells_of(table.frame[name], name) for name in names}
-    target, classes = understand_target(cells[options.target], options, table.name)
-    numbers = {name: number_texts(each, options) for name, each in cells.items()}
+    target, classes = understand_target(cells_of(table.frame[options.target], options.target), options, table.name)
+    numbers = {name: number_texts(cells_of(table.frame[name], name), options) for name in names}
     decimal = options.decimal or shared_decimal([numbers[name] for name in features])
-    columns = {
-        name: understand_column(
-            each, options, numbers=numbers[name], separator=table.reading.separator, decimal=decimal
-        )
-        for name, each in cells.items()
-        if name != options.target
-    }
+
+    def column_of(name: str) -> Understanding:
+        """Made anew whenever it is asked for: the cells of all columns would be far more than the table."""
+        cells, separator = cells_of(table.frame[name], name), table.reading.separator
+        return understand_column(cells, options, numbers=numbers[name], separator=separator, decimal=decimal)
+
+    columns = {name: _described(name, classes if name == options.target else column_of(name), options) for name in names}
     usable = tuple(column for name in features if (column := columns[name].column) is not None)
     _check_features(usable, table.name)
     understood = Understood(
         table=_schema(table, options, target, usable, decimal),
-        summaries=tuple(_summaries({**columns, options.target: classes}, names, options)),
+        summaries=tuple(each.summary for each in columns.values()),
         remarks=table.remarks,
         findings=(*classes.findings, *(finding for name in features for finding in columns[name].findings)),
     )
     if options.time is None:
         return understood
-    return _in_time(understood, columns[options.time], table.name, is_feature=options.time in features)
+    return _in_time(understood, column_of(options.time), table.name, is_feature=options.time in features)
 
 
 def _in_time(understood: Understood, column: Understanding, name: str, *, is_feature: bool) -> Understood:
@@ -136,20 +136,26 @@ def _check_features(columns: Sequence[Column], name: str) -> None:
             owners[feature] = column.name
 
 
-def _summaries(
-    columns: Mapping[str, Understanding], names: Sequence[str], options: TableOptions
-) -> Iterator[ColumnSummary]:
+class _Described(NamedTuple):
+    """What is kept of a column that was understood: not its cells."""
+
+    column: Column | None
+    findings: tuple[Finding, ...]
+    summary: ColumnSummary
+
+
+def _described(name: str, understood: Understanding, options: TableOptions) -> _Described:
     roles: dict[str, Role] = {options.target: "target", **dict.fromkeys(options.ignore, "ignored")}
     related: dict[str | None, Role] = {options.group: "group", options.time: "time"}
-    roles |= {name: role for name, role in related.items() if name is not None}
-    for name in names:
-        cells = columns[name].cells
-        yield ColumnSummary(
-            name=name,
-            role=roles.get(name, "feature"),
-            kind=columns[name].kind,
-            missing=int(cells.absent.sum()),
-            distinct=len(cells.values),
-            example=(*cells.texts, "")[0],
-            remark="; ".join(columns[name].remarks),
-        )
+    roles |= {related_name: role for related_name, role in related.items() if related_name is not None}
+    cells = understood.cells
+    summary = ColumnSummary(
+        name=name,
+        role=roles.get(name, "feature"),
+        kind=understood.kind,
+        missing=int(cells.absent.sum()),
+        distinct=len(cells.values),
+        example=next(iter(cells.texts), ""),
+        remark="; ".join(understood.remarks),
+    )
+    return _Described(understood.column, understood.findings, summary)
