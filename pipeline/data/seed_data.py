@@ -56,6 +56,10 @@ class SeedData:
     labels: Mapping[str, Int64[np.ndarray, " rows"]]
     classes: int
 
+    def rows(self, split: str) -> int:
+        """How many rows a split has, also one without labels."""
+        return len(self.features.rows[split] if isinstance(self.features, PoolRows) else self.features[split])
+
     def take(self, split: str, places: Places) -> Features:
         """Features of the rows at these places of a split."""
         features = self.features

@@ -12,7 +12,7 @@ from pipeline.core.rng import Purpose, generator
 from pipeline.data.dataset import Dataset, labels_of, test_posterior
 from pipeline.data.splits import SPLITS
 from pipeline.evaluation.registry import METRICS
-from pipeline.evaluation.row_groups import row_groups
+from pipeline.evaluation.row_groups import row_groups, smallest_group
 from pipeline.evaluation.score import score_members
 from pipeline.metrics.calibration_error import resampling_uniforms
 from pipeline.metrics.names import MetricName
@@ -47,6 +47,7 @@ def score_point(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list
             test_posterior(pooled, seeds[some]),
             uniforms=uniforms,
             groups=None if groups is None else groups[some],
+            group_size=None if groups is None else smallest_group(groups),
         )
         tables = {"score": of_some.scores, "curve": of_some.curves, "group": of_some.groups}
         scored.append({f"{kind}/{name}": values for kind, table in tables.items() for name, values in table.items()})

@@ -26,8 +26,19 @@ def row_groups(rows: NDArray[np.integer[Any]], *, order: NDArray[np.integer[Any]
     return None
 
 
-def rows_of_groups(groups: NDArray[np.integer[Any]], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Positions `(S, G, m)` of the first m test rows of each group, m being the size of the smallest."""
+def smallest_group(groups: NDArray[np.integer[Any]]) -> int:
+    """Rows of the smallest group of any seed, given the group of each test row `(S, n)`.
+
+    >>> smallest_group(np.array([[0, 1, 1, 0, 0], [0, 0, 1, 0, 0]]))
+    1
+    """
+    return int(_group_sizes(groups, int(groups.max()) + 1).min())
+
+
+def rows_of_groups(
+    groups: NDArray[np.integer[Any]], shape: tuple[int, ...], *, size: int | None = None
+) -> NDArray[np.int64]:
+    """Positions `(S, G, m)` of the first m test rows of each group, m being `size` or the size of the smallest."""
     if groups.shape != shape or groups.min() < 0:
         raise ValueError(f"groups must be 0 or more, of shape {shape}, got {groups.min()} and {groups.shape}")
     sizes = _group_sizes(groups, int(groups.max()) + 1)
@@ -35,7 +46,7 @@ def rows_of_groups(groups: NDArray[np.integer[Any]], shape: tuple[int, ...]) -> 
         raise ValueError(f"groups must each have a test row in every seed, got sizes {sizes.tolist()}")
     first = np.cumsum(sizes, axis=-1) - sizes
     order = np.argsort(groups, axis=-1, kind="stable")
-    positions = (first[..., None] + np.arange(sizes.min())).reshape(len(groups), -1)
+    positions = (first[..., None] + np.arange(size or sizes.min())).reshape(len(groups), -1)
     return np.take_along_axis(order, positions, axis=-1).reshape(*sizes.shape, -1)
 
 

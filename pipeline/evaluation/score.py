@@ -65,6 +65,7 @@ def score_members(
     *,
     uniforms: Uniforms,
     groups: NDArray[np.integer[Any]] | None = None,
+    group_size: int | None = None,
     conditions: Logits = MappingProxyType({}),
     costly: bool = True,
 ) -> Scored:
@@ -76,6 +77,7 @@ def score_members(
         posterior: `(S, n_test, K)` true test probabilities, or None where unknown.
         uniforms: `(resamples, n_test)` uint16 for `ece_p`; see `resampling_uniforms`.
         groups: `(S, n_test)` integers 0, 1, ..., the group of each test row; see `row_groups`.
+        group_size: Rows that each group is cut to, where those of other members are smaller than any here.
         conditions: By name, logits `(S, m, K)` of the first m test rows under other conditions, noise on the inputs for
             example: scored like "test", by the same calibrator, without curves.
         costly: Also what takes half of the time: the metrics that are `costly`, and the curves.
@@ -87,7 +89,7 @@ def score_members(
     finite = _finite_members(predicted, labels)
     clean = {name: np.where(finite[:, None, None], values, np.float32(0)) for name, values in predicted.items()}
     calibrator = fit_calibrator(clean["validation"], labels["validation"])
-    test = _TestRows(labels["test"], None if posterior is None else by_class(posterior), uniforms, groups)
+    test = _TestRows(labels["test"], None if posterior is None else by_class(posterior), uniforms, groups, group_size)
     scored = Scored({}, {}, {})
     for name in (*SPLITS, *conditions):
         rows = None if name in labels and name != "test" else test.first(clean[name].shape[1])
@@ -113,18 +115,20 @@ class _TestRows:
     posterior: Floats | None
     uniforms: Uniforms
     groups: NDArray[np.integer[Any]] | None
+    group_size: int | None
 
     def first(self, rows: int) -> "_TestRows":
         posterior = None if self.posterior is None else self.posterior[:, :rows]
         groups = None if self.groups is None else self.groups[:, :rows]
-        return _TestRows(self.labels[:, :rows], posterior, self.uniforms[:, :rows], groups)
+        size = self.group_size if rows == self.labels.shape[1] else None
+        return _TestRows(self.labels[:, :rows], posterior, self.uniforms[:, :rows], groups, size)
 
     @cached_property
     def positions(self) -> Ints:
         """Positions of each group's rows."""
         if self.groups is None:
             raise ValueError("test rows must have groups, got none")
-        return rows_of_groups(self.groups, self.labels.shape)
+        return rows_of_groups(self.groups, self.labels.shape, size=self.group_size)
 
 
 def _at_stage(

@@ -12,11 +12,14 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
+from pipeline.data.dataset import Dataset
 from pipeline.data.seed_data import seed_data
+from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_dataset import load_data
 from pipeline.tracking.times import note
 
-TOGETHER = 4  # points whose members are stacked together: enough to share random numbers
+MOST_LOGITS = 1 << 27  # of the points that are trained together, half a GiB
+TOGETHER = 4  # points that are trained and remembered together: enough to share random numbers and to keep workers busy
 
 
 def write_members(points: Mapping[Path, Point], seeds: int, dataset: str, *, jobs: int, history: bool = True) -> int:
@@ -36,6 +39,13 @@ def _key(point: Point, seeds: int, dataset: str, *, history: bool) -> str:
     return fingerprint(point.model_dump(mode="json"), seeds, history, code=["training.fit"], files=[data_file(dataset)])
 
 
+def _together(pooled: Dataset, seeds: int) -> int:
+    """How many points are trained together: `TOGETHER`, fewer where their logits of all rows would be too many."""
+    rows = sum(int(getattr(pooled.splits, split).shape[1]) for split in SPLITS)
+    logits = seeds * rows * len(pooled.pool.classes)
+    return max(1, min(TOGETHER, MOST_LOGITS // logits))
+
+
 def _train(points: Sequence[Point], seeds: int, dataset: str, *, jobs: int, history: bool) -> Iterator[bytes]:
     """The content of every point's file, as soon as it and those before it are trained."""
     from pipeline.training.fit import fit_points, seeds_of  # noqa: PLC0415  (torch takes a second to import)
@@ -43,11 +53,12 @@ def _train(points: Sequence[Point], seeds: int, dataset: str, *, jobs: int, hist
     pooled, began = load_data(dataset), time()
     data = {seed: seed_data(pooled, seed) for seed in sorted({s for point in points for s in seeds_of(point, seeds)})}
     total = sum(point.epochs for point in points) * seeds
+    together = _together(pooled, seeds)
     with progress(f"{len(points) * seeds} members", total, "epochs") as tick:
-        fitted = fit_points(points, seeds, data, together=TOGETHER, jobs=jobs, tick=tick, history=history)
+        fitted = fit_points(points, seeds, data, together=together, jobs=jobs, tick=tick, history=history)
         for number, (arrays, about) in enumerate(fitted, 1):
             content = encode_arrays(arrays, about)
             note(content, since=began)
             yield content
-            if number % TOGETHER == 0:
+            if number % together == 0:
                 began = time()

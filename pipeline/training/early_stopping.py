@@ -17,6 +17,8 @@ EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
 SEEN = (slice(None), ODD, EVEN)
 """The validation rows that choose an epoch: all of them for use; half of them to predict the other half, `HELD_OUT`."""
 HELD_OUT = (EVEN, ODD)
+TOGETHER = 1 << 22
+"""Logits that are calibrated together, at most, in whole members."""
 LOOKS = 200
 """Of so many epochs at most the weights are looked at, evenly spaced: a calibrator at every look takes its time."""
 
@@ -88,14 +90,17 @@ class EarlyStopping:
         scores = negative_log_likelihood(logits, torch.from_numpy(labels))
         values = logits.numpy()
         fits = np.flatnonzero(self.calibrated & np.isfinite(values).all((1, 2)))  # a diverged member has no calibrator
-        if fits.size:
-            calibrated = calibrate(values[fits], fit_calibrator(values[fits], labels[fits]))
-            scores[fits] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[fits]))
+        size = max(1, TOGETHER // values[0].size)
+        for some in (fits[start : start + size] for start in range(0, fits.size, size)):
+            calibrated = calibrate(values[some], fit_calibrator(values[some], labels[some]))
+            scores[some] = negative_log_likelihood(torch.from_numpy(calibrated), torch.from_numpy(labels[some]))
         return scores
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> NDArray[np.float64]:
     """Mean plain cross-entropy (member,) of logits (member, row, class), in float64."""
-    logs = torch.log_softmax(logits.double(), -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    logs = torch.empty(labels.shape, dtype=torch.float64)
+    for of_member, rows, truth in zip(logs, logits, labels, strict=True):  # one by one: 64 bits of all would be much
+        of_member.copy_(torch.log_softmax(rows.double(), -1).gather(-1, truth.unsqueeze(-1)).squeeze(-1))
     losses: NDArray[np.float64] = -logs.numpy().mean(-1)
     return losses

@@ -18,15 +18,16 @@ class Inputs:
 
     Attributes:
         splits: those that there are; beside the usual ones some without labels, of which logits are wanted.
+        rows: how many there are of each split.
         width: number of features.
     """
 
     def __init__(self, parts: Sequence[SeedData], dtype: torch.dtype) -> None:
         self.parts, self.dtype = parts, dtype
         self.splits = tuple(parts[0].features)
+        self.rows = {split: parts[0].rows(split) for split in self.splits}
         self.width = parts[0].take(self.splits[0], slice(0)).shape[1]
-        rows = sum(map(len, parts[0].labels.values()))
-        few = len(parts) * rows * self.width <= HELD
+        few = len(parts) * sum(self.rows.values()) * self.width <= HELD
         self.held = {split: self._stack([part.features[split] for part in parts]) for split in self.splits if few}
 
     def take(self, split: str, rows: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ class Inputs:
         if split in self.held:
             yield from torch.split(self.held[split], size, 1)
             return
-        for start in range(0, len(self.parts[0].labels[split]), size):
+        for start in range(0, self.rows[split], size):
             yield self._stack([part.take(split, slice(start, start + size)) for part in self.parts])
 
     def _stack(self, features: Sequence[Features]) -> Tensor:

@@ -226,9 +226,13 @@ class Stack:
 
     def _logits(self, flat: Tensor, split: str) -> Tensor:
         """Eval-mode logits (member, row, class), in blocks of rows."""
-        arrays = self.layout.views(flat)
-        blocks = self.inputs.blocks(split, self.network.block)
-        return torch.cat([self.network.predict(arrays, self.streams.by_member(block)) for block in blocks], 1)
+        arrays, start = self.layout.views(flat), 0
+        logits = flat.new_empty(len(flat), self.inputs.rows[split], self.classes)
+        for block in self.inputs.blocks(split, self.network.block):
+            end = start + block.shape[1]
+            logits[:, start:end] = self.network.predict(arrays, self.streams.by_member(block))
+            start = end
+        return logits
 
     def _record(self, epoch: int) -> None:
         """Record every member's plain cross-entropy and accuracy in eval mode, in float64."""

@@ -22,6 +22,7 @@ from pipeline.core.files import (
     file_digest,
     keep_only,
     locked,
+    map_arrays,
     read_arrays,
     read_json,
     write_arrays,
@@ -158,6 +159,26 @@ class TestArrays:
         for name, array in {**ARRAYS, "turned": ARRAYS["b"].T}.items():
             assert arrays[name].dtype == array.dtype
             np.testing.assert_array_equal(arrays[name], array)
+
+    def test_mapped_ones_are_the_same_and_writing_to_them_leaves_the_file(self):
+        write_arrays(Path("data/x.safetensors"), ARRAYS, {"n": [1, "é"]})
+        before = Path("data/x.safetensors").read_bytes()
+        read, mapped = (how(Path("data/x.safetensors")) for how in (read_arrays, map_arrays))
+        assert mapped[1] == read[1]
+        assert mapped[0].keys() == read[0].keys()
+        for name, array in read[0].items():
+            assert (mapped[0][name].dtype, mapped[0][name].shape) == (array.dtype, array.shape)
+            assert mapped[0][name].tobytes() == array.tobytes()
+            mapped[0][name][:1] = 0
+        assert Path("data/x.safetensors").read_bytes() == before
+
+    @pytest.mark.parametrize("damage", [b"", b"short", b"\xff" * 64])
+    def test_mapped_ones_of_a_damaged_file_are_refused(self, damage):
+        Path("data/x.safetensors").write_bytes(damage)
+        with pytest.raises(InputError, match=r"^data/x.safetensors: damaged .*; delete it and run `dvc repro`$"):
+            map_arrays(Path("data/x.safetensors"))
+        with pytest.raises(InputError, match=r"^data/y.safetensors: no such file; `dvc repro` makes it$"):
+            map_arrays(Path("data/y.safetensors"))
 
     def test_bytes_are_deterministic(self):
         write_arrays(Path("data/1"), ARRAYS, {"b": 1, "a": 2})

@@ -173,6 +173,19 @@ def test_a_row_alone_has_the_bits_that_it_has_among_others(scale, seed, rows, fe
 
 
 @pytest.mark.parametrize("scale", SCALES)
+def test_features_are_fitted_as_they_are_beside_no_more_than_one_other(scale):
+    """They are fitted a few at a time: what there are beside them says nothing of them."""
+    rng = np.random.default_rng(3)
+    features = (rng.standard_normal((300, 37)) * 10 ** rng.uniform(-2, 2, 37)).astype(np.float32)
+    features[rng.random(features.shape) < 0.05] = np.nan
+    whole = fit_preprocessor(features, scale=scale)
+    for first in range(36):
+        pair = fit_preprocessor(features[:, first : first + 2], scale=scale)
+        for name in ("center", "spread", "used", "ranks"):
+            assert getattr(pair, name).tobytes() == getattr(whole, name)[..., first : first + 2].tobytes()
+
+
+@pytest.mark.parametrize("scale", SCALES)
 def test_it_is_stored_without_code(scale, tmp_path):
     import json  # noqa: PLC0415
 

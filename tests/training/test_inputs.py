@@ -8,7 +8,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.pool_splits import split_pool
 from pipeline.data.seed_data import seed_data, seed_preprocessor
 from pipeline.data.splits import SPLITS
-from pipeline.training import inputs
+from pipeline.training import early_stopping, inputs
 from pipeline.training.fit import fit_stack
 from pipeline.training.inputs import Inputs
 
@@ -59,10 +59,13 @@ def test_data_without_a_pool_are_drawn_too(monkeypatch):
     assert torch.equal(held.take("train", rows), drawn.take("train", rows))
 
 
-@pytest.mark.parametrize("changes", [{}, {"mixup": 0.4, "noise": 0.3, "balance": "weights"}, {"early_stopping": "nll"}])
+@pytest.mark.parametrize(
+    "changes", [{"mixup": 0.4, "noise": 0.3, "balance": "weights"}, {"early_stopping": "nll_calibrated"}]
+)
 def test_members_train_to_the_same_bit(dataset, monkeypatch, changes):
     data = {seed: seed_data(dataset, seed) for seed in SEEDS}
     members = members_of([point(), point(**changes)], SEEDS)
     held = fit_stack(members, data, weights=True)
     monkeypatch.setattr(inputs, "HELD", 0)
+    monkeypatch.setattr(early_stopping, "TOGETHER", 1)
     assert equal(fit_stack(members, data, weights=True), held)

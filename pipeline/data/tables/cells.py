@@ -56,7 +56,8 @@ class Cells:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The distinct values as texts; whole numbers without a point."""
-        return tuple(text_of(value) for value in self.values)
+        strings = self.type == "text"
+        return tuple(map(str, self.values)) if strings else tuple(text_of(value) for value in self.values)
 
     def row_of(self, place: int) -> int:
         """The first data row that holds a value, counted from 1."""
@@ -109,8 +110,8 @@ def merged(cells: Cells, values: Sequence[object | None]) -> Cells:
 
 
 def _stripped(cells: Cells) -> Cells:
-    values = [value.strip() if isinstance(value, str) else value for value in cells.values]
-    if "" not in values and tuple(values) == cells.values:
+    if cells.type == "text" and "" not in cells.values and tuple(map(str.strip, cells.texts)) == cells.values:
         return cells
+    values = [value.strip() if isinstance(value, str) else value for value in cells.values]
     changed = tuple(str(old) for old, new in zip(cells.values, values, strict=True) if new not in (old, ""))
     return replace(merged(cells, [None if value == "" else value for value in values]), stripped=changed)

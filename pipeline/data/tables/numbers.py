@@ -137,6 +137,8 @@ def shared_decimal(columns: Sequence[NumberTexts]) -> str | None:
 def parse_numbers(texts: Sequence[str], style: NumberStyle) -> list[float | None]:
     """The numbers that texts are under a style, None where one is none; a zero in front of digits makes it a code."""
     usual = style == NumberStyle()
+    if usual and all(map(_USUAL.fullmatch, texts)):
+        return [*map(float, texts)]
     return [float(text) if usual and _USUAL.fullmatch(text) else _number(_token(text), style) for text in texts]
 
 

@@ -39,7 +39,9 @@ def understand(table: Table, options: TableOptions) -> Understood:
         cells, separator = cells_of(table.frame[name], name), table.reading.separator
         return understand_column(cells, options, numbers=numbers[name], separator=separator, decimal=decimal)
 
-    columns = {name: _described(name, classes if name == options.target else column_of(name), options) for name in names}
+    columns = {
+        name: _described(name, classes if name == options.target else column_of(name), options) for name in names
+    }
     usable = tuple(column for name in features if (column := columns[name].column) is not None)
     _check_features(usable, table.name)
     understood = Understood(
