@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.core.files import file_digest
 
+Item = TypeVar("Item", bound=Hashable)
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -31,12 +33,20 @@ def fingerprint(*parts: object, code: Sequence[str] = (), files: Iterable[Path] 
     Raises:
         InputError: there is no such file.
     """
-    content = {
-        "parts": parts,
-        "code": [code_digest(module) for module in code],
-        "files": [file_digest(path) for path in files],
-    }
-    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return fingerprints({"": parts}, code=code, files=files)[""]
+
+
+def fingerprints(
+    parts: Mapping[Item, Sequence[object]], *, code: Sequence[str] = (), files: Iterable[Path] = ()
+) -> dict[Item, str]:
+    """The fingerprint of every piece of work by its parts; all share code and files, which are read once.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    shared = {"code": [code_digest(module) for module in code], "files": [file_digest(path) for path in files]}
+    contents = {item: json.dumps({"parts": each, **shared}, sort_keys=True) for item, each in parts.items()}
+    return {item: sha256(content.encode()).hexdigest() for item, content in contents.items()}
 
 
 @cache

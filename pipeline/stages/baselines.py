@@ -16,7 +16,7 @@ from pipeline.config.reading import look_up
 from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
 from pipeline.core.files import discard, encode_arrays, keep_only, read_arrays
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, baseline_file, champion_file, data_file, output, result_file, score_file
 from pipeline.core.progress import progress
@@ -62,10 +62,8 @@ def write_fits(rows: Mapping[Path, Baseline], seeds: int, dataset: str, *, jobs:
 
     The bytes are the same with any number of workers.
     """
-    keys = {
-        path: fingerprint("baseline", row.model_dump(mode="json"), seeds, code=CODE, files=[data_file(dataset)])
-        for path, row in rows.items()
-    }
+    parts = {path: ("baseline", row.model_dump(mode="json"), seeds) for path, row in rows.items()}
+    keys = fingerprints(parts, code=CODE, files=[data_file(dataset)])
     return fill(keys, lambda paths: _fit([rows[path] for path in paths], range(seeds), dataset, jobs=jobs))
 
 

@@ -13,8 +13,8 @@ from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import encode_arrays, keep_only, read_arrays, read_bytes
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.files import encode_arrays, file_digest, keep_only, read_arrays, read_bytes
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, data_file, member_file, result_file
 from pipeline.core.progress import progress
@@ -68,10 +68,8 @@ def _stacked(stored: Sequence[Arrays], study: StudyResults) -> tuple[Stacked, St
 
 def write_scores(files: Mapping[Path, Path], dataset: str, *, jobs: int) -> int:
     """Score the members in each file (by where their scores belong); give back how many files were scored."""
-    keys = {
-        target: fingerprint(code=["evaluation.calibrators"], files=[data_file(dataset), source])
-        for target, source in files.items()
-    }
+    parts = {target: [file_digest(source)] for target, source in files.items()}
+    keys = fingerprints(parts, code=["evaluation.calibrators"], files=[data_file(dataset)])
     return fill(keys, lambda targets: _measure([files[target] for target in targets], dataset, jobs=jobs))
 
 

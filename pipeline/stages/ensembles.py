@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config.params import Params
 from pipeline.config.points import Point
 from pipeline.core.files import discard, encode_arrays, read_arrays, write_arrays
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import champion_file, data_file
 from pipeline.core.progress import progress
@@ -89,12 +89,8 @@ def _further(
     seeds = list(params.ensemble_seeds.items())
     files = {arm: _beside(firsts[arm], FURTHER) for arm in winners}
     points = {files[arm]: point for arm, point in winners.items()}
-    keys = {
-        path: fingerprint(
-            "ensemble", point.model_dump(mode="json"), seeds, code=["training.fit"], files=[data_file(dataset)]
-        )
-        for path, point in points.items()
-    }
+    parts = {path: ("ensemble", point.model_dump(mode="json"), seeds) for path, point in points.items()}
+    keys = fingerprints(parts, code=["training.fit"], files=[data_file(dataset)])
     fill(keys, lambda paths: _train([points[path] for path in paths], dataset, params, jobs=jobs))
     return files
 

@@ -8,7 +8,7 @@ from time import time
 
 from pipeline.config.points import Point
 from pipeline.core.files import encode_arrays
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
@@ -27,16 +27,13 @@ def write_members(points: Mapping[Path, Point], seeds: int, dataset: str, *, job
 
     Equal points are trained once, whatever file, variant or command asks for them.
     """
-    keys = {path: _key(point, seeds, dataset, history=history) for path, point in points.items()}
+    parts = {path: (point.model_dump(mode="json"), seeds, history) for path, point in points.items()}
+    keys = fingerprints(parts, code=["training.fit"], files=[data_file(dataset)])
 
     def train(paths: Sequence[Path]) -> Iterator[bytes]:
         return _train([points[path] for path in paths], seeds, dataset, jobs=jobs, history=history)
 
     return fill(keys, train)
-
-
-def _key(point: Point, seeds: int, dataset: str, *, history: bool) -> str:
-    return fingerprint(point.model_dump(mode="json"), seeds, history, code=["training.fit"], files=[data_file(dataset)])
 
 
 def _together(pooled: Dataset, seeds: int) -> int:

@@ -13,8 +13,8 @@ from pipeline.config.points import Point
 from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
 from pipeline.core.errors import InputError
-from pipeline.core.files import decode_arrays, dvc_digest, encode_arrays, read_arrays, read_bytes
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.files import decode_arrays, dvc_digest, encode_arrays, file_digest, read_arrays, read_bytes
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
@@ -43,10 +43,8 @@ class ScoreFile(NamedTuple):
 
 def write_scores(sources: Mapping[Path, Path], dataset: str, *, jobs: int) -> int:
     """Measure the members in each file (by where their scores belong); give back how many files were measured."""
-    keys = {
-        target: fingerprint(code=["evaluation.members"], files=[data_file(dataset), source])
-        for target, source in sources.items()
-    }
+    parts = {target: [file_digest(source)] for target, source in sources.items()}
+    keys = fingerprints(parts, code=["evaluation.members"], files=[data_file(dataset)])
     return fill(keys, lambda targets: _measure([sources[target] for target in targets], dataset, jobs=jobs))
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pipeline.config.params import Params
 from pipeline.config.points import Point
-from pipeline.core.fingerprint import fingerprint
+from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import obtain
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
@@ -28,18 +28,12 @@ def tune(points: Mapping[Place, Sequence[Point]], dataset: str, params: Params, 
     """
     objective, seeds = params.search.objectives[0], list(params.tuning_seeds)
     candidates = {place: [_plain(point) for point in of_point] for place, of_point in points.items()}
-    keys = {
-        point: fingerprint(
-            "tuning",
-            objective,
-            point.model_dump(mode="json"),
-            seeds,
-            code=["training.fit", "search.objectives"],
-            files=[data_file(dataset)],
-        )
+    parts = {
+        point: ("tuning", objective, point.model_dump(mode="json"), seeds)
         for of_point in candidates.values()
         for point in of_point
     }
+    keys = fingerprints(parts, code=["training.fit", "search.objectives"], files=[data_file(dataset)])
 
     def make(missing: Sequence[Point]) -> Iterator[bytes]:
         return _train(missing, dataset, params, jobs=jobs)

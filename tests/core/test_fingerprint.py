@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core import fingerprint as subject
 from pipeline.core.errors import InputError
-from pipeline.core.fingerprint import code_digest, fingerprint, import_closure, syntax_tree
+from pipeline.core.fingerprint import code_digest, fingerprint, fingerprints, import_closure, syntax_tree
 
 CODE = '''
 """What it does."""
@@ -133,6 +133,13 @@ class TestFingerprint:
         for name in "fg":
             (tmp_path / name).write_text("content")
         assert fingerprint(files=[tmp_path / "f"]) == fingerprint(files=[tmp_path / "g"])
+
+    def test_of_many_are_those_of_each(self, tmp_path):
+        (tmp_path / "data").write_bytes(b"rows")
+        parts, more = {"a": (1, "x"), "b": (2, [0.5])}, {"code": ["core.rng"], "files": [tmp_path / "data"]}
+        found = fingerprints(parts, **more)
+        assert found == {name: fingerprint(*each, **more) for name, each in parts.items()}
+        assert found["a"] != found["b"]
 
     def test_needs_its_files(self):
         with pytest.raises(InputError, match="no such file"):
