@@ -37,8 +37,8 @@ from pipeline.config.search_space import Pruner, Sampler, Search  # noqa: E402
 from pipeline.search import optimize  # noqa: E402
 from pipeline.search.objectives import by_seed  # noqa: E402
 from pipeline.search.storage import opened  # noqa: E402
-from pipeline.training.fit import fit_in_rungs  # noqa: E402
 from pipeline.training.member import Member  # noqa: E402
+from pipeline.training.rungs import fit_in_rungs  # noqa: E402
 
 ARM = "all_three"
 STACK = "stack"

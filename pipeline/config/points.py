@@ -58,6 +58,9 @@ class Fit(Strict):
         description="Weigh a row's loss by the inverse frequency of its class in training, which shifts probabilities "
         "towards rare classes.",
     )
+    device: Annotated[Literal["cpu", "cuda"], OmitDefault()] = Field(
+        default="cpu", description="What trains the networks: a GPU rounds differently, so that the last bits change."
+    )
 
 
 class Train(Fit):

@@ -17,7 +17,6 @@ from pipeline.core.arithmetic import Arithmetic, arithmetic
 from pipeline.core.determinism import PINNED
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
-from pipeline.core.parallel import parse
 
 SECONDS = 8  # that an address has to answer
 NOT_CODE = shutil.ignore_patterns("__pycache__")
@@ -101,7 +100,7 @@ def _require_ready(client: Any, expected: Arithmetic) -> None:
 def _of_scheduler(client: Any) -> str:
     """What keeps the scheduler from reading calls, which it unpickles before workers do; "" where nothing does."""
     try:
-        client.run_on_scheduler(parse, "threads")
+        client.run_on_scheduler(package_digest)
     except Exception as error:  # whatever an import fails with
         return _line(error)
     return ""

@@ -18,6 +18,8 @@ PINNED = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "NPY_ENABLE_CPU_FEATURES": "X86_V3",  # numpy's dispatched kernels; without AVX-512
     "OPENBLAS_CORETYPE": "Haswell",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # products on a GPU: the same sums, whatever else it does
+    "NVIDIA_TF32_OVERRIDE": "0",  # and no shorter numbers in them
 }
 X86 = ("x86_64", "AMD64")
 YES = bytes.fromhex("b801000000c3")  # mov eax, 1; ret

@@ -26,8 +26,9 @@ from pipeline.core.rng import Purpose, generator
 from pipeline.data.seed_data import SeedData
 from pipeline.search.objectives import Labels, Logits, by_seed
 from pipeline.search.trials import distributions
-from pipeline.training.fit import Tick, fit_in_rungs
+from pipeline.training.fit import Tick
 from pipeline.training.member import Member
+from pipeline.training.rungs import fit_in_rungs
 
 Trials = Mapping[str, Sequence[FrozenTrial]]
 

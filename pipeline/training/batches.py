@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pipeline.core.rng import Purpose
 from pipeline.training import regularizers
+from pipeline.training.device import place
 from pipeline.training.dropout_masks import DropoutMasks
 from pipeline.training.inputs import Inputs
 from pipeline.training.random_streams import RandomStreams
@@ -24,13 +25,15 @@ class Batches:
     def __init__(
         self, inputs: Inputs, labels: Tensor, *, classes: int, streams: RandomStreams, strengths: Strengths, steps: int
     ) -> None:
-        self.inputs, self.labels, self.streams = inputs, labels, streams
-        self.one_hot = torch.eye(classes, dtype=inputs.dtype)
+        self.inputs, self.streams = inputs, streams
+        self.labels = place(labels, streams.device)
+        self.one_hot = place(torch.eye(classes, dtype=inputs.dtype), streams.device)
         self.mixing: dict[str, Tensor] = {}
         for name, purpose in MIXING.items():
             if strengths.on[name]:
                 alpha = strengths.exact[name]
-                self.mixing[name] = torch.from_numpy(streams.beta_quantiles(purpose, steps, alpha)).to(inputs.dtype)
+                weights = torch.from_numpy(streams.beta_quantiles(purpose, steps, alpha)).to(inputs.dtype)
+                self.mixing[name] = place(weights, streams.device)
 
     def keep(self, rows: Tensor, strengths: Strengths) -> None:
         """Keep only the members in these rows, whose strengths are these."""
@@ -40,7 +43,7 @@ class Batches:
         """Inputs (member, batch, feature) and targets (member, batch, class) of rows (seed, batch) at a step."""
         on, values, streams = strengths.on, strengths.values, self.streams
         x = streams.by_member(self.inputs.take("train", rows))
-        targets = streams.by_member(self.one_hot[self.labels.gather(1, rows)])
+        targets = streams.by_member(self.one_hot[self.labels.gather(1, place(rows, streams.device))])
         if on["mixup"]:
             x, targets = regularizers.mixup(x, targets, self.mixing["mixup"][step])
         if on["cutmix"]:

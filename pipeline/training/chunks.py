@@ -7,8 +7,10 @@ from itertools import groupby, pairwise
 
 from pipeline.config.settings import is_on
 from pipeline.core.parallel import Crew
+from pipeline.training.device import CPU
 from pipeline.training.member import Member
 
+DEVICE_CHUNK = 4096  # members that a device is given at once: it takes fewer where it lacks the memory
 LEAST = 8  # members of a chunk that is sent to a cluster, where there are as many
 COSTLY = ("early_stopping", "mixup", "cutmix", "cutout", "noise", "input_dropout", "r_drop")
 """Done for a whole stack if one member wants it."""
@@ -25,10 +27,11 @@ def chunks(members: Sequence[Member], size: int, crew: Crew) -> Iterator[list[in
     Chunks of a shape differ by one member at most, and there is an equal number of them for each worker of a machine.
     """
     order = sorted(range(len(members)), key=lambda i: (repr(_shape(members[i])), _costly(members[i]), members[i].seed))
-    turn = 1 if crew.is_remote else crew.size
+    workers = 1 if crew.is_remote else crew.size
     for _, group in groupby(order, key=lambda i: _shape(members[i])):
         numbers = list(group)
-        count = min(len(numbers), -(-len(numbers) // (size * turn)) * turn)
+        most, turn = (size, workers) if members[numbers[0]].point.device == CPU else (DEVICE_CHUNK, 1)
+        count = min(len(numbers), -(-len(numbers) // (most * turn)) * turn)
         ends = [len(numbers) * part // count for part in range(count + 1)]
         yield from (numbers[start:end] for start, end in pairwise(ends))
 
@@ -37,7 +40,7 @@ def _shape(member: Member) -> tuple[object, ...]:
     """Members of equal shape may be stacked: the same arrays and masks, the same steps."""
     point = member.point
     network = (point.architecture, point.hidden, point.batch_norm, point.shared_dropout)
-    return (*network, point.epochs, point.batch_size, point.optimizer, point.schedule)
+    return (*network, point.epochs, point.batch_size, point.optimizer, point.schedule, point.device)
 
 
 def _costly(member: Member) -> tuple[bool, ...]:

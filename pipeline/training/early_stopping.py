@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.calibration.calibrator import calibrate, fit_calibrator
 from pipeline.config.points import Point
+from pipeline.training.device import place
 
 EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
 SEEN = (slice(None), ODD, EVEN)
@@ -38,7 +39,7 @@ class EarlyStopping:
     """
 
     def __init__(self, points: Sequence[Point], flat: Tensor) -> None:
-        self.every = -(-points[0].epochs // LOOKS)
+        self.every, self.device = -(-points[0].epochs // LOOKS), points[0].device
         rules = np.array([point.early_stopping for point in points])
         self.plain, self.calibrated = rules == "nll", rules == "nll_calibrated"
         self.patience = np.array([point.patience or np.iinfo(np.int64).max for point in points])
@@ -56,7 +57,7 @@ class EarlyStopping:
     @property
     def used(self) -> Tensor:
         """The weights (3, member, parameter) that would be used by now: kept by a rule, else the last."""
-        return torch.where(torch.from_numpy(self.ruled)[:, None], self.kept, self.flat)
+        return torch.where(place(torch.from_numpy(self.ruled), self.device)[:, None], self.kept, self.flat)
 
     def looks_at(self, epoch: int) -> bool:
         """Whether the weights after so many epochs, counted from 1, may be kept by a member that stops early."""
@@ -66,14 +67,14 @@ class EarlyStopping:
         """Keep only these members, by their numbers; their weights are now these."""
         for name in ("plain", "calibrated", "patience", "best", "epochs", "waited"):
             setattr(self, name, getattr(self, name)[..., members])
-        self.flat, self.kept = flat, self.kept[:, torch.tensor(members)]
+        self.flat, self.kept = flat, self.kept[:, place(torch.tensor(members), self.device)]
 
     def update(self, epoch: int, logits: Tensor, labels: NDArray[np.int64]) -> None:
         """Keep the current weights of the members that have no rule, or that are better than ever and not done.
 
         Args:
             epoch: number of epochs done, from 1.
-            logits: of the validation rows (member, row, class), in eval mode.
+            logits: of the validation rows (member, row, class), in eval mode, on the CPU.
             labels: of these rows (member, row).
         """
         scores = np.stack([self._scores(logits[:, rows], labels[:, rows]) for rows in SEEN])
@@ -82,7 +83,7 @@ class EarlyStopping:
         self.best = np.where(better, scores, self.best)
         self.epochs = np.where(better, epoch, self.epochs)
         for kept, rows in zip(self.kept, better, strict=True):
-            members = torch.from_numpy(np.flatnonzero(rows))
+            members = place(torch.from_numpy(np.flatnonzero(rows)), self.device)
             kept[members] = self.flat[members]
 
     def _scores(self, logits: Tensor, labels: NDArray[np.int64]) -> NDArray[np.float64]:

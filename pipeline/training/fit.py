@@ -6,8 +6,7 @@ whichever workers fit them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -18,19 +17,16 @@ from numpy.typing import NDArray
 
 from pipeline.config.points import Point
 from pipeline.core import parallel
-from pipeline.core.determinism import heed_cbwr, require_pinned
 from pipeline.data.seed_data import SeedData
 from pipeline.training.chunks import chunk_size, chunks
+from pipeline.training.device import prepare
 from pipeline.training.member import Fitted, Member, history_epochs
+from pipeline.training.memory import in_parts, members_at_once
 from pipeline.training.stack import Stack
 
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
-RUNG_CHUNK = 50  # of stacks that shrink: measured, an eighth faster than 16 where two threads share an interpreter
 Tick = Callable[[int], None]
 Groups = Sequence[Sequence[Member]]
-MemberIndex = tuple[int, int]  # the group of a member, and its number there
-Logits = NDArray[np.float32]
-Survivors = Callable[[int, Mapping[int, Logits]], Collection[int]]
 
 
 def fit(
@@ -83,7 +79,7 @@ def fit_each(
     cuts = [list(chunks(each, size, crew)) for each in members]
     stacks = [[each[number] for number in numbers] for each, cut in zip(members, cuts, strict=True) for numbers in cut]
     call = partial(fit_stack, tick=tick if crew.are_threads else None, **how)
-    fitted = parallel.results(call, stacks, arguments=_sent(data, crew), jobs=jobs, threads=True)
+    fitted = parallel.results(call, stacks, arguments=sender(data, crew), jobs=jobs, threads=True)
     told = _telling(fitted, stacks, tick=None if crew.are_threads else tick)
     for batch, cut in zip(batches, cuts, strict=True):
         yield from _joined(batch, cut, told)
@@ -108,7 +104,7 @@ def _telling(fitted: Iterator[Fitted], stacks: Groups, *, tick: Tick | None) -> 
         yield result
 
 
-def _sent(
+def sender(
     data: Mapping[int, SeedData], crew: parallel.Crew
 ) -> Callable[[Sequence[Member]], tuple[Sequence[Member], Any]]:
     """What a worker is sent for a stack: of the data what its seeds need, or all, which a cluster's is sent once."""
@@ -145,116 +141,6 @@ def seeds_of(point: Point, seeds: int) -> list[int]:
     return [seed + point.replicate * seeds for seed in range(seeds)]
 
 
-def fit_in_rungs(
-    groups: Groups,
-    data: Mapping[int, SeedData],
-    *,
-    rungs: Sequence[int],
-    survivors: Survivors,
-    jobs: int = 1,
-    chunk: int = RUNG_CHUNK,
-    tick: Tick | None = None,
-) -> dict[int, Logits]:
-    """Fit groups of members together, and stop at rungs those that are not worth more epochs.
-
-    What is stopped does not change a bit of the others. All groups train for as many epochs.
-
-    Args:
-        groups: what to fit: the seeds of one trial, say.
-        data: seed -> its data.
-        rungs: epochs, ascending, at which groups may be stopped.
-        survivors: receives the epoch and, by group, the validation logits (member, row, class) of those that are still
-            there, of the weights that they would be used with; gives back the groups that go on.
-        jobs: as in `fit`.
-        chunk: as in `fit`.
-        tick: receives how many member-epochs are done, or no longer needed.
-
-    Returns:
-        The validation logits of the groups that were never stopped, by group.
-    """
-    (epochs,) = {member.point.epochs for group in groups for member in group}
-    indices = [(group, number) for group, members in enumerate(groups) for number in range(len(members))]
-    crew = parallel.crew(jobs, threads=True)
-    size = chunk_size(len(indices), chunk, crew)
-    cut = chunks([groups[group][number] for group, number in indices], size, crew)
-    parts = [_Part([indices[row] for row in rows]) for rows in cut]
-    for until in [*rungs, epochs]:
-        parts = _train_all(parts, groups, data, until=until, jobs=jobs, tick=tick)
-        reached = _regrouped(parts)
-        if until < epochs:
-            staying = set(survivors(until, reached))
-            parts = [rest for part in parts if (rest := part.only(staying))]
-            if tick is not None:
-                tick(sum(len(groups[group]) for group in set(reached) - staying) * (epochs - until))
-    return reached
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A stack on its way: its members' indices, the epochs done, and logits (member, row, class)."""
-
-    indices: Sequence[MemberIndex]
-    stack: Stack | None = None
-    epoch: int = 0
-    logits: Sequence[Logits] | Logits = ()
-
-    def only(self, groups: Collection[int]) -> _Part | None:
-        """The part with the members of these groups alone; None where there are none."""
-        kept = [row for row, (group, _) in enumerate(self.indices) if group in groups]
-        if kept and len(kept) < len(self.indices) and self.stack is not None:
-            with torch.inference_mode():
-                self.stack.keep(kept)
-        return replace(self, indices=[self.indices[row] for row in kept]) if kept else None
-
-
-def _train_all(
-    parts: Sequence[_Part],
-    groups: Groups,
-    data: Mapping[int, SeedData],
-    *,
-    until: int,
-    jobs: int,
-    tick: Tick | None,
-) -> list[_Part]:
-    """Train every part to an epoch, spread over workers."""
-    crew = parallel.crew(jobs, threads=True)
-    sent = _sent(data, crew)
-
-    def arguments(part: _Part) -> tuple[Any, ...]:
-        return part, *sent([groups[group][number] for group, number in part.indices])
-
-    call = partial(_train_on, until=until, tick=tick if crew.are_threads else None)
-    trained = list(parallel.results(call, parts, arguments=arguments, jobs=jobs, threads=True))
-    if tick is not None and not crew.are_threads:
-        tick(sum(len(before.indices) * (until - before.epoch) for before in parts))
-    return trained
-
-
-def _train_on(
-    part: _Part, members: Sequence[Member], data: Mapping[int, SeedData], *, until: int, tick: Tick | None
-) -> _Part:
-    """Train a part to an epoch: the work of one worker."""
-    require_pinned()
-    heed_cbwr()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        stack = part.stack or Stack(members, data, torch.float32, history=False)
-        for epoch in range(part.epoch, until):
-            stack.run_epoch(epoch)
-            if tick is not None:
-                tick(len(members))
-        return replace(part, stack=stack, epoch=until, logits=stack.logits(["validation"])["validation"])
-
-
-def _regrouped(parts: Sequence[_Part]) -> dict[int, Logits]:
-    """Logits (member, row, class) by group."""
-    logits = {index: part.logits[row] for part in parts for row, index in enumerate(part.indices)}
-    groups: dict[int, list[Logits]] = {}
-    for group, number in sorted(logits):
-        groups.setdefault(group, []).append(logits[group, number])
-    return {group: np.stack(rows) for group, rows in groups.items()}
-
-
 def fit_stack(
     members: Sequence[Member],
     data: Mapping[int, SeedData],
@@ -269,15 +155,18 @@ def fit_stack(
     """Fit members of one shape as one stack, in the calling thread, with `threads` threads inside the kernels.
 
     Raises:
-        InputError: the environment is not pinned, or the network does not fit the data.
+        InputError: the environment is not pinned, the network does not fit the data, or the device is not there.
     """
-    require_pinned()
-    heed_cbwr()
-    torch.set_num_threads(threads)
-    with torch.inference_mode():
-        stack = Stack(members, data, dtype, history=history)
+    prepare(members[0].point.device, threads=threads)
+
+    def train(some: Sequence[Member]) -> Fitted:
+        stack = Stack(some, data, dtype, history=history)
         for epoch in range(stack.epochs):
             stack.run_epoch(epoch)
             if tick is not None:
-                tick(len(members))
+                tick(len(some))
         return stack.finish(weights=weights, splits=splits)
+
+    with torch.inference_mode():
+        parts = in_parts(train, members, members_at_once(members, data))
+    return parts[0] if len(parts) == 1 else Fitted.join(parts)

@@ -61,6 +61,26 @@ class Adam(Optimizer):
             )  # fmt: skip
 
 
+class ElementwiseAdam(Optimizer):
+    """The same, every operation once for all members: for a GPU, where a kernel's start costs more than its work."""
+
+    def __init__(self, weights: Tensor, gradient: Tensor, learning_rates: Tensor) -> None:
+        super().__init__(torch.zeros_like(weights), torch.zeros_like(weights))
+        self._weights, self._gradient, self._rates = weights, gradient, learning_rates.view(-1, 1)
+        self._update = torch.empty_like(weights)
+
+    def step(self, factor: float) -> None:  # noqa: D102
+        self._step += 1
+        first, second = self._moments
+        first.lerp_(self._gradient, 1 - BETAS[0])
+        second.mul_(BETAS[1]).addcmul_(self._gradient, self._gradient, value=1 - BETAS[1])
+        done = int(self._step)
+        torch.sqrt(second, out=self._update)
+        self._update.mul_((1 - BETAS[1] ** done) ** -0.5).add_(EPSILON)
+        torch.div(first, self._update, out=self._update)
+        self._weights.addcmul_(self._update, self._rates * (-factor / (1 - BETAS[0] ** done)))
+
+
 class Sgd(Optimizer):
     """SGD with heavy-ball momentum, as `torch.optim.SGD` defines it (Sutskever et al. 2013)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,42 +12,53 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.core.rng import Purpose, generator, uniform16
+from pipeline.training.device import CPU, place
 
 
 class RandomStreams:
-    """Random numbers by seed, and how what is by seed becomes what is by member."""
+    """Random numbers by seed, and how what is by seed becomes what is by member.
 
-    def __init__(self, member_seeds: Sequence[int]) -> None:
+    They are drawn by the CPU wherever a stack trains, once for all members of a seed, and spread on the device.
+
+    Attributes:
+        seed_index: place among `seeds` of each member's seed (member,), on the CPU; `_index` is the same on the device.
+    """
+
+    def __init__(self, member_seeds: Sequence[int], device: str = CPU) -> None:
+        self.device = device
         self.seeds = sorted(set(member_seeds))
         self.seed_index = torch.tensor([self.seeds.index(seed) for seed in member_seeds])
+        self._index = place(self.seed_index, device)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only the members in these rows; their seeds' data stay where they are."""
         self.seed_index = self.seed_index[rows]
+        self._index = place(self.seed_index, self.device)
 
     def by_member(self, by_seed: Tensor) -> Tensor:
-        """(seed, ...) as (member, ...)."""
-        return by_seed.index_select(0, self.seed_index)
+        """(seed, ...) on the device as (member, ...)."""
+        return by_seed.index_select(0, self._index)
 
-    def orders(self, epoch: int, rows: int) -> NDArray[np.int64]:
-        """A permutation of the training rows (seed, row) for an epoch."""
-        return np.stack([generator(seed, Purpose.ORDER, epoch).permutation(rows) for seed in self.seeds])
+    def orders(self, epoch: int, rows: int) -> Tensor:
+        """A permutation of the training rows (seed, row) for an epoch, on the CPU."""
+        draws = [generator(seed, Purpose.ORDER, epoch).permutation(rows) for seed in self.seeds]
+        return torch.from_numpy(np.stack(draws))
 
     def uniforms16(self, purpose: Purpose, step: int, shape: Sequence[int]) -> Tensor:
         """16-bit integers (member, *shape), uniform on -32768..32767."""
         draws = [uniform16(seed, purpose, step, prod(shape)) for seed in self.seeds]
-        return self.by_member(torch.from_numpy(np.stack(draws))).view(-1, *shape)
+        return self.by_member(self._placed(draws)).view(-1, *shape)
 
     def ranks(self, purpose: Purpose, step: int, x: Tensor) -> Tensor:
         """A permutation of 0..feature-1 for each row, in the shape (member, batch, feature) of `x`."""
         uniforms = [uniform16(seed, purpose, step, x[0].numel()).reshape(x.shape[1:]) for seed in self.seeds]
         order = np.argsort(np.stack(uniforms), axis=-1, kind="stable")
-        return self.by_member(torch.from_numpy(np.argsort(order, axis=-1).astype(np.int16)))
+        return self.by_member(place(torch.from_numpy(np.argsort(order, axis=-1).astype(np.int16)), self.device))
 
     def normals(self, purpose: Purpose, step: int, x: Tensor) -> Tensor:
         """Standard normal numbers in the shape (member, batch, feature) and the type of `x`."""
         draws = [generator(seed, purpose, step).standard_normal(x.shape[1:], np.float32) for seed in self.seeds]
-        return self.by_member(torch.from_numpy(np.stack(draws)).to(x.dtype))
+        return self.by_member(self._placed(draws).to(x.dtype))
 
     def beta_quantiles(self, purpose: Purpose, steps: int, alpha: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles (step, member) of Beta(alpha, alpha) at the seeds' uniforms; 1 where alpha (member,) is 0."""
@@ -57,3 +69,7 @@ class RandomStreams:
         quantiles = betaincinv(shape, shape, uniforms[:, self.seed_index.numpy()])
         weights: NDArray[np.float64] = np.where(alpha > 0, quantiles, 1)
         return weights
+
+    def _placed(self, by_seed: Sequence[NDArray[Any]]) -> Tensor:
+        """One array a seed, stacked (seed, ...), on the device."""
+        return place(torch.from_numpy(np.stack(by_seed)), self.device)

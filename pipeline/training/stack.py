@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import cos, pi
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,16 +16,18 @@ from pipeline.core.memory import require_memory
 from pipeline.core.rng import Purpose
 from pipeline.data.seed_data import SeedData
 from pipeline.data.splits import SPLITS
+from pipeline.models.blocks import InBlocks
 from pipeline.models.build import build
 from pipeline.models.network import Workspace
 from pipeline.training import regularizers
 from pipeline.training.batches import Batches
+from pipeline.training.device import BLOCK, CPU, padded, place
 from pipeline.training.dropout_masks import DropoutMasks
 from pipeline.training.early_stopping import HELD_OUT, EarlyStopping, negative_log_likelihood
 from pipeline.training.inputs import Inputs
 from pipeline.training.losses import class_weights, loss_gradient
 from pipeline.training.member import HISTORY, Fitted, Member, history_epochs
-from pipeline.training.optimizers import Adam, Optimizer, Sgd
+from pipeline.training.optimizers import Adam, ElementwiseAdam, Optimizer, Sgd
 from pipeline.training.random_streams import RandomStreams
 from pipeline.training.second_pass import SecondPass
 from pipeline.training.strengths import Strengths
@@ -34,14 +36,14 @@ REBUILT = (
     "arrays", "gradient", "gradients", "optimizer", "workspaces", "masks", "second", "strengths", "weights",
 )  # fmt: skip
 _BYTES = 16  # of a weight in training: itself, its gradient, and what Adam keeps of it
-Item = TypeVar("Item")
 
 
 class Stack:
     """Members of one shape in training.
 
     Attributes:
-        points: the point of each member; a lone member stands twice.
+        points: the point of each member; some stand twice where the device needs more members.
+        device: that trains them; labels and what is recorded are on the CPU.
         size: number of members that are wanted.
         flat: weights (member, parameter), in the network's `layout`.
         average: weights (member, parameter) that are evaluated: a moving average, or `flat` itself.
@@ -60,14 +62,16 @@ class Stack:
         history: bool = True,
     ) -> None:
         self.size = len(members)
-        members = _at_least_two(members)
+        self.device = members[0].point.device
+        members = padded(members, self.device)
         self.points = [member.point for member in members]
         first = self.points[0]
         self.epochs, self.batch, self.schedule = first.epochs, first.batch_size, first.schedule
         self.dtype = dtype
-        self.streams = RandomStreams([member.seed for member in members])
+        self.streams = RandomStreams([member.seed for member in members], self.device)
         self._load(data)
-        self.network = build(first, self.inputs.width, self.classes)
+        network = build(first, self.inputs.width, self.classes)
+        self.network = network if self.device == CPU else InBlocks(network, BLOCK)
         if first.batch_norm and 1 in (self.batch, self.rows % self.batch):
             raise InputError(
                 f"batch_norm needs batches of two rows or more; got batch_size {self.batch}, "
@@ -77,7 +81,7 @@ class Stack:
         size = len(members) * self.layout.trained
         require_memory(_BYTES * size, f"{len(members)} networks of {size // len(members):,} weights", "hidden")
         rows = [self.network.initial(member.seed) for member in members]
-        self._hold(torch.from_numpy(np.stack(rows)).to(dtype))
+        self._hold(self._placed(torch.from_numpy(np.stack(rows))))
         self.batches = Batches(
             self.inputs, self.labels["train"], classes=self.classes,
             streams=self.streams, strengths=self.strengths, steps=self.epochs * self.steps,
@@ -106,11 +110,12 @@ class Stack:
 
     def keep(self, members: Sequence[int]) -> None:
         """Keep only these members, by their numbers; no bit of theirs depends on the others having been there."""
-        members = _at_least_two(members)
-        self.size, rows = len(set(members)), torch.tensor(members)
+        members = padded(members, self.device)
+        self.size, kept = len(set(members)), torch.tensor(members)
+        rows = place(kept, self.device)
         average, state = self.average[rows], self.optimizer.state
         self.points = [self.points[member] for member in members]
-        self.streams.keep(rows)
+        self.streams.keep(kept)
         self._hold(self.flat[rows])
         self.optimizer.load(state, rows)
         self.batches.keep(rows, self.strengths)
@@ -128,12 +133,12 @@ class Stack:
         vars(self).update(state)
         with torch.inference_mode():
             self._hold(self.flat)
-            self.optimizer.load(optimizer_state, torch.arange(len(self.points)))
+            self.optimizer.load(optimizer_state, place(torch.arange(len(self.points)), self.device))
 
     def _load(self, data: Mapping[int, SeedData]) -> None:
         """Stack the seeds' data: inputs, and labels (seed, row)."""
         parts = [data[seed] for seed in self.streams.seeds]
-        self.classes, self.inputs = parts[0].classes, Inputs(parts, self.dtype)
+        self.classes, self.inputs = parts[0].classes, Inputs(parts, self.dtype, self.device)
         self.labels = {s: torch.from_numpy(np.stack([part.labels[s] for part in parts])) for s in SPLITS}
         self.rows: int = self.labels["train"].shape[1]
         self.steps = -(-self.rows // self.batch)
@@ -142,9 +147,19 @@ class Stack:
         trained, points = self.flat[:, : self.layout.trained], self.points
         rates = torch.tensor([point.learning_rate for point in points], dtype=torch.float64)
         if points[0].optimizer == "adam":
-            return Adam(trained, self.gradient, rates)
-        momentum = torch.tensor([point.momentum for point in points], dtype=self.dtype)
-        return Sgd(trained, self.gradient, rates.to(self.dtype), momentum)
+            if self.device == CPU:
+                return Adam(trained, self.gradient, rates)
+            return ElementwiseAdam(trained, self.gradient, self._placed(rates))
+        momentum = torch.tensor([point.momentum for point in points], dtype=torch.float64)
+        return Sgd(trained, self.gradient, self._placed(rates), self._placed(momentum))
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device, in the type of training."""
+        return place(tensor.to(self.dtype), self.device)
+
+    def _labels(self, split: str) -> Tensor:
+        """The labels (member, row) of a split, on the CPU."""
+        return self.labels[split].index_select(0, self.streams.seed_index)
 
     def _read_strengths(self) -> Strengths:
         return Strengths(self.points, self.dtype)
@@ -153,19 +168,18 @@ class Stack:
         balanced = torch.tensor([point.balance == "weights" for point in self.points])
         if not balanced.any():
             return None
-        labels = self.streams.by_member(self.labels["train"])
-        return class_weights(labels, self.classes, balanced).to(self.dtype)
+        return self._placed(class_weights(self._labels("train"), self.classes, balanced))
 
     def run_epoch(self, epoch: int) -> None:
         """Train on every row once, in an order that the seed and the epoch give; then record the history."""
         order = self.streams.orders(epoch, self.rows)
         for index, start in enumerate(range(0, self.rows, self.batch)):
-            self._step(torch.from_numpy(order[:, start : start + self.batch]), epoch * self.steps + index)
+            self._step(order[:, start : start + self.batch], epoch * self.steps + index)
         if epoch + 1 in self.history_epochs:
             self._record(epoch + 1)
         if self.early_stopping.looks_at(epoch + 1) or epoch + 1 == self.epochs:
-            labels = self.streams.by_member(self.labels["validation"]).numpy()
-            self.early_stopping.update(epoch + 1, self._logits(self.average, "validation"), labels)
+            logits = self._logits(self.average, "validation")
+            self.early_stopping.update(epoch + 1, logits, self._labels("validation").numpy())
 
     def _step(self, rows: Tensor, step: int) -> None:
         batch = rows.shape[1]
@@ -225,12 +239,12 @@ class Stack:
             regularizers.average(self.average, self.flat, strengths["averaging"], step)
 
     def _logits(self, flat: Tensor, split: str) -> Tensor:
-        """Eval-mode logits (member, row, class), in blocks of rows."""
+        """Eval-mode logits (member, row, class) on the CPU, in blocks of rows."""
         arrays, start = self.layout.views(flat), 0
-        logits = flat.new_empty(len(flat), self.inputs.rows[split], self.classes)
+        logits = torch.empty(len(flat), self.inputs.rows[split], self.classes, dtype=self.dtype)
         for block in self.inputs.blocks(split, self.network.block):
             end = start + block.shape[1]
-            logits[:, start:end] = self.network.predict(arrays, self.streams.by_member(block))
+            logits[:, start:end] = self.network.predict(arrays, self.streams.by_member(block)).cpu()
             start = end
         return logits
 
@@ -239,7 +253,7 @@ class Stack:
         assert epoch == self.history_epochs[len(self.records)]
         record: dict[str, NDArray[np.float64]] = {}
         for split in ("train", "validation"):
-            logits, labels = self._logits(self.average, split), self.streams.by_member(self.labels[split])
+            logits, labels = self._logits(self.average, split), self._labels(split)
             record[f"{split}/nll"] = negative_log_likelihood(logits, labels)
             record[f"{split}/accuracy"] = (logits.argmax(-1) == labels).numpy().mean(-1)
         self.records.append(record)
@@ -266,14 +280,9 @@ class Stack:
                 name: np.stack([record[name][:size] for record in self.records], 1) for name in HISTORY if self.records
             },
             epochs=self.early_stopping.epochs[0, :size],
-            weights=kept[:size, : kept.shape[1] if weights else 0].float().numpy(),
+            weights=kept[:size, : kept.shape[1] if weights else 0].float().cpu().numpy(),
         )
 
 
 def _masked(values: Tensor, mask: Tensor | None) -> Tensor:
     return values if mask is None else values * mask
-
-
-def _at_least_two(members: Sequence[Item]) -> list[Item]:
-    """A lone member trains twice: a single matrix product may take another kernel than a batch of them does."""
-    return [*members, *members] if len(members) == 1 else [*members]

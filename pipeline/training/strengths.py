@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.points import STRENGTHS, Point
+from pipeline.training.device import place
 from pipeline.training.regularizers import dropout_thresholds
 
 DROPOUTS = ("dropout", "input_dropout", "output_dropout")
@@ -33,11 +34,15 @@ class Strengths:
             "max_norm": np.array([point.max_norm or inf for point in points]),
             "decay": np.array([point.learning_rate * point.weight_decay for point in points]),
         }
-        self.values = {name: torch.from_numpy(values).to(dtype) for name, values in (self.exact | changed).items()}
+        device, numbers = points[0].device, self.exact | changed
+        self.values = {name: place(torch.from_numpy(values).to(dtype), device) for name, values in numbers.items()}
         self.dropped: dict[str, tuple[Tensor, Tensor]] = {}
         for name in DROPOUTS:
             thresholds, scales = dropout_thresholds(self.exact[name].tolist())
-            self.dropped[name] = torch.from_numpy(thresholds), torch.from_numpy(scales).to(dtype)
+            self.dropped[name] = (
+                place(torch.from_numpy(thresholds), device),
+                place(torch.from_numpy(scales).to(dtype), device),
+            )
 
     def where_on(self, name: str) -> Tensor | None:
         """The values (member,) of a strength, or None where it is off for all."""

@@ -30,8 +30,9 @@ from pipeline.core.parallel import parse, using
 from pipeline.core.rng import Purpose, uniform16
 from pipeline.models.build import build
 from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
-from pipeline.training.fit import fit, fit_in_rungs, fit_stack
+from pipeline.training.fit import fit, fit_stack
 from pipeline.training.member import Fitted, Member, history_epochs
+from pipeline.training.rungs import fit_in_rungs
 from pipeline.training.stack import Stack
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
