@@ -17,6 +17,7 @@ from pipeline.core.paths import PARAMS, model_file, result_file
 from pipeline.core.progress import progress
 from pipeline.data.preprocessor import fit_preprocessor
 from pipeline.data.seed_data import indicators
+from pipeline.stages.devices import require_devices
 from pipeline.stages.stored_dataset import load_data
 from pipeline.tracking.times import note
 
@@ -48,6 +49,7 @@ def champion(dataset: str, *, jobs: int) -> str:
 
     params, began = load_params(PARAMS), time()
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
+    require_devices(params.champion.recipes.values())
     pooled, size = load_data(dataset), params.champion.size
     costs = _costs(dataset, pooled, params)
     library = _library(dataset, pooled, params, jobs=jobs)

@@ -18,6 +18,7 @@ from pipeline.core.files import discard, keep_only, write_json
 from pipeline.core.paths import PARAMS, champion_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.data.seed_data import seed_data
+from pipeline.stages.devices import require_devices
 from pipeline.stages.stored_dataset import load_data
 from pipeline.stages.studies import opened_studies
 
@@ -81,6 +82,7 @@ def _task(dataset: str, params: Params) -> Task:
     """What all arms share: the unregularized point, and the data of the tuning seeds."""
     from pipeline.search.optimize import Task  # noqa: PLC0415
 
+    require_devices([params.base])
     pooled = load_data(dataset)
     return Task(params.search, params.base, {seed: seed_data(pooled, seed) for seed in params.tuning_seeds})
 

@@ -6,6 +6,7 @@ from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core.files import keep_only
 from pipeline.core.paths import PARAMS, member_file, tuning_file
+from pipeline.stages.devices import require_devices
 
 
 def train(dataset: str, variant: str, *, jobs: int) -> str:
@@ -20,6 +21,7 @@ def train(dataset: str, variant: str, *, jobs: int) -> str:
     wanted = look_up(variant, params.variants, f"{PARAMS}: variants")
     seeds = params.study.seeds
     candidates = dict(wanted.pairs)
+    require_devices(point for points in candidates.values() for point in points)
     tuning = tune(candidates, dataset, params, jobs=jobs)
     points = {member_file(dataset, variant, label): chosen(candidates[label], tuning[label]) for label in candidates}
     trained = write_members(points, seeds, dataset, jobs=jobs)

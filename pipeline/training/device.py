@@ -26,21 +26,21 @@ def require(device: str) -> None:
         raise InputError(f"device: {device} needs a GPU that torch can use, got {reason}")
 
 
-def prepare(device: str, *, threads: int = 1) -> None:
-    """Pin the arithmetic of CPU and device in the calling thread: call this where a worker begins to compute.
+def prepare(*devices: str, threads: int = 1) -> None:
+    """Pin the arithmetic of the CPU and of devices in the calling thread: call this where a worker begins to compute.
 
     Args:
-        device: that will train.
+        devices: that will train.
         threads: inside the CPU's kernels.
 
     Raises:
-        InputError: the environment is not pinned, or torch cannot use the device.
+        InputError: the environment is not pinned, or torch cannot use a device.
     """
     require_pinned()
     heed_cbwr()
     torch.set_num_threads(threads)
-    require(device)
-    if device != CPU:
+    for device in {*devices} - {CPU}:
+        require(device)
         _pin_kernels()
 
 

@@ -157,7 +157,7 @@ def fit_stack(
     Raises:
         InputError: the environment is not pinned, the network does not fit the data, or the device is not there.
     """
-    prepare(members[0].point.device, threads=threads)
+    prepare(*(member.point.device for member in members), threads=threads)
 
     def train(some: Sequence[Member]) -> Fitted:
         stack = Stack(some, data, dtype, history=history)

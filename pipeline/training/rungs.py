@@ -116,7 +116,7 @@ def _train_on(
     part: _Part, members: Sequence[Member], data: Mapping[int, SeedData], *, until: int, tick: Tick | None
 ) -> list[_Part]:
     """Train a part to an epoch: the work of one worker, who makes several of it where memory does not suffice."""
-    prepare(members[0].point.device)
+    prepare(*(member.point.device for member in members))
     member_of = dict(zip(part.indices, members, strict=True))
 
     def train(indices: Sequence[MemberIndex]) -> _Part:

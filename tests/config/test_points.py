@@ -80,6 +80,20 @@ def test_a_point_that_is_not_balanced_has_the_bytes_it_had():
     assert json.loads(as_json(point(balance="weights")))["balance"] == "weights"
 
 
+def test_a_point_that_the_cpu_trains_has_the_bytes_it_had():
+    assert as_json(point(device="cpu")) == GOLDEN
+    assert json.loads(as_json(point(device="cuda")))["device"] == "cuda"
+
+
+def test_the_device_is_a_parameter_of_all_points(tmp_path):
+    path = params_with(tmp_path, "  momentum: 0.9", "  momentum: 0.9\n  device: cuda")
+    params = load_params(path)
+    points = [params.base, *(each for variant in params.variants.values() for each in variant.points)]
+    points += params.champion.recipes.values()
+    assert {each.device for each in points} == {"cuda"}
+    assert {load_params(SOURCE).base.device} == {"cpu"}
+
+
 def test_a_variant_may_be_balanced(tmp_path):
     path = params_with(tmp_path, "  combined:", "  balanced: {balance: [none, weights]}\n  combined:")
     variant = load_params(path).variants["balanced"]

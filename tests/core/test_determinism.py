@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import point
 
 from pipeline.core import determinism
 from pipeline.core.determinism import PINNED, X86
@@ -148,10 +147,9 @@ class TestUnpinned:
         from pipeline.stages import scores  # noqa: PLC0415
         from pipeline.textbook import cell_metrics, estimator_audit, weight_statistics  # noqa: PLC0415
         from pipeline.training import rungs  # noqa: PLC0415
-        from pipeline.training.member import Member  # noqa: PLC0415
 
         begin = {
-            "train": lambda: rungs._train_on(None, [Member(point(), 0)], {}, until=1, tick=None),
+            "train": lambda: rungs._train_on(rungs._Part([]), [], {}, until=1, tick=None),
             "score": lambda: scores._score_members(Path("nosuch"), b"", "", None),
             "measure": lambda: cell_metrics.prediction_scores(None),
             "probe": lambda: weight_statistics._two_by_two(0, None),

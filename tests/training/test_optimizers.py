@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.training.optimizers import Adam, Sgd
+from pipeline.training.optimizers import Adam, ElementwiseAdam, Sgd
 from pipeline.training.regularizers import add_l2, decay
 
+ADAMS = [Adam, ElementwiseAdam]
 RATES = (0.01, 0.1, 0.01)
 STEPS = 60
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -52,19 +53,21 @@ class TestTrajectories:
     def check(self, mine, expected, dtype):
         torch.testing.assert_close(mine, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
-    def test_adam(self, dtype, schedule):
+    @pytest.mark.parametrize("kind", ADAMS)
+    def test_adam(self, dtype, schedule, kind):
         factor = FACTORS[schedule]
-        self.check(ours(Adam, dtype, factor), theirs(torch.optim.Adam, dtype, factor), dtype)
+        self.check(ours(kind, dtype, factor), theirs(torch.optim.Adam, dtype, factor), dtype)
 
     def test_adam_with_l2(self, dtype, schedule):
         factor = FACTORS[schedule]
         expected = theirs(torch.optim.Adam, dtype, factor, weight_decay=0.3)
         self.check(ours(Adam, dtype, factor, l2=0.3), expected, dtype)
 
-    def test_adamw(self, dtype, schedule):
+    @pytest.mark.parametrize("kind", ADAMS)
+    def test_adamw(self, dtype, schedule, kind):
         factor = FACTORS[schedule]
         expected = theirs(torch.optim.AdamW, dtype, factor, weight_decay=0.3)
-        self.check(ours(Adam, dtype, factor, decoupled=0.3), expected, dtype)
+        self.check(ours(kind, dtype, factor, decoupled=0.3), expected, dtype)
 
     @pytest.mark.parametrize("momentum", [0.0, 0.9])
     def test_sgd(self, dtype, schedule, momentum):
@@ -126,7 +129,7 @@ class TestTakingOver:
             gradient.copy_(gradients(torch.float32)[step, members])
             optimizer.step(FACTORS["falling"](step))
 
-    @pytest.mark.parametrize("kind", [Adam, Sgd])
+    @pytest.mark.parametrize("kind", [*ADAMS, Sgd])
     @pytest.mark.parametrize("rows", [[0, 1, 2], [2], [1, 0], [1, 1]], ids=str)
     def test_every_bit_is_as_it_would_have_been(self, kind, rows):
         everyone, weights = [0, 1, 2], start(torch.float32)
