@@ -56,6 +56,8 @@ def simulated_device(*, block: int = 4, free: int = 1 << 30) -> Iterator[None]:
         for module in (device, memory, stack):
             patches.enter_context(mock.patch.object(module, "BLOCK", block))
         patches.enter_context(mock.patch.object(memory, "free_bytes", return_value=free))
-        patches.enter_context(mock.patch.multiple(device, _missing=lambda: "", _pin_kernels=lambda: None))
+        patches.enter_context(
+            mock.patch.multiple(device, _missing=lambda: "", _pin_kernels=lambda: None, _pin=lambda each: each)
+        )
         patches.enter_context(mock.patch.object(device, "_send", lambda tensor, _: Placed(tensor.clone())))
         yield

@@ -49,6 +49,11 @@ def place(tensor: Tensor, device: str) -> Tensor:
     return tensor if device == CPU else _send(tensor, device)
 
 
+def pinned(tensor: Tensor, device: str) -> Tensor:
+    """The tensor where the device can read it while the CPU goes on; itself where that is the CPU."""
+    return tensor if device == CPU else _pin(tensor)
+
+
 def padded(members: Sequence[Item], device: str) -> list[Item]:
     """The members, repeated in their order until the device may train them.
 
@@ -75,6 +80,11 @@ def _pin_kernels() -> None:
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (unknown to its types)
 
 
+def _pin(tensor: Tensor) -> Tensor:
+    """A copy in pinned memory, which torch uses again when the device has read it; itself where it is there."""
+    return tensor.pin_memory()
+
+
 def _send(tensor: Tensor, device: str) -> Tensor:
-    """A copy that waits for nothing: from pinned memory, which torch reuses when the device has read it."""
-    return tensor.pin_memory().to(device, non_blocking=True)
+    """A copy on the device, which nobody waits for."""
+    return _pin(tensor).to(device, non_blocking=True)

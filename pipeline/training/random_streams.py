@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from math import prod
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.core.rng import Purpose, generator, uniform16
-from pipeline.training.device import CPU, place
+from pipeline.training.ahead import Ahead, at_once
+from pipeline.training.device import CPU, pinned, place
 
 
 class RandomStreams:
@@ -29,6 +30,7 @@ class RandomStreams:
         self.seeds = sorted(set(member_seeds))
         self.seed_index = torch.tensor([self.seeds.index(seed) for seed in member_seeds])
         self._index = place(self.seed_index, device)
+        self._drawn = at_once if device == CPU else Ahead()
 
     def keep(self, rows: Tensor) -> None:
         """Keep only the members in these rows; their seeds' data stay where they are."""
@@ -46,19 +48,28 @@ class RandomStreams:
 
     def uniforms16(self, purpose: Purpose, step: int, shape: Sequence[int]) -> Tensor:
         """16-bit integers (member, *shape), uniform on -32768..32767."""
-        draws = [uniform16(seed, purpose, step, prod(shape)) for seed in self.seeds]
-        return self.by_member(self._placed(draws)).view(-1, *shape)
+        size = prod(shape)
+        by_seed = self._by_seed(lambda seed, at: uniform16(seed, purpose, at, size), step, (purpose, size))
+        return self.by_member(by_seed).view(-1, *shape)
 
     def ranks(self, purpose: Purpose, step: int, x: Tensor) -> Tensor:
         """A permutation of 0..feature-1 for each row, in the shape (member, batch, feature) of `x`."""
-        uniforms = [uniform16(seed, purpose, step, x[0].numel()).reshape(x.shape[1:]) for seed in self.seeds]
-        order = np.argsort(np.stack(uniforms), axis=-1, kind="stable")
-        return self.by_member(place(torch.from_numpy(np.argsort(order, axis=-1).astype(np.int16)), self.device))
+        shape = x.shape[1:]
+
+        def draw(seed: int, at: int) -> NDArray[np.int16]:
+            order = np.argsort(uniform16(seed, purpose, at, prod(shape)).reshape(shape), axis=-1, kind="stable")
+            return np.argsort(order, axis=-1).astype(np.int16)
+
+        return self.by_member(self._by_seed(draw, step, (purpose, shape)))
 
     def normals(self, purpose: Purpose, step: int, x: Tensor) -> Tensor:
         """Standard normal numbers in the shape (member, batch, feature) and the type of `x`."""
-        draws = [generator(seed, purpose, step).standard_normal(x.shape[1:], np.float32) for seed in self.seeds]
-        return self.by_member(self._placed(draws).to(x.dtype))
+        shape = x.shape[1:]
+
+        def draw(seed: int, at: int) -> NDArray[np.float32]:
+            return generator(seed, purpose, at).standard_normal(shape, np.float32)
+
+        return self.by_member(self._by_seed(draw, step, (purpose, shape)).to(x.dtype))
 
     def beta_quantiles(self, purpose: Purpose, steps: int, alpha: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles (step, member) of Beta(alpha, alpha) at the seeds' uniforms; 1 where alpha (member,) is 0."""
@@ -70,6 +81,10 @@ class RandomStreams:
         weights: NDArray[np.float64] = np.where(alpha > 0, quantiles, 1)
         return weights
 
-    def _placed(self, by_seed: Sequence[NDArray[Any]]) -> Tensor:
-        """One array a seed, stacked (seed, ...), on the device."""
-        return place(torch.from_numpy(np.stack(by_seed)), self.device)
+    def _by_seed(self, draw: Callable[[int, int], NDArray[Any]], step: int, stream: Hashable) -> Tensor:
+        """What is drawn for every seed at a step of the stream of this name, stacked (seed, ...), on the device."""
+
+        def of_step(at: int) -> Tensor:
+            return pinned(torch.from_numpy(np.stack([draw(seed, at) for seed in self.seeds])), self.device)
+
+        return place(self._drawn(of_step, step, stream), self.device)
