@@ -33,11 +33,13 @@ def test_interrupted_while_stages_write_it_completes_with_the_same_hashes(finish
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["      md5: 01", "    outs:\n    - pa", "  tra"])
-def test_a_lock_that_was_cut_off_costs_no_training(project: Path, end: str) -> None:
+def test_a_lock_that_was_cut_off_costs_no_training(project: Path) -> None:
+    """One cut: tests of `unlock` make them all."""
     path, before = project / "dvc.lock", outputs(project)
     text = path.read_text()
-    path.write_text(text[: text.index("\n  train@wine-none:\n") + 1] + "  train@wine-none:\n    cmd: x\n" + end)
+    path.write_text(
+        text[: text.index("\n  train@wine-none:\n") + 1] + "  train@wine-none:\n    cmd: x\n    outs:\n    - pa"
+    )
     done = run(project, *make())
     assert not re.search(r" [1-9]\d* networks trained", done.stdout)
     assert outputs(project) == before
