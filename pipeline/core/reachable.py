@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -27,15 +28,15 @@ def reach(url: str, *, setting: str) -> None:
     Raises:
         InputError: the server is not there, is silent, or refuses; the line names the setting, and no password.
     """
-    from sqlalchemy import NullPool, create_engine, make_url  # noqa: PLC0415
+    if re.split(r"\W", url)[0] not in GREETINGS:
+        return
+    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() in GREETINGS:
-            engine = create_engine(parsed, poolclass=NullPool)
-            _hear(parsed)
-            engine.connect().close()
+        engine = create_engine(url, poolclass=NullPool)
+        _hear(engine.url)
+        engine.connect().close()
     except TimeoutError:
         failure = f"no answer within {PATIENCE} seconds"
     except (OSError, ValueError, ImportError, SQLAlchemyError) as error:

@@ -82,11 +82,19 @@ def test_a_slow_server_is_heard_to_the_end(patience: float) -> None:
 
 
 def test_other_kinds_are_not_asked() -> None:
-    for url in ("sqlite:///x.db", "mssql+pyodbc://host", "nosuch://me@host", "http://127.0.0.1:9", "databricks://"):
+    for url in (
+        "sqlite:///x.db",
+        "mssql+pyodbc://host",
+        "nosuch://me@host",
+        "http://127.0.0.1:9",
+        "http://[x:y",
+        "databricks",
+        "",
+    ):
         reach(url, setting="SETTING")
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "postgresql://host:port/name", "postgresql://[::1/name"])
+@pytest.mark.parametrize("url", ["postgresql://host:port/name", "postgresql://[::1/name", "mysql://me:x@y@z:1:2/"])
 def test_what_is_no_url_is_one_line(url: str) -> None:
     with pytest.raises(InputError, match=r"^SETTING: .* cannot be opened: "):
         reach(url, setting="SETTING")
