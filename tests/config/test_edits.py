@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.edits import with_value
-from pipeline.config.reading import parse_yaml
+from pipeline.config.reading import LARGEST_INTEGER, parse_yaml
 from pipeline.core.errors import InputError
 
 PATH = Path("params.yaml")
@@ -67,7 +67,7 @@ def test_a_section_must_be_there() -> None:
 @given(
     st.text(st.characters(codec="utf-8"), max_size=20),
     st.one_of(
-        st.integers(),
+        st.integers(-LARGEST_INTEGER, LARGEST_INTEGER),
         st.floats(allow_nan=False, allow_infinity=False),
         st.booleans(),
         st.text(st.characters(codec="utf-8")),

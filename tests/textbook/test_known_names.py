@@ -45,7 +45,7 @@ def test_unknown_names_are_one_line_before_anything_is_trained(tmp_path, path, v
 
 @pytest.mark.parametrize(
     ("metric", "message"),
-    [("train/nll@3", "after @: must be one of 0, 1, 2"), ("test/nll@1", "must be one of 2, train/accuracy")],
+    [("train/nll@3", "after @: must be one of 0, 1, 2"), ("test/nll@1", "must be one of train/nll, train/accuracy")],
 )
 def test_epochs_and_metrics_of_a_history(tmp_path, metric, message):
     _, file = write_small(tmp_path)

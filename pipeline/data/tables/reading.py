@@ -92,12 +92,12 @@ def _content(path: Path, name: str) -> bytes:
 
 
 def check_regular(path: Path, name: str) -> None:
-    """Raise InputError unless there is a file: a pipe or a device may have no end.
+    """Raise InputError where a pipe or a device is, which may have no end.
 
     Raises:
         OSError: there is nothing.
     """
-    if not S_ISREG(path.stat().st_mode):
+    if not (path.is_dir() or S_ISREG(path.stat().st_mode)):
         raise InputError(f"{name}: must be a file that can be read: it is no file")
 
 
