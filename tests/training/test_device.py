@@ -14,8 +14,9 @@ from pipeline.models.blocks import InBlocks, blocks
 from pipeline.models.build import build
 from pipeline.training import device
 from pipeline.training.device import BLOCK, padded, place, prepare
-from pipeline.training.fit import fit, fit_in_rungs, fit_stack
+from pipeline.training.fit import fit, fit_stack
 from pipeline.training.memory import capacity, in_parts
+from pipeline.training.rungs import fit_in_rungs
 from pipeline.training.stack import Stack
 
 STEPS = 50
