@@ -11,7 +11,7 @@ from pipeline.__main__ import main
 from pipeline.core.errors import LONGEST
 
 CASES = cases()
-QUICK = 20  # one in so many is quick enough for the tests that always run
+QUICK = 40  # one in so many is quick enough for the tests that always run
 
 
 def put(files: dict[str, bytes]) -> None:

@@ -73,12 +73,14 @@ def test_a_pipe_is_not_waited_for(capsys: pytest.CaptureFixture[str], file: str)
     assert refused(capsys, *READ[file]).startswith("error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", READ)
 def test_a_folder_is_no_file(capsys: pytest.CaptureFixture[str], file: str) -> None:
     place_of(file).mkdir()
     assert refused(capsys, *READ[file]).startswith("error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", READ)
 def test_a_link_to_itself_leads_nowhere(capsys: pytest.CaptureFixture[str], file: str) -> None:
     path = place_of(file)
@@ -101,6 +103,7 @@ def test_a_table_that_memory_cannot_hold(capsys: pytest.CaptureFixture[str]) -> 
     assert "t.csv: a table of this size would need about" in refused(capsys, *PREDICT)
 
 
+@pytest.mark.slow
 def test_bombs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("core.memory", "data.tables.reading"):
         monkeypatch.setattr(f"pipeline.{module}.memory", lambda: 10_000_000)
