@@ -19,8 +19,8 @@ from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, data_file, member_file, result_file
 from pipeline.core.progress import progress
 from pipeline.data.dataset import Dataset
-from pipeline.stages.scores import decode_members
 from pipeline.stages.stored_dataset import load_data
+from pipeline.stages.stored_members import decode_members
 
 if TYPE_CHECKING:
     from pipeline.results.study import StudyResults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from pipeline.config.points import Point
 from pipeline.core import parallel
 from pipeline.core.determinism import require_pinned
-from pipeline.core.errors import InputError
-from pipeline.core.files import decode_arrays, dvc_digest, encode_arrays, file_digest, read_arrays, read_bytes
+from pipeline.core.files import dvc_digest, encode_arrays, file_digest, read_arrays, read_bytes
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file
 from pipeline.core.progress import progress
 from pipeline.data.dataset import Dataset, describe, labels_of
-from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_dataset import load_data
+from pipeline.stages.stored_members import decode_members
 
 if TYPE_CHECKING:
     from pipeline.results.dataset import DatasetSummary
@@ -121,28 +120,6 @@ def _score_members(source: Path, members: bytes, md5: str, pooled: Dataset) -> b
     require_pinned()
     arrays, about = decode_members(members, source, pooled)
     return encode_arrays(score_point(arrays, pooled, about["seeds"]), {**about, "md5": md5})
-
-
-def decode_members(content: bytes, source: Path, pooled: Dataset) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """What members predict, and the description of them, from the content of their file.
-
-    Raises:
-        InputError: it is damaged, or of members of another data set.
-    """
-    arrays, about = decode_arrays(content, source)
-    seeds = about.get("seeds") if isinstance(about, dict) else None
-    known = isinstance(seeds, list) and all(
-        type(each) is int and 0 <= each < len(pooled.splits.train) for each in seeds
-    )
-    for split in SPLITS:
-        logits, rows = arrays.get(f"logits/{split}"), getattr(pooled.splits, split).shape[1]
-        wanted = (len(seeds or ()), rows, len(pooled.pool.classes))
-        if not known or logits is None or logits.shape != wanted:
-            got = "none" if logits is None else logits.shape
-            raise InputError(
-                f"{source}: logits/{split} must be of shape {wanted}, got {got}; `dvc repro` makes it anew"
-            )
-    return arrays, about
 
 
 def _base_rates(pooled: Dataset, seeds: list[int]) -> BaseRateScores:
