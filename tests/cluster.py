@@ -27,6 +27,7 @@ if __name__ == "__main__":
     kind = sys.argv[1]
     bare = {"processes": False, "protocol": "tcp://"} if kind == "bare" else {}
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, **bare)
+    cluster.wait_for_workers(2)
     print(cluster.scheduler_address, flush=True)
     if kind == "kill":
         threading.Thread(target=kill_one, args=[cluster], daemon=True).start()

@@ -53,6 +53,8 @@ def dask(address: str) -> Iterator[Cluster]:
     """
     try:
         from distributed import Client, KilledWorker  # noqa: PLC0415
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
+        from distributed.comm import CommClosedError  # noqa: PLC0415
     except ImportError:
         raise InputError(_not_installed("dask", "distributed")) from None
     _reach(f"dask:{address}", address)
@@ -68,11 +70,12 @@ def dask(address: str) -> Iterator[Cluster]:
             backend.effective_n_jobs(-1)
         except TimeoutError:
             raise InputError(f"dask:{address}: no worker came within 10 s") from None
+        lost = (KilledWorker, FutureCancelledError, CommClosedError)  # the second where data went with the worker
         expected = arithmetic()
         if not _is_ready(client, expected):
             _prepare(client)
             _require_ready(client, expected)
-        yield Cluster(backend, backend.effective_n_jobs(-1), expected, (KilledWorker,))
+        yield Cluster(backend, backend.effective_n_jobs(-1), expected, lost)
 
 
 def _is_ready(client: Any, expected: Arithmetic) -> bool:

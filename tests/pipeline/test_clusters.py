@@ -38,7 +38,7 @@ def needs(module: str) -> None:
 
 def unpinned(**extra: str) -> dict[str, str]:
     """An environment as others have it."""
-    return {name: value for name, value in environment(**extra).items() if name not in PINNED}
+    return {name: value for name, value in environment().items() if name not in PINNED} | extra
 
 
 def pipeline(folder: Path, *commands: list[str], engine: str = "threads") -> subprocess.CompletedProcess:
@@ -96,7 +96,9 @@ def dask(kind: str, folder: Path, **extra: str) -> Iterator[tuple[str, subproces
     try:
         yield f"dask:{process.stdout.readline().strip()}", process
     finally:
-        process.communicate(timeout=60)
+        process.stdin.close()
+        process.wait(timeout=120)
+        process.stdout.close()
 
 
 def refused(done: subprocess.CompletedProcess, *words: str) -> None:
@@ -116,8 +118,9 @@ class TestDask:
     def test_what_a_killed_worker_was_doing_is_done_again(self, usual, fresh, tmp_path):
         with dask("kill", tmp_path) as (engine, process):
             done = pipeline(fresh, TRAIN, engine=engine)
-            assert process.stdout.readline() == "killed\n"
-        assert done.returncode == 0, done.stderr
+            assert done.returncode == 0, done.stderr
+            process.stdin.close()
+            assert process.stdout.read() == "killed\n"
         assert {path: made(usual)[path] for path in made(fresh)} == made(fresh)
 
     def test_workers_that_are_not_pinned_and_cannot_be_are_refused(self, fresh, tmp_path):
