@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
+from warnings import catch_warnings, simplefilter
 
 from pipeline.core.arithmetic import Arithmetic, arithmetic
 from pipeline.core.determinism import PINNED
@@ -19,6 +20,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
 
 SECONDS = 8  # that an address has to answer
+_PATIENCE = {
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Settings of Ray's: three attempts of 2 s, and no warning of what will change about accelerators."""
 NOT_CODE = shutil.ignore_patterns("__pycache__")
 
 
@@ -141,6 +148,7 @@ def ray(address: str, cores: int) -> Iterator[Cluster]:
     Raises:
         InputError: ray is not installed, nobody answers, or versions do not agree.
     """
+    os.environ.update({name: value for name, value in _PATIENCE.items() if name not in os.environ})  # read at import
     try:
         import ray as library  # noqa: PLC0415
 
@@ -150,14 +158,11 @@ def ray(address: str, cores: int) -> Iterator[Cluster]:
     if address:
         _reach(address, address)
     where = {"address": address} if address else {"address": "local", "num_cpus": cores, "include_dashboard": False}
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    runtime = {"env_vars": PINNED, "py_modules": [str(PACKAGE)]}
     try:
-        library.init(
-            **where,
-            runtime_env={"env_vars": PINNED, "py_modules": [str(PACKAGE)]},
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # the error says the same
+            library.init(**where, runtime_env=runtime, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"{address or 'ray'}: Ray cannot be used: {_line(error)}") from None
     try:
