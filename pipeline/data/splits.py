@@ -72,8 +72,9 @@ def split_resampled(
     _check_classes(labels, grouping or alone, classes, name, tested=tested)
     sizes = sizes_of(len(labels), train=train, validation=validation, classes=len(classes), name=name)
     _check_rest(grouping or alone, sizes, (train, validation), name, tested=tested)
-    parts = [_divided(labels, grouping, *sizes, seed=seed) for seed in range(seeds)]
-    splits = Splits(*(np.stack([getattr(part, split) for part in parts]).astype(np.int32) for split in SPLITS))
+    parts = (_divided(labels, grouping, *sizes, seed=seed) for seed in range(seeds))
+    rows = [[getattr(part, split).astype(np.int32) for split in SPLITS] for part in parts]
+    splits = Splits(*(np.stack(of_split) for of_split in zip(*rows, strict=True)))
     check_training(labels, splits.train, classes, name)
     return splits
 
