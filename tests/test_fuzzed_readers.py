@@ -25,7 +25,7 @@ from pipeline.config import textbook, textbook_map
 from pipeline.config.baselines import read_baselines
 from pipeline.config.params import params_of
 from pipeline.config.reading import parse_yaml, validate
-from pipeline.core.files import encode_arrays, read_arrays
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.paths import MAP, PARAMS, TEXTBOOK, topic_file
 from pipeline.data.folds import folds_of
 from pipeline.data.options import Reading, TableOptions

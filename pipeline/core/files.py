@@ -14,16 +14,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.core.errors import InputError
 from pipeline.core.paths import MADE, input_file, output
 
-Arrays = Mapping[str, NDArray[Any]]
 Row = TypeVar("Row")
-_LENGTH = 8  # bytes of a safetensors file that say how long its header is
-_TYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "BOOL": "?"}  # of a data set's arrays
 
 
 @contextmanager
@@ -39,7 +33,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
+def readable(path: Path, *broken: type[Exception]) -> Iterator[None]:
     """Say in one line what is wrong with a file of the pipeline's own that is missing, or damaged in these ways."""
     try:
         _check_file(path)
@@ -125,7 +119,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         InputError: there is no such file.
     """
-    with _readable(path):
+    with readable(path):
         return path.read_bytes()
 
 
@@ -136,7 +130,7 @@ def write_json(path: Path, content: object) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of the pipeline's own."""
-    with _readable(path, ValueError, RecursionError):
+    with readable(path, ValueError, RecursionError):
         return json.loads(path.read_bytes())
 
 
@@ -168,85 +162,13 @@ def read_csv(
     import csv  # noqa: PLC0415
 
     broken = (AttributeError, LookupError, OverflowError, TypeError, ValueError, csv.Error)
-    with _readable(path, *broken), path.open(newline="", encoding="utf-8") as file:
+    with readable(path, *broken), path.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
         if any(None in row for row in rows):
             raise ValueError("a row has more fields than the header")
         return [
             into(row | {name: read(row[name]) if row[name] else None for name, read in cells.items()}) for row in rows
         ]
-
-
-def encode_arrays(arrays: Arrays, about: object) -> bytes:
-    """Named arrays and a JSON-ready description in the safetensors format, which no code hides in."""
-    from safetensors.numpy import save  # noqa: PLC0415
-
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content: bytes = save(contiguous, metadata={"about": json.dumps(about, sort_keys=True)})
-    return content
-
-
-def write_arrays(path: Path, arrays: Arrays, about: object) -> None:
-    """Write named arrays and a JSON-ready description; see `encode_arrays`."""
-    write_bytes(path, encode_arrays(arrays, about))
-
-
-def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
-    """Read what `write_arrays` wrote.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    broken = (SafetensorError, KeyError, TypeError, ValueError, RecursionError)
-    with _readable(path, *broken), safe_open(path, framework="numpy") as file:
-        about = json.loads(file.metadata()["about"])
-        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118  (not a mapping)
-
-
-def decode_arrays(content: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
-    """What `read_arrays` gives, from the content of a file; the file's name is for its message.
-
-    Raises:
-        InputError: the content is damaged.
-    """
-    from safetensors import SafetensorError  # noqa: PLC0415
-    from safetensors.numpy import load  # noqa: PLC0415
-
-    with _readable(path, SafetensorError, KeyError, TypeError, ValueError):
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        return {name: array.copy() for name, array in load(content).items()}, json.loads(
-            header["__metadata__"]["about"]
-        )
-
-
-def map_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
-    """As `read_arrays`, but arrays stay in the file, and only what is used of them is read.
-
-    Processes share what they have read. What is written to an array stays in this process.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    with _readable(path, SafetensorError, KeyError, TypeError, ValueError):
-        with safe_open(path, framework="numpy") as file:  # checks sizes and places
-            about = json.loads(file.metadata()["about"])
-        with path.open("rb") as stream:
-            size = int.from_bytes(stream.read(_LENGTH), "little")
-            header = json.loads(stream.read(size))
-    places = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    return {name: _mapped(path, entry, _LENGTH + size) for name, entry in places.items()}, about
-
-
-def _mapped(path: Path, entry: Mapping[str, Any], start: int) -> NDArray[Any]:
-    """An array in a safetensors file, whose numbers begin at `start`."""
-    kind, shape = np.dtype(_TYPES[entry["dtype"]]), tuple(entry["shape"])
-    if 0 in shape:
-        return np.empty(shape, kind)
-    return np.memmap(path, kind, mode="c", offset=start + entry["data_offsets"][0], shape=shape)
 
 
 def digest(content: bytes) -> str:
@@ -260,7 +182,7 @@ def file_digest(path: Path) -> str:
     Raises:
         InputError: there is no such file.
     """
-    with _readable(path), path.open("rb") as file:
+    with readable(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

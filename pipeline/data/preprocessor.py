@@ -69,7 +69,7 @@ class Preprocessor:
         return np.where(np.isnan(bounded) | ~self.used, np.float32(0), bounded)
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-        """Named arrays and a JSON-ready description, as `core.files.write_arrays` stores them."""
+        """Named arrays and a JSON-ready description, as `core.arrays.write_arrays` stores them."""
         return {name: getattr(self, name) for name in _STORED}, {"scale": self.scale}
 
     @classmethod

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.champion.storage import Model, from_arrays, to_arrays
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import create_file, encode_arrays, read_arrays
+from pipeline.core.files import create_file
 
 
 @dataclass(frozen=True)

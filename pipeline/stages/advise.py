@@ -20,8 +20,9 @@ from pipeline.config.edits import with_value
 from pipeline.config.flags import as_flags, given_by
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
+from pipeline.core.arrays import write_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import write_arrays, write_bytes
+from pipeline.core.files import write_bytes
 from pipeline.core.paths import INPUTS, PARAMS, advice_file, data_file, result_file
 from pipeline.data.dataset import Dataset
 from pipeline.data.tables.messages import one_line

@@ -14,8 +14,9 @@ from pipeline.config.baselines import Baseline
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
 from pipeline.core import parallel
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import discard, encode_arrays, keep_only, read_arrays
+from pipeline.core.files import discard, keep_only
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, baseline_file, champion_file, data_file, output, result_file, score_file

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core import parallel
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import encode_arrays, file_digest, keep_only, read_arrays, read_bytes
+from pipeline.core.files import file_digest, keep_only, read_bytes
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import PARAMS, data_file, member_file, result_file

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config.costs import cost_matrix
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
-from pipeline.core.files import write_arrays
+from pipeline.core.arrays import write_arrays
 from pipeline.core.paths import PARAMS, model_file, result_file
 from pipeline.core.progress import progress
 from pipeline.data.preprocessor import fit_preprocessor

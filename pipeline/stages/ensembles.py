@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.config.params import Params
 from pipeline.config.points import Point
-from pipeline.core.files import discard, encode_arrays, read_arrays, write_arrays
+from pipeline.core.arrays import encode_arrays, read_arrays, write_arrays
+from pipeline.core.files import discard
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import champion_file, data_file

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.params import Params, load_params
 from pipeline.config.reading import look_up
+from pipeline.core.arrays import read_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import keep_only, read_arrays
+from pipeline.core.files import keep_only
 from pipeline.core.paths import PARAMS, member_file, result_file, score_file, tuning_file
 from pipeline.core.rng import Purpose, generator
 from pipeline.metrics.names import MetricName

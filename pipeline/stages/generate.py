@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
-from pipeline.core.files import write_arrays
+from pipeline.core.arrays import write_arrays
 from pipeline.core.paths import PARAMS, data_file
 from pipeline.data.splits import SPLITS
 from pipeline.data.storage import to_arrays

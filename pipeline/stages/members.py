@@ -7,7 +7,7 @@ from pathlib import Path
 from time import time
 
 from pipeline.config.points import Point
-from pipeline.core.files import encode_arrays
+from pipeline.core.arrays import encode_arrays
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.files import dvc_digest, read_arrays
+from pipeline.core.arrays import read_arrays
+from pipeline.core.files import dvc_digest
 from pipeline.core.paths import model_file
 from pipeline.stages.tables import champion_results_of, study_results_of
 

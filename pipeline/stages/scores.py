@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.config.points import Point
 from pipeline.core import parallel
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.determinism import require_pinned
-from pipeline.core.files import dvc_digest, encode_arrays, file_digest, read_arrays, read_bytes
+from pipeline.core.files import dvc_digest, file_digest, read_bytes
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.memo import fill
 from pipeline.core.paths import data_file

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.config.baselines import Baseline
 from pipeline.core import parallel
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 from pipeline.core.paths import champion_file
 from pipeline.data.seed_data import SeedData, seed_data
 from pipeline.stages.stored_dataset import load_data

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.core.arrays import map_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import map_arrays
 from pipeline.core.paths import data_file
 from pipeline.data.dataset import Dataset
 from pipeline.data.storage import from_arrays

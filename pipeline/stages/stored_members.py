@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import decode_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import decode_arrays
 from pipeline.data.dataset import Dataset
 from pipeline.data.splits import SPLITS
 

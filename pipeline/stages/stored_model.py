@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.fields import is_name
+from pipeline.core.arrays import read_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import read_arrays
 from pipeline.core.paths import model_file
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.params import load_params
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 from pipeline.core.paths import PAGE, PARAMS, baseline_file, champion_file, figure_file, report_file, score_file
 from pipeline.core.progress import progress
 from pipeline.stages.registration import model_records, register_models

@@ -18,7 +18,7 @@ from mlflow.models import set_model  # noqa: E402
 from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: E402
 
 from pipeline.champion.storage import Model, from_arrays  # noqa: E402
-from pipeline.core.files import read_arrays  # noqa: E402
+from pipeline.core.arrays import read_arrays  # noqa: E402
 from pipeline.data.options import Reading  # noqa: E402
 from pipeline.data.tables.encoding import encode  # noqa: E402
 from pipeline.data.tables.table import Table  # noqa: E402

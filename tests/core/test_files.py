@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core import paths
+from pipeline.core.arrays import map_arrays, read_arrays, write_arrays
 from pipeline.core.errors import InputError
 from pipeline.core.files import (
     add_file,
@@ -22,10 +23,7 @@ from pipeline.core.files import (
     file_digest,
     keep_only,
     locked,
-    map_arrays,
-    read_arrays,
     read_json,
-    write_arrays,
     write_bytes,
     write_csv,
     write_json,

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.special import ndtri
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
-from pipeline.core.files import encode_arrays
+from pipeline.core.arrays import encode_arrays
 from pipeline.data.bundled import load_bundled
 from pipeline.data.options import Scale, TableOptions
 from pipeline.data.preprocessor import LIMIT, Preprocessor, fit_preprocessor

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.config.params import load_params
 from pipeline.config.reading import explained
+from pipeline.core.arrays import read_arrays, write_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import read_arrays, write_arrays
 from pipeline.core.paths import data_file
 from pipeline.data.dataset import Dataset, Pool, labels_of
 from pipeline.data.dataset import test_posterior as posterior_of

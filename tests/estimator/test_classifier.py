@@ -26,8 +26,8 @@ from pipeline.champion.portfolio import DEFAULT, Portfolio, default_champion, po
 from pipeline.champion.storage import Model, to_arrays
 from pipeline.config.params import load_params
 from pipeline.config.reading import read_yaml
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import encode_arrays, read_arrays
 from pipeline.core.paths import PARAMS
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import folds_of

@@ -15,7 +15,7 @@ from project import (
 )
 
 from pipeline.__main__ import main
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 
 GOOD = "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 2 else 'no'}\n" for i in range(120))
 FAULTS = {

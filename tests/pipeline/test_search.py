@@ -25,7 +25,8 @@ from project import (
     write_params,
 )
 
-from pipeline.core.files import file_digest, read_arrays
+from pipeline.core.arrays import read_arrays
+from pipeline.core.files import file_digest
 from pipeline.search.storage import opened
 
 TABLES = ("trials.csv", "best.json", "search.json")

@@ -23,7 +23,7 @@ from project import (
     write_params,
 )
 
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 from pipeline.results.readable_names import readable
 
 # outside the project; watched by keys; working states, which no result depends on

@@ -7,7 +7,7 @@ import pytest
 from project import STUDY, write_params
 
 from pipeline.config.params import load_params
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 from pipeline.core.paths import PARAMS, baseline_file
 from pipeline.data.seed_data import seed_data
 from pipeline.models.baselines import fit, logits_of, make

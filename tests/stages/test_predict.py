@@ -17,7 +17,7 @@ from pipeline.calibration.conformal import fit_conformal
 from pipeline.champion.fit import EstimatorRecipe, fit_library
 from pipeline.champion.storage import Model, to_arrays
 from pipeline.config.baselines import read_baselines
-from pipeline.core.files import write_arrays
+from pipeline.core.arrays import write_arrays
 from pipeline.core.paths import PARAMS, model_file
 from pipeline.data.folds import folds_of
 from pipeline.data.options import Reading, TableOptions

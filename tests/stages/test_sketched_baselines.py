@@ -9,7 +9,7 @@ import pytest
 from project import STUDY, write_params
 
 from pipeline.config.params import load_params
-from pipeline.core.files import read_arrays
+from pipeline.core.arrays import read_arrays
 from pipeline.core.paths import PARAMS
 from pipeline.results.answer import LOSS
 from pipeline.stages import sketched_baselines

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.arrays import write_arrays
 from pipeline.core.errors import InputError
-from pipeline.core.files import write_arrays
 from pipeline.data.sources import Mixture
 from pipeline.data.splits import SPLITS
 from pipeline.stages.stored_members import decode_members

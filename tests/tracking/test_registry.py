@@ -28,8 +28,9 @@ from pipeline.champion.fit import EstimatorRecipe, NetworkRecipe, fit_library
 from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.config.baselines import read_baselines
 from pipeline.config.points import Point
+from pipeline.core.arrays import encode_arrays, read_arrays
 from pipeline.core.determinism import PINNED
-from pipeline.core.files import dvc_digest, encode_arrays, read_arrays
+from pipeline.core.files import dvc_digest
 from pipeline.core.paths import PARAMS
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import folds_of
