@@ -14,7 +14,8 @@ from project import (
     stage,
 )
 
-from pipeline.__main__ import COMMANDS, main
+from pipeline.__main__ import main
+from pipeline.stages.arguments import COMMANDS
 
 
 class TestCommandLine:
