@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.core.arithmetic import Arithmetic, arithmetic
 from pipeline.core.determinism import PINNED
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
+from pipeline.core.parallel import Cluster
 
 SECONDS = 8  # that an address has to answer
 _PATIENCE = {
@@ -27,25 +27,6 @@ _PATIENCE = {
 }
 """Settings of Ray's: three attempts of 2 s, and no warning of what will change about accelerators."""
 NOT_CODE = shutil.ignore_patterns("__pycache__")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Workers that are there.
-
-    Attributes:
-        backend: joblib's.
-        cores: of all workers.
-        arithmetic: what every worker must compute with: the same as this process.
-        lost: errors that say that a worker is gone, not that its work is wrong.
-        put: stores an object where workers find it, and gives back what they find it by; None where joblib sees to it.
-    """
-
-    backend: Any
-    cores: int
-    arithmetic: Arithmetic
-    lost: tuple[type[BaseException], ...]
-    put: Callable[[object], object] | None = None
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.core.arithmetic import Arithmetic
-    from pipeline.core.clusters import Cluster
 
 VARIABLE = "PIPELINE_PARALLEL"
 WORDS = "threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
@@ -50,6 +49,25 @@ class Crew(NamedTuple):
     size: int
     is_remote: bool
     are_threads: bool
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers that are there.
+
+    Attributes:
+        backend: joblib's.
+        cores: of all workers.
+        arithmetic: what every worker must compute with: the same as this process.
+        lost: errors that say that a worker is gone, not that its work is wrong.
+        put: stores an object where workers find it, and gives back what they find it by; None where joblib sees to it.
+    """
+
+    backend: Any
+    cores: int
+    arithmetic: Arithmetic
+    lost: tuple[type[BaseException], ...]
+    put: Callable[[object], object] | None = None
 
 
 class Shared(Generic[Value]):
