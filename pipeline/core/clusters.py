@@ -20,12 +20,6 @@ from pipeline.core.fingerprint import PACKAGE, package_digest
 from pipeline.core.parallel import Cluster
 
 SECONDS = 8  # that an address has to answer
-_PATIENCE = {
-    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
-    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-"""Settings of Ray's: three attempts of 2 s, and no warning of what will change about accelerators."""
 NOT_CODE = shutil.ignore_patterns("__pycache__")
 
 
@@ -129,7 +123,7 @@ def ray(address: str, cores: int) -> Iterator[Cluster]:
     Raises:
         InputError: ray is not installed, nobody answers, or versions do not agree.
     """
-    os.environ.update({name: value for name, value in _PATIENCE.items() if name not in os.environ})  # read at import
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or it warns of what will change
     try:
         import ray as library  # noqa: PLC0415
 
