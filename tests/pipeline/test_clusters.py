@@ -46,7 +46,8 @@ def pipeline(folder: Path, *commands: list[str], engine: str = "threads") -> sub
     code = "import sys; from pipeline.__main__ import main; sys.exit(next(filter(None, map(main, {})), 0))"
     return subprocess.run(
         [PYTHON, "-c", code.format(list(commands))],
-        cwd=folder, env=unpinned(PIPELINE_PARALLEL=engine, RAY_AUTH_MODE="disabled"), capture_output=True, text=True, check=False, timeout=550,
+        cwd=folder, env=unpinned(PIPELINE_PARALLEL=engine, RAY_AUTH_MODE="disabled"),
+        capture_output=True, text=True, check=False, timeout=550,
     )  # fmt: skip
 
 
@@ -152,7 +153,8 @@ class TestRay:
                 f"--ray-client-server-port={client}", "--include-dashboard=false", "--disable-usage-stats",
                 f"--temp-dir={tmp_path}/ray",
             ],
-            cwd=tmp_path, env=unpinned(RAY_AUTH_MODE="disabled"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=tmp_path, env=unpinned(RAY_AUTH_MODE="disabled"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             wait_for(client)
