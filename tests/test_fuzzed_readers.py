@@ -244,7 +244,6 @@ def test_stored_models() -> None:
 @pytest.mark.parametrize(
     ("table", "file"),
     [(StudyResults, "results.json"), (ChampionResults, "champion.json"), (Summary, "../summary.json")],
-    [(StudyResults, "results.json"), (ChampionResults, "champion.json"), (Summary, "../summary.json")],
 )
 def test_finished_tables(table: type[StudyResults | ChampionResults | Summary], file: str) -> None:
     content = json.loads((FINISHED / "mixture" / file).read_bytes())

@@ -31,6 +31,7 @@ from pipeline.core.files import read_json
 from pipeline.reporting.readme import PARTS, EngineBenchmark, SearchBenchmark, Sources, generated_parts, refresh
 from pipeline.reporting.text.answer import card, params_row, sentence
 from pipeline.reporting.text.contest import ContestBenchmark
+from pipeline.reporting.text.large_tables import LargeBenchmark
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.reliability import Campaign
 from pipeline.results.record import Record, read_record
@@ -59,16 +60,11 @@ DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-BENCHMARKS = (
-    "benchmarks/engine.json",
-    "benchmarks/search.json",
-    "benchmarks/champion.json",
-    "benchmarks/campaign.json",
+BENCHMARKS = tuple(f"benchmarks/{name}.json" for name in ("engine", "search", "champion", "campaign", "large"))
+KINDS = (EngineBenchmark, SearchBenchmark, ContestBenchmark, Campaign, LargeBenchmark)
+ENGINE, RACE, CONTEST, CAMPAIGN, LARGE = (
+    read_record(kind, ROOT / path) for kind, path in zip(KINDS, BENCHMARKS, strict=True)
 )
-ENGINE = read_record(EngineBenchmark, ROOT / BENCHMARKS[0])
-RACE = read_record(SearchBenchmark, ROOT / BENCHMARKS[1])
-CONTEST = read_record(ContestBenchmark, ROOT / BENCHMARKS[2])
-CAMPAIGN = read_record(Campaign, ROOT / BENCHMARKS[3])
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
 SEARCHED = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
@@ -155,6 +151,7 @@ def made() -> dict[str, str]:
             race=RACE,
             contest=CONTEST,
             campaign=CAMPAIGN,
+            large=LARGE,
             stages=STAGES,
         )
     )
@@ -357,6 +354,7 @@ def parts_of(*studies: StudyResults, stages: dict[str, Any] = STAGES) -> dict[st
             race=RACE,
             contest=CONTEST,
             campaign=CAMPAIGN,
+            large=LARGE,
             stages=stages,
         )
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.reporting.text import answer, leaderboard, reliability, search, study, textbook
+from pipeline.reporting.text import answer, large_tables, leaderboard, reliability, search, study, textbook
 from pipeline.reporting.text.contest import ContestBenchmark, markdown
+from pipeline.reporting.text.large_tables import LargeBenchmark
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.reliability import Campaign
 from pipeline.results.readable_names import readable, readable_arms
@@ -23,7 +24,7 @@ PARTS = {
     "docs/method.md": ("rate", "answer", "results", "sample"),
     "docs/guide.md": ("search",),
     "docs/textbook.md": ("claims",),
-    "docs/performance.md": ("contest", "speed", "race"),
+    "docs/performance.md": ("contest", "speed", "race", "large"),
     "docs/reliability.md": ("faults",),
     "docs/architecture.md": ("graph",),
 }
@@ -86,6 +87,7 @@ class Sources:
     race: SearchBenchmark
     contest: ContestBenchmark
     campaign: Campaign
+    large: LargeBenchmark
     stages: Mapping[str, Stage]
 
 
@@ -122,6 +124,7 @@ def generated_parts(sources: Sources) -> dict[str, str]:
         "race": _race(sources.race),
         "contest": markdown(sources.contest),
         "faults": reliability.markdown(sources.campaign),
+        "large": large_tables.markdown(sources.large),
         "search": search.readme_tables(sources.searches),
         "claims": textbook.markdown(sources.textbook),
     }

@@ -25,6 +25,7 @@ def readme() -> str:
         refresh,
     )
     from pipeline.reporting.text.contest import ContestBenchmark  # noqa: PLC0415
+    from pipeline.reporting.text.large_tables import LargeBenchmark  # noqa: PLC0415
     from pipeline.reporting.text.reliability import Campaign  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
@@ -37,6 +38,7 @@ def readme() -> str:
         race=read_record(SearchBenchmark, Path("benchmarks/search.json")),
         contest=read_record(ContestBenchmark, Path("benchmarks/champion.json")),
         campaign=read_record(Campaign, Path("benchmarks/campaign.json")),
+        large=read_record(LargeBenchmark, Path("benchmarks/large.json")),
         stages=read_yaml(Path("dvc.yaml"))["stages"],
     )
     made = generated_parts(sources)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.data.seed_data import Features, SeedData
 from pipeline.training.device import CPU, place
 
-HELD = 1 << 23  # numbers, 32 MiB: fewer are held, which saves an eighth of a step; the bits are the same
+HELD = 1 << 23  # numbers, 32 MiB: fewer are held, which saves encoding them at every step; the bits are the same
 
 
 class Inputs:
