@@ -48,11 +48,13 @@ all: repro textbook ## run the study and the textbook
 test: $(READY) ## run all tests, also the slow ones
 	@python -m pytest -m "" -n auto --dist loadscope
 
+packages = python -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+
 clusters: $(READY) ## run a small study on Dask and on Ray, in an environment of its own beside .venv
-	@$(PYTHON) -m venv .venv-clusters
-	@echo $(CURDIR)/.venv/lib/python3.11/site-packages > .venv-clusters/lib/python3.11/site-packages/zz_pipeline.pth
+	@python -m venv .venv-clusters
+	@$(packages) > "$$(.venv-clusters/bin/$(packages))/pipeline.pth"
 	@.venv-clusters/bin/python -m pip install --quiet --disable-pip-version-check -r constraints-clusters.txt
-	@CLUSTER_PYTHON=$(CURDIR)/.venv-clusters/bin/python .venv/bin/python -m pytest -m "" tests/pipeline/test_clusters.py
+	@CLUSTER_PYTHON=$(CURDIR)/.venv-clusters/bin/python python -m pytest -m "" tests/pipeline/test_clusters.py
 
 quick: $(READY) ## run the tests that take under a minute together
 	@python -m pytest -n auto --dist loadfile
