@@ -9,7 +9,7 @@ READY := .venv/.ready
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro textbook all test clusters quick check format bench campaign ui readme screenshots lock clean
+.PHONY: help setup repro textbook all test slow clusters quick check format bench campaign ui readme screenshots lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ clusters: $(READY) ## run a small study on Dask and on Ray, in an environment of
 	@$(packages) > "$$(.venv-clusters/bin/$(packages))/pipeline.pth"
 	@.venv-clusters/bin/python -m pip install --quiet --disable-pip-version-check -r constraints-clusters.txt
 	@CLUSTER_PYTHON=$(CURDIR)/.venv-clusters/bin/python python -m pytest -m "" tests/pipeline/test_clusters.py
+
+slow: $(READY) ## run the other tests
+	@python -m pytest -m slow -n auto --dist loadscope
 
 quick: $(READY) ## run the tests that take under a minute together
 	@python -m pytest -n auto --dist loadfile
