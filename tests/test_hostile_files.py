@@ -67,6 +67,7 @@ def place_of(file: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", READ)
 def test_a_pipe_is_not_waited_for(capsys: pytest.CaptureFixture[str], file: str) -> None:
     os.mkfifo(place_of(file))

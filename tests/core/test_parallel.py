@@ -87,10 +87,12 @@ class TestResults:
         with pytest.raises(TypeError):
             done(square, [None], threads=True)
 
+    @pytest.mark.slow
     def test_a_worker_that_was_killed_costs_nothing(self, tmp_path):
         given = results(die_once, range(12), arguments=lambda item: (item, str(tmp_path)), jobs=2)
         assert list(given) == list(range(12))
 
+    @pytest.mark.slow
     def test_a_worker_that_dies_again_and_again_is_one_line_and_what_came_before_is_there(self):
         given, received = results(die, range(8), arguments=lambda item: (item,), jobs=2), []
         with pytest.raises(InputError, match=r"^a worker died twice at the same work; what is finished is kept"):
@@ -122,6 +124,7 @@ class TestArithmetic:
             require_same({**arithmetic(), name: "another"})
         assert f": {name} must be another, as here, got {arithmetic()[name]}" in str(error.value)
 
+    @pytest.mark.slow
     def test_pins_that_come_after_the_libraries_are_seen(self):
         """An environment that is patched in a process that has imported torch without it."""
         code = (

@@ -112,16 +112,6 @@ class TestStudy:
         assert not re.search(r" [1-9]\d* networks trained", done.stdout)
         assert outputs(project) == before
 
-    def test_without_dvc_and_memo_the_same_bytes_come_again(self, project: Path) -> None:
-        before = outputs(project)
-        shutil.rmtree(project / ".cache")
-        (project / "dvc.lock").unlink()
-        shutil.rmtree(project / ".dvc/cache")
-        run(project, "dvc", "repro", "evaluate@wine")
-        again = outputs(project)
-        assert again.items() <= before.items()
-        assert "results/wine/results.json" in again
-
     def test_a_removed_variant_leaves_the_results_of_a_fresh_study(self, project: Path, tmp_path: Path) -> None:
         variants = {name: rows for name, rows in STUDY["variants"].items() if name != "dropout"}
         write_params(project, {**STUDY, "variants": variants})

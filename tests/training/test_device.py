@@ -68,6 +68,7 @@ class TestOnASimulatedDevice:
         with simulated_device(block=20):
             assert_close(expected, fit_stack(on_gpu(members), data, weights=True))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", FAMILIES)
     def test_a_member_alone_is_the_member_in_company(self, name):
         members, data = family(name, epochs=1)
