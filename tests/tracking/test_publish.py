@@ -624,14 +624,13 @@ class TestStore:
         assert missing(RECORDS, uri_of(root / "mlflow.db")) == []
         assert [path.name for path in tmp_path.iterdir()] == [root.name]
 
-    @pytest.mark.parametrize("place", ["progress", "tag", "log_batch"])
+    @pytest.mark.parametrize("place", ["progress", "set_terminated", "log_batch"])
     def test_killed_in_the_middle(self, tmp_path, place):
         kill = "os.kill(os.getpid(), signal.SIGKILL)"
         if place == "progress":
             dying = script(tmp_path, progress=f"lambda done, n: done == 2 and {kill}")
         else:
-            name = {"tag": "set_tag", "log_batch": "log_batch"}[place]
-            before = f"import mlflow\nmlflow.MlflowClient.{name} = lambda *_, **__: {kill}"
+            before = f"import mlflow\nmlflow.MlflowClient.{place} = lambda *_, **__: {kill}"
             dying = script(tmp_path, before=before)
         assert python("-c", dying).returncode == -signal.SIGKILL
         assert missing(RECORDS, uri_of(tmp_path / "mlflow.db"))
