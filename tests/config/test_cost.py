@@ -49,7 +49,7 @@ def test_a_study_trains_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     from pipeline.stages.generate import generate  # noqa: PLC0415
     from pipeline.stages.search import search_alone  # noqa: PLC0415
     from pipeline.stages.train import train  # noqa: PLC0415
-    from pipeline.training import fit  # noqa: PLC0415
+    from pipeline.training import fit, rungs  # noqa: PLC0415
 
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, STUDY)
@@ -60,7 +60,8 @@ def test_a_study_trains_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         counted.append(len(members))
         return original(members, *arguments, **options)
 
-    monkeypatch.setattr(fit, "Stack", counting)
+    for module in (fit, rungs):
+        monkeypatch.setattr(module, "Stack", counting)
     params = load_params(PARAMS)
     networks = networks_of(params)
     generate("wine")
