@@ -138,7 +138,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def run(folder: Path, *command: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess:
     done = subprocess.run(
-        command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False, timeout=300
+        command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False, timeout=600
     )
     assert not check or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
     return done

@@ -271,7 +271,7 @@ def test_the_answer_has_the_parameters_of_what_is_recommended(page, site):
 
 def test_the_experiments_page_leads_to_all_points_in_the_order_of_the_choice(page, site):
     page.goto(f"{site.address}/#/experiments/{site.experiment}?workflowType=machine_learning")
-    page.get_by_text(sentence(site.searched, name=readable_arms)[:60]).wait_for()
+    page.get_by_text(sentence(site.searched, name=readable_arms)[:60]).first.wait_for()
     variants = list(dict.fromkeys(point.variant for point in site.results.points))
     found = cells(page, 3 + len(variants))
     names = [row["attributes.`Run Name`"] for row in found.values()]
