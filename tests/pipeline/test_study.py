@@ -24,7 +24,10 @@ from project import (
 )
 
 from pipeline.core.arrays import read_arrays
-from pipeline.results.readable_names import readable
+from pipeline.reporting.text.answer import sentence
+from pipeline.results.readable_names import readable, readable_arms
+from pipeline.results.record import read_record
+from pipeline.results.search import SearchResults
 
 # outside the project; watched by keys; working states, which no result depends on
 ELSEWHERE = ("..", "params.yaml", "textbook/textbook.yaml", ".cache/", "mlflow.db", "studies/", "watcher/")
@@ -41,8 +44,9 @@ class TestStudy:
         printed = " ".join((finished / "printed.txt").read_text().split())  # lines are wrapped
         assert "P(better)" in printed
         for dataset in STUDY["study"]["datasets"]:
+            searched = read_record(SearchResults, finished / f"reports/{dataset}/search.json").results
+            assert " ".join(sentence(searched, name=readable_arms).split()) in printed
             results = json.loads((finished / f"reports/{dataset}/results.json").read_text())
-            assert results["answer"]["sentence"] in printed
             assert len(results["points"]) == 6
 
     def test_dvc_watches_every_file_that_a_stage_reads(self, finished: Path) -> None:
