@@ -1,4 +1,4 @@
-"""Cost of a study: how many networks it trains on a data set, for how long, and what fits into less time."""
+"""Cost of a study: how many networks it trains on a data set, and for how long."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from itertools import pairwise
 from math import ceil, comb
 from typing import NamedTuple
 
+from pipeline.config.champion import with_steps
 from pipeline.config.params import Params
 from pipeline.config.points import Point
 from pipeline.config.search_space import Search, singles
-
-FEWEST_SEEDS = 6
-"""Of the study: fewer decide nothing."""
-FEWEST_TUNING_SEEDS = 2
-_STEPS = 100
 
 
 class Networks(NamedTuple):
@@ -60,6 +56,18 @@ def search_networks_of(params: Params) -> Networks:
     return networks_of(params)._replace(rates=0, points=0)
 
 
+def point_networks_of(params: Params) -> Networks:
+    """The networks of the points that were set beforehand, without the search."""
+    return networks_of(params)._replace(trials=0, contenders=0, averages=0)
+
+
+def library_epochs(params: Params, rows: int) -> int:
+    """How many epochs the networks of the champion's library train, all folds together, each on so many rows."""
+    champion = params.champion
+    points = (with_steps(recipe.point, rows, least=champion.least_steps) for recipe in champion.recipes.values())
+    return champion.folds * sum(point.epochs for point in points)
+
+
 def network_epochs(params: Params, networks: Networks) -> float:
     """How many epochs all networks together train, where a pruner ends as many trials as its factor says."""
     epochs = params.train.epochs
@@ -68,39 +76,6 @@ def network_epochs(params: Params, networks: Networks) -> float:
     lengths = [point.epochs for candidates in _candidates(params) for point in candidates]
     mean = sum(lengths) / len(lengths)
     return (networks.rates + networks.points) * mean + (pruned + others) * epochs
-
-
-def scaled_down(params: Params) -> Iterator[Params]:
-    """The same study with ever fewer seeds and trials, the most first, as far down as something can be decided."""
-    before = None
-    for step in range(_STEPS, 0, -1):
-        smaller = _scaled(params, step / _STEPS)
-        if smaller != before:
-            yield smaller
-        before = smaller
-
-
-def _scaled(params: Params, share: float) -> Params:
-    """The study with this share of its seeds and trials; what decides nothing is not gone below."""
-    study, search = params.study, params.search
-    seeds = _at_least(FEWEST_SEEDS, study.seeds, share)
-    ensembles = study.ensembles.model_copy(update={"splits": min(study.ensembles.splits, seeds)})
-    batches = _at_least(1, ceil(search.trials / search.batch), share)
-    tuned = {
-        "trials": min(search.trials, batches * search.batch),
-        "seeds": _at_least(FEWEST_TUNING_SEEDS, search.seeds, share),
-    }
-    return params.model_copy(
-        update={
-            "study": study.model_copy(update={"seeds": seeds, "ensembles": ensembles}),
-            "search": search.model_copy(update=tuned),
-        }
-    )
-
-
-def _at_least(least: int, count: int, share: float) -> int:
-    """This share of a count, but no less than is sensible, nor more than there was."""
-    return min(count, max(least, round(share * count)))
 
 
 def _candidates(params: Params) -> Iterator[tuple[Point, ...]]:

@@ -32,7 +32,7 @@ def with_value(text: str, keys: Keys, value: object, path: Path) -> str:
     """
     before = parse_yaml(text, path)
     edited = _edited(text, _section(text, keys, path), keys[-1], value)
-    if not _holds(edited, _with(before, keys, value), path):
+    if not _holds(edited, replaced(before, keys, _plain(value)), path):
         lines = in_yaml({keys[-1]: value})
         raise InputError(f"{path}: {'.'.join(keys)}: cannot be written in by itself; add this by hand: {lines}")
     return edited
@@ -93,10 +93,18 @@ def _end(text: str, node: Node) -> int:
     return len(text[: node.end_mark.index].rstrip())
 
 
-def _with(values: Mapping[str, Any], keys: Keys, value: object) -> dict[str, Any]:
-    """The values with another one at a path of keys."""
+def value_at(values: Mapping[str, Any], keys: Keys) -> Any:
+    """The value at a path of keys; None where there is none."""
+    value: Any = values
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def replaced(values: Mapping[str, Any], keys: Keys, value: object) -> dict[str, Any]:
+    """The values with another one at a path of keys, of which all but the last must be there."""
     first, *others = keys
-    return {**values, first: _with(values[first], others, value) if others else _plain(value)}
+    return {**values, first: replaced(values[first], others, value) if others else value}
 
 
 def _plain(value: object) -> object:

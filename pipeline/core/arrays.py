@@ -77,8 +77,8 @@ def map_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(_LENGTH), "little")
             header = json.loads(stream.read(size))
-    places = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    return {name: _mapped(path, entry, _LENGTH + size) for name, entry in places.items()}, about
+        places = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        return {name: _mapped(path, entry, _LENGTH + size) for name, entry in places.items()}, about
 
 
 def _mapped(path: Path, entry: Mapping[str, Any], start: int) -> NDArray[Any]:

@@ -8,6 +8,9 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+
+from pipeline.core.durations import duration
 
 SPELLED = {
     **{"★": "*", "†": "+", "‡": "#"},
@@ -15,6 +18,7 @@ SPELLED = {
     **{"–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "±": "+-", "→": "->", "←": "<-"},
 }
 SPELLING = "pipeline.spelled"
+LONG = 20.0  # seconds
 
 
 def print_anything() -> None:
@@ -40,16 +44,32 @@ def _ascii(character: str) -> str:
 def progress(what: str | Callable[[], str], total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """A bar with counts and time left on stderr; yields a function that is told how much was done.
 
-    What is shown beside the bar may be a function, which is asked again whenever something was done.
+    What is shown beside the bar may be a function, which is asked again whenever something was done. Where nobody
+    looks at a terminal, one line says how long it will take, as soon as that is known, if it is long.
     """
+    text = what if callable(what) else lambda: what
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _length(text, total, unit)
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    text = what if callable(what) else lambda: what
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(text(), total=total)
         yield lambda done: bar.update(task, advance=done, description=text())
+
+
+def _length(text: Callable[[], str], total: int, unit: str) -> Callable[[int], None]:
+    """What is told how much was done, and says once how long the rest takes at that speed."""
+    start, count, told = monotonic(), 0, False
+
+    def tick(done: int) -> None:
+        nonlocal count, told
+        count += done
+        left = (monotonic() - start) * (total - count) / max(count, 1)
+        if count and not told and left > LONG:
+            told = True
+            print(f"{text()}, {total:,} {unit}: about {duration(left)} to go", file=sys.stderr, flush=True)
+
+    return tick

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
-from pipeline.config.cost import networks_of, scaled_down
-from pipeline.config.edits import with_value
+from pipeline.config.budget import Changes
+from pipeline.config.cost import networks_of
 from pipeline.config.flags import given_by
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
+from pipeline.core.durations import duration
 from pipeline.core.errors import InputError
-from pipeline.core.files import add_file, locked, write_bytes
-from pipeline.core.paths import INPUTS, PARAMS, PARAMS_LOCK
+from pipeline.core.files import add_file
+from pipeline.core.paths import INPUTS, PARAMS
 from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
-from pipeline.stages.study_length import CORES, Speed, changes, duration, fitted, measured_speed
+from pipeline.stages.params_changes import Values, agreed, say_changes, write_changes
+from pipeline.stages.study_length import CORES, Clock, fitted, hint
 
-_WORTH = 0.8  # of the time, which saving less is not
-_WIDTH = 118  # of a line that is shown; the names of many columns are longer
 _COMPUTED = ("kind", "path", "expects")  # of an entry; all else is the user's
-
-Values = Mapping[tuple[str, ...], object]
 
 
 @dataclass(frozen=True)
@@ -59,12 +54,12 @@ def add(
     params = params_of(parse_yaml(text, PARAMS), PARAMS)
     name = _name(Path(file), name, params)
     own = _read(Path(file), name, text, {"target": target, **given_by(flags)}, kept=keep)
-    smaller = _say_cost(own, name, params, budget)
+    smaller = _say_cost(own, name, text, budget)
     of_study: Values = {("study", "datasets"): [name]} if study else {}
-    addition = _addition(own, Path(file), name, {**of_study, **changes(params, smaller)})
-    if not _say_changes(addition, text):
+    addition = _addition(own, Path(file), name, {**of_study, **smaller})
+    if not _say(addition, text):
         return f"{PARAMS}: holds all of this already"
-    if dry_run or not _agreed(yes=yes):
+    if dry_run or not agreed(yes=yes):
         return "nothing was written"
     _write(addition, text)
     return _written(addition, params)
@@ -107,28 +102,17 @@ def _features(present: Mapping[str, object]) -> Iterator[str]:
     yield from (column for kind, columns in kinds.items() if kind != "classes" for column in columns)
 
 
-def _say_cost(own: OwnTable, name: str, params: Params, budget: float | None) -> Params:
-    """Print how long the study takes on this table; give back the study that fits into the budget."""
-    dataset = own.source(INPUTS / name).divide(own.rows, name, seeds=1)
-    speed = measured_speed(params, dataset)
-    smaller = params if budget is None else fitted(params, speed, budget)
-    print(f"The study: {_cost(smaller, speed, own)}{_hint(params, speed, budget)}", flush=True)
-    return smaller
-
-
-def _cost(params: Params, speed: Speed, own: OwnTable) -> str:
-    networks, seconds = networks_of(params).total, speed.study_seconds(params)
+def _say_cost(own: OwnTable, name: str, text: str, budget: float | None) -> Changes:
+    """Print how long the study takes on this table; give back what makes it fit into the budget."""
+    clock = Clock({name: own.source(INPUTS / name).divide(own.rows, name, seeds=1)})
+    raw = parse_yaml(text, PARAMS)
+    whole = params_of(raw, PARAMS)
+    changes, params = ({}, whole) if budget is None else fitted(raw, clock, budget)
+    networks, seconds = networks_of(params).total, clock.seconds(params)
     each = f"{networks:,} networks of {own.rows_of('train'):,} rows on {params.study.seeds} seeds"
-    return f"{each}: about {duration(seconds)} on {CORES} cores"
-
-
-def _hint(params: Params, speed: Speed, budget: float | None) -> str:
-    """What a third of the time would allow, or the least that decides something."""
-    whole, *_, least = (speed.study_seconds(each) for each in (params, *scaled_down(params)))
-    minutes = ceil(max(whole / 3, least) / 60)
-    if budget is not None or 60 * minutes > _WORTH * whole:
-        return ""
-    return f"; `--budget {minutes}m` does it with {fitted(params, speed, 60 * minutes).study.seeds} seeds"
+    less = hint(raw, clock) if budget is None else ""
+    print(f"The study: {each}: about {duration(seconds)} on {CORES} cores{less}", flush=True)
+    return changes
 
 
 def _place(file: Path, name: str) -> Path:
@@ -151,40 +135,12 @@ def _addition(own: OwnTable, file: Path, name: str, others: Values) -> Addition:
     return Addition(name, file, path, {("datasets", name): entry, **others})
 
 
-def _edited(text: str, values: Values) -> str:
-    for keys, value in values.items():
-        text = with_value(text, keys, value, PARAMS)
-    params_of(parse_yaml(text, PARAMS), PARAMS)
-    return text
-
-
-def _say_changes(addition: Addition, text: str) -> bool:
+def _say(addition: Addition, text: str) -> bool:
     """Print what would be written; whether there is anything."""
-    changed = list(_changed(text.splitlines(), _edited(text, addition.values).splitlines()))
-    if changed:
-        print("\n".join(["", f"{PARAMS}:", *(f"  {_cut(line)}" for line in changed)]))
-    copied = not addition.path.exists()
+    changed, copied = say_changes(text, addition.values), not addition.path.exists()
     if copied:
         print(f"{addition.path}: a copy of {one_line(addition.file)}{_renamed(addition)}")
-    return bool(changed) or copied
-
-
-def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    """Lines that differ, below the name of the section that they are of."""
-    named = section = ""
-    for _, start, end, at, until in difflib.SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes():
-        if before[start:end] == after[at:until]:
-            section = next((line for line in reversed(after[at:until]) if line[:1].isalpha()), section)
-            continue
-        if section != named:
-            yield f" {section}"
-        named = section
-        yield from (f"-{line}" for line in before[start:end])
-        yield from (f"+{line}" for line in after[at:until])
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 4]} ..."
+    return changed or copied
 
 
 def _renamed(addition: Addition) -> str:
@@ -192,41 +148,19 @@ def _renamed(addition: Addition) -> str:
     return "" if usual else f"; {INPUTS} has another file called {addition.name}{''.join(addition.path.suffixes)}"
 
 
-def _agreed(*, yes: bool) -> bool:
-    """Whether the user wants it written.
-
-    Raises:
-        InputError: nobody can be asked.
-    """
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise InputError("nothing was written, for there is no terminal to ask at; --yes writes it, --dry-run looks")
-    try:
-        return input("Write this? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-
-
 def _write(addition: Addition, shown: str) -> None:
-    """Copy the file and write the values, after whoever else is about to.
+    """Copy the file and write the values; without the values there is no copy either.
 
     Raises:
         InputError: what was shown is no longer what would be written.
     """
-    with locked(PARAMS_LOCK):
-        text = read_text(PARAMS)
-        keys = [keys for keys in addition.values if text != shown and _value(text, keys) != _value(shown, keys)]
-        if keys:
-            raise InputError(f"{PARAMS}: {'.'.join(keys[0])} has changed meanwhile; run the command again")
-        edited = _edited(text, addition.values)
-        copied = _copy(addition)
-        try:
-            write_bytes(PARAMS, edited.encode())
-        except OSError:
-            if copied:
-                addition.path.unlink()
-            raise
+    copied = _copy(addition)
+    try:
+        write_changes(addition.values, shown)
+    except (InputError, OSError):
+        if copied:
+            addition.path.unlink()
+        raise
 
 
 def _copy(addition: Addition) -> bool:
@@ -234,14 +168,6 @@ def _copy(addition: Addition) -> bool:
         return add_file(addition.path, addition.file.read_bytes())
     except FileExistsError:
         raise InputError(f"{addition.path}: was made meanwhile, by someone else; run the command again") from None
-
-
-def _value(text: str, keys: tuple[str, ...]) -> object:
-    """The value at a path of keys; None where there is none."""
-    value: object = parse_yaml(text, PARAMS)
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _written(addition: Addition, params: Params) -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.config.cost import scaled_down, search_networks_of
+from pipeline.config.budget import changes_between, scaled_down
+from pipeline.config.cost import search_networks_of
 from pipeline.config.edits import with_value
 from pipeline.config.flags import as_flags, given_by
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
 from pipeline.core.arrays import write_arrays
+from pipeline.core.durations import duration
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_bytes
 from pipeline.core.paths import INPUTS, PARAMS, advice_file, data_file, result_file
@@ -29,7 +31,7 @@ from pipeline.data.tables.messages import one_line
 from pipeline.stages.own_table import OwnTable, check_name, default_name, read_own
 from pipeline.stages.pace import Pace
 from pipeline.stages.sketched_baselines import losses_beside
-from pipeline.stages.study_length import CORES, Speed, changes, duration, epoch_seconds
+from pipeline.stages.study_length import CORES, Speed, epoch_seconds
 
 if TYPE_CHECKING:
     from pipeline.reporting.sections import Picture
@@ -127,7 +129,7 @@ def _plan(own: OwnTable, name: str, text: str, *, deadline: float) -> Plan:
         own, speed = _fewer_rows(own, _SURE * left / whole), Speed(speed.epoch * _SURE * left / whole)
         values = _entry(own, name)
     chosen = next((each for each in smaller if _seconds(speed, each) <= left), smaller[-1])
-    edited = _with(sketch, {**values, **changes(params, chosen)})
+    edited = _with(sketch, {**values, **changes_between(params, chosen)})
     return Plan(own, edited, params_of(parse_yaml(edited, PARAMS), PARAMS), speed, deadline, whole)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 
+from pipeline.core.durations import seconds_of
 from pipeline.core.parallel import VARIABLE, WORDS
 
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
     "add": ("", "read your own table, say what it is and what its study costs, and write it into params.yaml"),
     "advise": ("", "answer for your own table in a minute; nothing is written but one page, into advice/"),
+    "plan": ("", "say how long the study takes, stage by stage, and make it fit into a time"),
     "score": ("", "say how well any model's probabilities are calibrated, from a table of its predictions"),
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
     "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
@@ -106,9 +108,17 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     commands["show"].add_argument(
         "--notes", action="store_true", help="say what the columns are, and what was corrected for"
     )
+    _take_budget(commands["plan"], "make the study smaller, to take 90s, 5m or 2h, by writing its numbers")
     if command in OWN_TABLE:
         _take_file(commands[command], command)
     return parser
+
+
+def _take_budget(parser: argparse.ArgumentParser, text: str) -> None:
+    """Let a command change params.yaml, once that is agreed to."""
+    parser.add_argument("--budget", type=seconds_of, metavar="TIME", help=text)
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be written")
+    parser.add_argument("--yes", action="store_true", help="write it without asking")
 
 
 def _take_search(search: argparse.ArgumentParser) -> None:
@@ -181,17 +191,12 @@ def _take_own_table(parser: argparse.ArgumentParser, command: str) -> None:
     """Let a command take a table to be studied, and all that can be said of it."""
     from pipeline.config.flags import add_flags  # noqa: PLC0415  (pydantic)
     from pipeline.data.sources import File  # noqa: PLC0415
-    from pipeline.stages.study_length import seconds_of  # noqa: PLC0415
 
     parser.add_argument("--name", help="of the data set (after the file)")
     parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="one that is not to be ignored")
     if command == "add":
         parser.add_argument("--study", action="store_true", help="make it the study's only data set")
-        parser.add_argument(
-            "--budget", type=seconds_of, metavar="TIME", help="fit the study's seeds and trials into 90s, 5m or 2h"
-        )
-        parser.add_argument("--dry-run", action="store_true", help="only show what would be written")
-        parser.add_argument("--yes", action="store_true", help="write it without asking")
+        _take_budget(parser, "make the study smaller, to take 90s, 5m or 2h")
     else:
         parser.add_argument("--minutes", type=_minutes, default=1.0, help="to spend, about (%(default)g)")
     add_flags(parser, File, omit=("kind", "path", "target", "expects"))

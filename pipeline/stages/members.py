@@ -51,7 +51,7 @@ def _train(points: Sequence[Point], seeds: int, dataset: str, *, jobs: int, hist
     data = {seed: seed_data(pooled, seed) for seed in sorted({s for point in points for s in seeds_of(point, seeds)})}
     total = sum(point.epochs for point in points) * seeds
     together = _together(pooled, seeds)
-    with progress(f"{len(points) * seeds} members", total, "epochs") as tick:
+    with progress(f"{len(points) * seeds:,} networks", total, "epochs") as tick:
         fitted = fit_points(points, seeds, data, together=together, jobs=jobs, tick=tick, history=history)
         for number, (arrays, about) in enumerate(fitted, 1):
             content = encode_arrays(arrays, about)

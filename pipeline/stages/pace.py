@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from pipeline.config.cost import Networks, network_epochs, scaled_down, search_networks_of
+from pipeline.config.budget import scaled_down
+from pipeline.config.cost import Networks, network_epochs, search_networks_of
 from pipeline.config.params import Params
 from pipeline.stages.study_length import Speed
 

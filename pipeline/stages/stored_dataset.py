@@ -16,10 +16,9 @@ def load_data(dataset: str) -> Dataset:
         InputError: its file is missing or damaged.
     """
     path = data_file(dataset)
+    arrays, about = map_arrays(path)
     try:
-        return from_arrays(*map_arrays(path))
-    except InputError:
-        raise
+        return from_arrays(arrays, about)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{path}: is no data set ({why:.200}); delete it and run `dvc repro`") from error

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-from argparse import ArgumentTypeError
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
 from time import perf_counter
+from typing import Any
 
-from pipeline.config.champion import with_steps
-from pipeline.config.cost import Networks, network_epochs, networks_of, scaled_down
+from pipeline.config.budget import Changes, smaller_studies
+from pipeline.config.cost import (
+    Networks,
+    library_epochs,
+    network_epochs,
+    point_networks_of,
+    search_networks_of,
+)
 from pipeline.config.params import Params
 from pipeline.config.points import Point
+from pipeline.core.durations import duration
 from pipeline.core.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.data.seed_data import SeedData, seed_data
@@ -20,44 +27,56 @@ from pipeline.data.seed_data import SeedData, seed_data
 CORES = os.cpu_count() or 1
 _STAGE = 4.0  # seconds that a stage takes beside training: imports, reading, scoring
 _STAGES = 7  # beside those of the variants
+_WORTH = 0.8  # of the time, which saving less is not
 _BASELINE_ROWS = 500  # on which baselines are timed, at most
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 60.0}
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that this machine takes, all cores together.
+    """Seconds that this machine takes on a data set, all cores together.
 
     Attributes:
         epoch: for an epoch of one network of the study.
         baselines: for a fit of every baseline on one seed.
-        champion: for the library of the model that is handed over.
+        champion: for an epoch of one network of the library of the model that is handed over.
+        rows: that the champion's networks train on.
     """
 
     epoch: float
     baselines: float = 0.0
     champion: float = 0.0
+    rows: int = 1
 
     def seconds(self, params: Params, networks: Networks) -> float:
         """How long networks of a study train."""
         return network_epochs(params, networks) * self.epoch
 
+    def stage_seconds(self, params: Params) -> dict[str, float]:
+        """How long the stages of one data set take, those that take little together."""
+        return {
+            "train": self.seconds(params, point_networks_of(params)),
+            "search": self.seconds(params, search_networks_of(params)),
+            "baselines": self.baselines * params.study.seeds,
+            "champion": self.champion * library_epochs(params, self.rows),
+            "all else": _STAGE * (_STAGES + len(params.variants)),
+        }
+
     def study_seconds(self, params: Params) -> float:
         """How long the study of one data set takes."""
-        beside = self.baselines * params.study.seeds + self.champion + _STAGE * (_STAGES + len(params.variants))
-        return self.seconds(params, networks_of(params)) + beside
+        return sum(self.stage_seconds(params).values())
 
 
 def measured_speed(params: Params, dataset: Dataset, *, jobs: int = CORES) -> Speed:
     """Train a few steps of the study's points and of the champion's networks, and fit the baselines once."""
-    data, champion = seed_data(dataset, 0), params.champion
-    rows = (len(data.labels["train"]) + len(data.labels["validation"])) * (champion.folds - 1) // champion.folds
-    library = [with_steps(each.point, rows, least=champion.least_steps) for each in champion.recipes.values()]
-    epochs = champion.folds * sum(point.epochs for point in library) * rows / len(data.labels["train"])
+    data, folds = seed_data(dataset, 0), params.champion.folds
+    train = len(data.labels["train"])
+    rows = (train + len(data.labels["validation"])) * (folds - 1) // folds
+    library = [recipe.point for recipe in params.champion.recipes.values()]
     return Speed(
         epoch=epoch_seconds(params, dataset, jobs=jobs),
         baselines=_baseline_seconds(params, data) / jobs,
-        champion=epochs * _epoch_seconds(library, data, jobs=jobs),
+        champion=_epoch_seconds(library, data, jobs=jobs) * rows / train,
+        rows=rows,
     )
 
 
@@ -85,53 +104,55 @@ def _baseline_seconds(params: Params, data: SeedData) -> float:
     return (perf_counter() - start) * len(data.labels["train"]) / len(labels)
 
 
-def fitted(params: Params, speed: Speed, budget: float) -> Params:
-    """The study with the most seeds and trials that fit into so many seconds.
+@dataclass
+class Clock:
+    """How long the study of some data sets takes on this machine, at whatever size; times steps where it must.
+
+    Attributes:
+        datasets: by name, divided for one seed.
+        speeds: measured so far, by what they depend on.
+    """
+
+    datasets: Mapping[str, Dataset]
+    speeds: dict[tuple[object, ...], Speed] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Training rows of the smallest data set."""
+        return min(int(each.splits.train.shape[1]) for each in self.datasets.values())
+
+    def speed(self, name: str, params: Params) -> Speed:
+        """Of one data set."""
+        batches = (recipe.batch_size for recipe in params.champion.recipes.values())
+        key = (name, params.train.batch_size, *batches)
+        if key not in self.speeds:
+            self.speeds[key] = measured_speed(params, self.datasets[name])
+        return self.speeds[key]
+
+    def seconds(self, params: Params) -> float:
+        """Of the study of all data sets."""
+        return sum(self.speed(name, params).study_seconds(params) for name in self.datasets)
+
+
+def fitted(raw: Mapping[str, Any], clock: Clock, budget: float) -> tuple[Changes, Params]:
+    """What to change in params.yaml for the largest study that fits into so many seconds, and its parameters.
 
     Raises:
         InputError: none does.
     """
-    least = params
-    for smaller in scaled_down(params):
-        if speed.study_seconds(smaller) <= budget:
-            return smaller
-        least = smaller
-    needed = duration(speed.study_seconds(least))
+    for changes, smaller in smaller_studies(raw, clock.rows):
+        if clock.seconds(smaller) <= budget:
+            return changes, smaller
     raise InputError(
-        f"--budget: must be {needed} or more, which {least.study.seeds} seeds take, and fewer decide nothing; "
-        f"got {duration(budget)}; `advise` answers in less"
+        f"--budget: must be {duration(clock.seconds(smaller))} or more, which {smaller.study.seeds} seeds take, and "
+        f"fewer decide nothing; got {duration(budget)}; `advise` answers in less"
     )
 
 
-def changes(before: Params, after: Params) -> dict[tuple[str, ...], int]:
-    """What differs between a study and a smaller one, by key path of params.yaml."""
-    values = {
-        ("study", "seeds"): (before.study.seeds, after.study.seeds),
-        ("study", "ensembles", "splits"): (before.study.ensembles.splits, after.study.ensembles.splits),
-        ("search", "trials"): (before.search.trials, after.search.trials),
-        ("search", "seeds"): (before.search.seeds, after.search.seeds),
-    }
-    return {keys: new for keys, (old, new) in values.items() if old != new}
-
-
-def seconds_of(text: str) -> float:
-    """A time in seconds, as in 90s, 2m, 1.5h; minutes without a unit.
-
-    >>> seconds_of("2m"), seconds_of("90s"), seconds_of("1.5h"), seconds_of("2")
-    (120.0, 90.0, 5400.0, 120.0)
-    """
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if parts is None or float(parts[1]) == 0:
-        raise ArgumentTypeError(f"must be a time, as in 90s, 2m or 1.5h, got {text!r}")
-    return float(parts[1]) * _UNITS[parts[2]]
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> duration(40), duration(100), duration(400), duration(8000)
-    ('40 seconds', '2 minutes', '7 minutes', '2.2 hours')
-    """
-    if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5))} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+def hint(raw: Mapping[str, Any], clock: Clock) -> str:
+    """What a third of the time would allow, or the least that decides something; "" where that is hardly less."""
+    whole, *_, least = (clock.seconds(params) for _, params in smaller_studies(raw, clock.rows))
+    minutes = ceil(max(whole / 3, least) / 60)
+    if 60 * minutes > _WORTH * whole:
+        return ""
+    return f"; `--budget {minutes}m` does it with {fitted(raw, clock, 60 * minutes)[1].study.seeds} seeds"

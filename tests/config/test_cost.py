@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from project import ROOT, STUDY, write_params
 
-from pipeline.config.cost import FEWEST_SEEDS, network_epochs, networks_of, scaled_down
+from pipeline.config.cost import library_epochs, network_epochs, networks_of, point_networks_of, search_networks_of
 from pipeline.config.params import Params, load_params
 from pipeline.core.paths import PARAMS
 
@@ -27,20 +27,22 @@ def test_networks_are_counted_by_hand(params: Params) -> None:
     assert networks.total == 8 + 15 + 60 + 32 + 10
 
 
+def test_stages_have_all_networks_between_them(params: Params) -> None:
+    whole, points, search = networks_of(params), point_networks_of(params), search_networks_of(params)
+    assert tuple(map(sum, zip(points, search, strict=True))) == whole
+    assert points.trials == points.contenders == search.rates == search.points == 0
+
+
+def test_the_library_trains_epochs_until_it_has_made_its_steps() -> None:
+    params = load_params(ROOT / "params.yaml")
+    few = library_epochs(params, 320)  # ten batches of 32 rows
+    assert few == params.champion.folds * len(params.champion.recipes) * params.champion.least_steps // 10
+    assert library_epochs(params, 320_000) == params.champion.folds * len(params.champion.recipes) * params.train.epochs
+
+
 def test_half_of_the_trials_end_at_a_rung(params: Params) -> None:
     networks = networks_of(params)
     assert network_epochs(params, networks) == pytest.approx(4 * (networks.total - 60 / 4))
-
-
-def test_a_study_is_scaled_down_as_far_as_it_can_decide_something() -> None:
-    params = load_params(ROOT / "params.yaml")
-    smaller = list(scaled_down(params))
-    totals = [networks_of(each).total for each in smaller]
-    assert smaller[0] == params
-    assert totals == sorted(set(totals), reverse=True)
-    assert smaller[-1].study.seeds == FEWEST_SEEDS
-    assert smaller[-1].study.ensembles.splits <= FEWEST_SEEDS
-    assert smaller[-1].search.trials == params.search.batch
 
 
 @pytest.mark.slow

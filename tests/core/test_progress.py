@@ -1,6 +1,7 @@
 """Does output reach a terminal of any encoding?"""
 
 import io
+import itertools
 import sys
 
 import pytest
@@ -29,3 +30,25 @@ def test_streams_that_never_fail_are_left_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     progress.print_anything()
     assert chosen.errors == "xmlcharrefreplace"
+
+
+class TestWithoutATerminal:
+    """One line says how long it takes, if it is long, and no line if it is not."""
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        times = itertools.count(0.0, 10.0)
+        monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+
+    def test_long_work_says_once_how_long_it_takes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with progress.progress("digits", 4_000, "epochs") as tick:
+            for _ in range(4):
+                tick(1_000)
+        assert capsys.readouterr().err == "digits, 4,000 epochs: about 30 seconds to go\n"
+
+    def test_short_work_says_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with progress.progress("digits", 4_000, "epochs") as tick:
+            tick(0)
+            tick(3_000)
+            tick(1_000)
+        assert capsys.readouterr().err == ""

@@ -14,6 +14,7 @@ from pipeline.config.params import load_params
 from pipeline.core.paths import INPUTS, PARAMS
 from pipeline.data.sources import File
 from pipeline.stages import add as add_stage
+from pipeline.stages import study_length
 from pipeline.stages.add import Addition
 from pipeline.stages.generate import generate
 from pipeline.stages.study_length import Speed
@@ -42,7 +43,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commented_params: 
 @pytest.fixture
 def told_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """How fast networks train, without training any: for tests of what does not depend on it."""
-    monkeypatch.setattr(add_stage, "measured_speed", lambda *_: Speed(0.01))
+    monkeypatch.setattr(study_length, "measured_speed", lambda *_: Speed(0.01))
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from project import ROOT, STUDY, write_params
 
-from pipeline.config.cost import FEWEST_SEEDS, network_epochs, search_networks_of
+from pipeline.config.budget import FEWEST_SEEDS
+from pipeline.config.cost import network_epochs, search_networks_of
 from pipeline.config.params import Params, load_params
 from pipeline.core.paths import PARAMS, result_file
 from pipeline.results.record import read_record
