@@ -12,7 +12,7 @@ MAKE = "dvc repro {0} || {{ python -m pipeline unlock 2> /dev/null && dvc repro 
 
 # Run at the start of every interpreter, where PYTHONPATH has its folder. Writes of a stage's own process are noted in
 # the file $WRITES, a line each; at the write of the stage that $END says, "STAGE NUMBER SECONDS SIGNAL WHOM", comes the
-# signal, so many seconds later, to the stage alone or to its whole process group. A stage is "train-wine-none".
+# signal, so many seconds later, to the stage alone or to its whole process group. A stage is "train-wine".
 HOOK = """
 import os, signal, sys, threading
 

@@ -17,7 +17,12 @@ MODULES = {
     if path.stem not in ("__init__", "__main__")
 }
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-UNRELATED = ("core.errors", "core.progress", "tracking")  # they carry no number: messages, and what MLflow is told
+UNRELATED = (
+    "core.durations",
+    "core.errors",
+    "core.progress",
+    "tracking",
+)  # they carry no number: messages, and what MLflow is told
 
 
 def folder_of(module: str) -> str:
@@ -25,12 +30,12 @@ def folder_of(module: str) -> str:
 
 
 def watched(stage: str) -> set[str]:
-    """What DVC should watch of the code that a stage runs: whole folders where it runs most of one, else modules."""
+    """What DVC should watch of the code that a stage runs: whole folders where it runs half or more, else modules."""
     code = {name for name in import_closure("stages." + stage.replace("-", "_")) if name in MODULES}
     code = {name for name in code if not name.startswith(UNRELATED)} | {"core.determinism"}
     sizes = {folder: len([name for name in MODULES if folder_of(name) == folder]) for folder in map(folder_of, code)}
     used = {folder: len([name for name in code if folder_of(name) == folder]) for folder in sizes}
-    whole = {folder for folder in sizes if 2 * used[folder] > sizes[folder] and folder != "stages"}
+    whole = {folder for folder in sizes if 2 * used[folder] >= sizes[folder] and folder != "stages"}
     paths = {f"pipeline/{folder.replace('.', '/')}" for folder in whole}
     paths |= {f"pipeline/{name.replace('.', '/')}.py" for name in code if folder_of(name) not in whole}
     if "reporting.page" in code:

@@ -46,16 +46,20 @@ class Choice:
 
 
 def candidates(classes: int) -> dict[str, Fit]:
-    """Calibrators to choose from, by name, the default first.
+    """Calibrators to choose from, by name, the default first."""
+    return {calibrator_name(classes): fit_shared_slope, **class_scalings(classes)}
+
+
+def class_scalings(classes: int) -> dict[str, Fit]:
+    """Calibrators with parameters of each class, by name.
 
     Platt scaling of two classes has a slope and an intercept already: vector and matrix scaling would add nothing. A
     matrix of many classes has more entries than rows can tell, and takes minutes.
     """
-    default: dict[str, Fit] = {calibrator_name(classes): fit_shared_slope}
     if classes == 2:
-        return default
-    more: dict[str, Fit] = {"vector scaling": fit_vector_scaling, "matrix scaling": fit_matrix_scaling}
-    return default | (more if classes <= MOST_CLASSES else {"vector scaling": fit_vector_scaling})
+        return {}
+    vector: dict[str, Fit] = {"vector scaling": fit_vector_scaling}
+    return vector | ({"matrix scaling": fit_matrix_scaling} if classes <= MOST_CLASSES else {})
 
 
 def choose(logits: ArrayLike, labels: ArrayLike) -> Choice:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.calibration.affine import fit_matrix_scaling, fit_vector_scaling
 from pipeline.calibration.isotonic import fit_isotonic
-from pipeline.calibration.selection import Calibrates
+from pipeline.calibration.selection import Calibrates, class_scalings
 from pipeline.calibration.venn_abers import fit_venn_abers
 from pipeline.data.dataset import Dataset, labels_of
 from pipeline.evaluation.members import test_groups
@@ -21,13 +20,8 @@ Fit = Callable[[Floats, ArrayLike], Calibrates]
 
 
 def other_calibrators(classes: int) -> dict[str, Fit]:
-    """Calibrators beside the usual one, by name.
-
-    Of two classes vector and matrix scaling are Platt scaling, the usual one, and left out.
-    """
-    affine: dict[str, Fit] = {"vector scaling": fit_vector_scaling, "matrix scaling": fit_matrix_scaling}
-    others: dict[str, Fit] = {"isotonic regression": fit_isotonic, "Venn-Abers": fit_venn_abers}
-    return others if classes == 2 else affine | others
+    """Calibrators beside the usual one, by name."""
+    return {**class_scalings(classes), "isotonic regression": fit_isotonic, "Venn-Abers": fit_venn_abers}
 
 
 def score_calibrators(arrays: Mapping[str, NDArray[Any]], pooled: Dataset, seeds: list[int]) -> dict[str, Floats]:

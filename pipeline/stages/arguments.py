@@ -14,7 +14,7 @@ COMMANDS = {  # command -> the names it takes, and what it does; the module and 
     "plan": ("", "say how long the study takes, stage by stage, and make it fit into a time"),
     "score": ("", "say how well any model's probabilities are calibrated, from a table of its predictions"),
     "generate": ("dataset", "draw or read a data set and split it for every seed, into data/"),
-    "train": ("dataset variant", "fit a variant's points on every seed, into members/"),
+    "train": ("dataset", "fit all points on every seed, into members/"),
     "evaluate": ("dataset", "score all members and compare the points, into scores/ and results/"),
     "calibrators": ("dataset", "see whether verdicts survive other calibrators, into results/"),
     "search": ("dataset", "tune every arm with Optuna, and train the winners on fresh seeds, into results/"),
@@ -93,6 +93,9 @@ def parser_of(command: str) -> argparse.ArgumentParser:
         commands[name].add_argument(
             "--backend", metavar="ENGINE", help=f"who does the work: {WORDS}; also {VARIABLE} (threads)"
         )
+    commands["train"].add_argument(
+        "variants", nargs="*", metavar="VARIANT", help="names under `variants` in params.yaml (all)"
+    )
     _take_search(commands["search"])
     commands["track"].add_argument(
         "--force-champion", action="store_true", help="the present models are the champions, better or not"

@@ -67,8 +67,7 @@ def test_a_study_trains_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     params = load_params(PARAMS)
     networks = networks_of(params)
     generate("wine")
-    for variant in params.variants:
-        train("wine", variant, jobs=1)
+    train("wine", (), jobs=1)
     assert sum(counted) == networks.rates + networks.points
     evaluate("wine", jobs=1)
     search_alone("wine", jobs=1)

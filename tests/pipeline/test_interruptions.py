@@ -9,7 +9,7 @@ from faults import HOOK, make, started, wait_for_end
 from project import STUDY, make_project, outputs, run
 
 ENDS = (  # stage, the number of its write, the signal to all processes
-    ("train-wine-dropout", 4, signal.SIGKILL),
+    ("train-wine", 4, signal.SIGKILL),
     ("search-wine", 6, signal.SIGINT),
     ("champion-wine", 3, signal.SIGKILL),
 )
@@ -37,9 +37,7 @@ def test_a_lock_that_was_cut_off_costs_no_training(project: Path) -> None:
     """One cut: tests of `unlock` make them all."""
     path, before = project / "dvc.lock", outputs(project)
     text = path.read_text()
-    path.write_text(
-        text[: text.index("\n  train@wine-none:\n") + 1] + "  train@wine-none:\n    cmd: x\n    outs:\n    - pa"
-    )
+    path.write_text(text[: text.index("\n  train@wine:\n") + 1] + "  train@wine:\n    cmd: x\n    outs:\n    - pa")
     done = run(project, *make())
     assert not re.search(r" [1-9]\d* networks trained", done.stdout)
     assert outputs(project) == before

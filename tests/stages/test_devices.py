@@ -15,7 +15,7 @@ from pipeline.stages.search import search, search_alone
 from pipeline.stages.train import train
 
 COMMANDS = {
-    "train": lambda: train("wine", "dropout", jobs=1),
+    "train": lambda: train("wine", ["dropout"], jobs=1),
     "search": lambda: search("wine", arm=None, trials=None, fresh=False, storage=None, jobs=1),
     "search, as advise has it": lambda: search_alone("wine", jobs=1),
     "champion": lambda: champion("wine", jobs=1),
