@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import TypeVar
 
 from pipeline.core.files import write_bytes
@@ -19,6 +20,8 @@ from pipeline.core.paths import MEMO, output
 LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
 DIGEST = 32  # bytes of the checksum that every entry begins with
 _KEY = re.compile("[0-9a-f]{64}")
+_PART = re.compile(r"\.[0-9a-f]{64}\.\d+\.[0-9a-f]{8}\.part")  # see `files.part_beside`
+_STALE = 24 * 3600.0  # seconds after which nobody writes to a part any more
 Item = TypeVar("Item")
 
 
@@ -99,13 +102,26 @@ def _entry(key: str) -> Path:
 
 
 def _trim(limit: int) -> None:
-    """Delete the entries that were not used for longest until the others fit; what has no fingerprint is no entry."""
-    files = (entry for entry in os.scandir(MEMO) if _KEY.fullmatch(entry.name))
-    entries = [(entry.stat(), entry.path) for entry in files if entry.is_file(follow_symlinks=False)]
-    excess = sum(status.st_size for status, _ in entries) - limit
-    for status, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
+    """Delete the entries that were not used for longest until the others fit; what has no fingerprint is no entry.
+
+    Parts of entries, which killed processes leave, go after a day.
+    """
+    files = {path: status for path, status in _files() if _KEY.fullmatch(path.name)}
+    parts = [path for path, status in _files() if _PART.fullmatch(path.name) and time() - status.st_mtime > _STALE]
+    excess = sum(status.st_size for status in files.values()) - limit
+    last: list[Path] = []
+    for path in sorted(files, key=lambda path: files[path].st_mtime_ns):
         if excess <= 0:
-            return
+            break
+        last.append(path)
+        excess -= files[path].st_size
+    for path in (*parts, *last):
+        path.unlink(missing_ok=True)
+
+
+def _files() -> Iterator[tuple[Path, os.stat_result]]:
+    """The files in the memo's folder, but for those that are gone meanwhile."""
+    for entry in os.scandir(MEMO):
         with suppress(FileNotFoundError):
-            Path(path).unlink()
-        excess -= status.st_size
+            if entry.is_file(follow_symlinks=False):
+                yield Path(entry.path), entry.stat()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -62,6 +63,17 @@ class TestSize:
         assert not (MEMO / KEY).exists()
         assert all(path.read_bytes() == b"x" * 1000 for path in others)
         assert (MEMO / OTHER).is_symlink()
+
+    def test_parts_that_killed_processes_have_left_go_after_a_day(self):
+        MEMO.mkdir(parents=True)
+        old, new = (MEMO / f".{KEY}.{number}.0123abcd.part" for number in (1, 2))
+        for path in (old, new):
+            path.write_bytes(b"x")
+        os.utime(old, (time() - 25 * 3600,) * 2)
+        os.utime(new, (time() - 23 * 3600,) * 2)
+        remember(OTHER, b"x")
+        assert not old.exists()
+        assert new.exists()
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../../x", "/etc/passwd", "key", "A" * 64, "0" * 63, "0" * 64 + "\n"])
