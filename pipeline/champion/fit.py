@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -109,22 +109,34 @@ def fit_networks(
 
     Rows held out are predicted by weights that they have not chosen.
     """
-    of_recipe: dict[str, list[tuple[NetworkPredictor, Logits]]] = {recipe.name: [] for recipe in recipes}
-    for number, (fold, view) in enumerate(zip(folds, views, strict=True), seed):
-        for encoding, group in groupby(sorted(recipes, key=lambda each: each.encoding), key=lambda each: each.encoding):
-            together = list(group)
-            data = {number: _fold_data(pool, fold, view, encoding)}
-            members = [[Member(recipe.point, number)] for recipe in together]
-            results = fit(members, data, jobs=jobs, tick=tick, history=False, weights=True, splits=["validation"])
+    found: dict[tuple[str, int], tuple[NetworkPredictor, Logits]] = {}
+    for encoding, group in groupby(sorted(recipes, key=lambda each: each.encoding), key=lambda each: each.encoding):
+        together = list(group)
+        numbered = enumerate(zip(folds, views, strict=True))
+        for data in _of_equal_shape({number: _fold_data(pool, *each, encoding) for number, each in numbered}):
+            seeded = {seed + number: each for number, each in data.items()}
+            members = [[Member(recipe.point, number) for number in seeded] for recipe in together]
+            results = fit(members, seeded, jobs=jobs, tick=tick, history=False, weights=True, splits=["validation"])
             for recipe, fitted in zip(together, results, strict=True):
-                predictor = NetworkPredictor(recipe.point, len(pool.classes), fitted.weights[0])
-                of_recipe[recipe.name].append((predictor, fitted.logits["validation"][0].astype(np.float64)))
+                for number, weights, logits in zip(data, fitted.weights, fitted.logits["validation"], strict=True):
+                    predictor = NetworkPredictor(recipe.point, len(pool.classes), weights)
+                    found[recipe.name, number] = predictor, logits.astype(np.float64)
+    of_recipe = {recipe.name: [found[recipe.name, number] for number in range(len(folds))] for recipe in recipes}
     labels = held_out_labels(pool, folds)
     return [
         _candidate(recipe.name, "network", recipe.encoding, of_recipe[recipe.name], labels)
         for recipe in recipes
         if all(np.isfinite(logits).all() for _, logits in of_recipe[recipe.name])
     ]
+
+
+def _of_equal_shape(data: Mapping[int, SeedData]) -> list[dict[int, SeedData]]:
+    """Folds that have equally many rows and inputs, whose networks train as one stack."""
+    alike: dict[tuple[int, ...], dict[int, SeedData]] = {}
+    for number, fold in data.items():
+        inputs = fold.take("train", slice(1)).shape[1]
+        alike.setdefault((inputs, fold.rows("train"), fold.rows("validation")), {})[number] = fold
+    return list(alike.values())
 
 
 def fit_estimators(
