@@ -65,4 +65,19 @@ def test_who_lacks_a_split_that_counts_has_no_mean_and_who_lacks_a_table_no_rank
     made = contest(*(row for row in MEASURED if row[:3] != ("wine", 1, "trees")))
     assert splits(made, "wine") == [0, 1]
     assert list(losses(made, best=False)["wine"]) == ["champion", "linear"]
-    assert "| **mean rank** |  | 1.50 | 1.50 |  |" in markdown(made)
+    text = markdown(made)
+    assert "| **mean rank** |  | 1.50 | 1.50 |  |" in text
+
+
+def test_who_lacks_splits_stands_beside_all_others_on_those_that_all_have() -> None:
+    made = contest(*(row for row in MEASURED if row[:3] != ("wine", 1, "trees")))
+    whole, beside = markdown(made).split("on the splits that all have been measured on:")
+    assert "| wine | 2 | **0.3000** | 0.4000 |  |" in whole
+    assert "| wine | 1 | **0.2000** | 0.3000 | 0.3000 |" in beside
+    assert "| iris | 1 | 0.5000 | **0.4000** | 0.7000 |" in beside
+    assert "all have been measured" not in markdown(contest(*MEASURED))
+
+
+def test_who_counts_nowhere_has_no_column() -> None:
+    text = markdown(contest(*MEASURED[:4], ("wine", 2, "trees", {"single": 0.1, "bag": 0.3})))
+    assert "| table | splits | champion | Linear |\n" in text

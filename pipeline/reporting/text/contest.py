@@ -68,7 +68,7 @@ Losses = dict[str, dict[str, float]]
 
 
 def markdown(contest: ContestBenchmark) -> str:
-    """Every contender as one would use it; at its best form on each table's test rows; CPU seconds."""
+    """Every contender as one would use it; at its best form on each table's test rows; all of them; CPU seconds."""
     plain, best = losses(contest, best=False), losses(contest, best=True)
     parts = [
         "Mean test NLL, every contender as one would use it:",
@@ -78,6 +78,7 @@ def markdown(contest: ContestBenchmark) -> str:
         "flatters all but the champion:",
         _table(contest, best),
         _verdict(contest, best),
+        *_of_all(contest, plain),
         "CPU seconds of a split, with all forms:",
         _seconds(contest),
     ]
@@ -128,8 +129,30 @@ def _present(contest: ContestBenchmark) -> list[Contender]:
     return [each for each in contest.contenders if each.name in names]
 
 
+def _of_all(contest: ContestBenchmark, plain: Losses) -> list[str]:
+    """All contenders on the splits that all have, where some have fewer than the others."""
+    present, common = _present(contest), _common(contest)
+    if not common.rows or all(each.name in row for each in present for row in plain.values()):
+        return []
+    values = losses(common, best=False)
+    return [
+        "All contenders, each as one would use it, on the splits that all have been measured on:",
+        _table(common, values),
+        _verdict(common, values),
+    ]
+
+
+def _common(contest: ContestBenchmark) -> ContestBenchmark:
+    """The rows of splits that every contender has."""
+    names = {each.name for each in _present(contest)}
+    places = {(row.table, row.split) for row in contest.rows}
+    met = {place: {row.contender for row in contest.rows if (row.table, row.split) == place} for place in places}
+    rows = tuple(row for row in contest.rows if met[row.table, row.split] == names)
+    return contest.model_copy(update={"rows": rows})
+
+
 def _table(contest: ContestBenchmark, values: Losses) -> str:
-    present = _present(contest)
+    present = [each for each in _present(contest) if any(each.name in row for row in values.values())]
     lines = _head(["table", "splits"], [each.title for each in present])
     for table, row in values.items():
         cells = [_cell(row.get(each.name), min(row.values())) for each in present]
