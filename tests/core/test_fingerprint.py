@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core import fingerprint as subject
+from pipeline.core.determinism import KEEP
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import code_digest, fingerprint, fingerprints, import_closure, syntax_tree
 
@@ -153,3 +154,9 @@ def test_a_new_process_finds_the_same(tmp_path):
     code = "from pipeline.core.fingerprint import code_digest; print(code_digest('training.fit'))"
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert again.stdout.strip() == code_digest("training.fit")
+
+
+def test_kernels_of_mkls_own_choice_have_fingerprints_of_their_own(monkeypatch):
+    pinned = fingerprint("points")
+    monkeypatch.setenv(KEEP, "1")
+    assert fingerprint("points") != pinned
