@@ -18,7 +18,7 @@ SPELLED = {
     **{"–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "±": "+-", "→": "->", "←": "<-"},
 }
 SPELLING = "pipeline.spelled"
-LONG = 20.0  # seconds
+ENOUGH, LONG = 3.0, 20.0  # seconds: to tell the speed by, and that are worth telling
 
 
 def print_anything() -> None:
@@ -61,15 +61,18 @@ def progress(what: str | Callable[[], str], total: int, unit: str) -> Iterator[C
 
 
 def _length(text: Callable[[], str], total: int, unit: str) -> Callable[[int], None]:
-    """What is told how much was done, and says once how long the rest takes at that speed."""
-    start, count, told = monotonic(), 0, False
+    """What is told how much was done, and says once how long the rest takes, at the speed of some seconds' work."""
+    count, told = 0, False
+    begun: tuple[float, int] | None = None  # behind imports and first calls, which take their time
 
     def tick(done: int) -> None:
-        nonlocal count, told
-        count += done
-        left = (monotonic() - start) * (total - count) / max(count, 1)
-        if count and not told and left > LONG:
-            told = True
-            print(f"{text()}, {total:,} {unit}: about {duration(left)} to go", file=sys.stderr, flush=True)
+        nonlocal begun, count, told
+        now, count = monotonic(), count + done
+        if begun is None:
+            begun = (now, count) if count else None
+        elif not told and now - begun[0] >= ENOUGH and count > begun[1]:
+            told, left = True, (now - begun[0]) * (total - count) / (count - begun[1])
+            if left > LONG:
+                print(f"{text()}, {total:,} {unit}: about {duration(left)} to go", file=sys.stderr, flush=True)
 
     return tick
