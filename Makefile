@@ -72,8 +72,9 @@ format: $(READY) ## format the code and apply the safe lint fixes
 	@ruff check --fix .
 	@ruff format .
 
-bench: $(READY) ## measure the engine and the search against the matrix-product bound and the ordinary ways
+bench: $(READY) ## measure the engine, training and the search against the matrix-product bounds and the ordinary ways
 	@python -m benchmarks.engine --write benchmarks/engine.json
+	@python -m benchmarks.training_race --write benchmarks/training_race.json
 	@python -m benchmarks.search --write benchmarks/search.json
 
 campaign: $(READY) ## kill, interrupt, starve and cut off a tiny study at every stage, and see what survives (20 minutes)

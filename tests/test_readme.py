@@ -34,6 +34,7 @@ from pipeline.reporting.text.contest import ContestBenchmark
 from pipeline.reporting.text.large_tables import LargeBenchmark
 from pipeline.reporting.text.learning_rate import learning_rates
 from pipeline.reporting.text.reliability import Campaign
+from pipeline.reporting.text.training_race import TrainingRace
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import GapChange, PointResult, Ranking, StudyResults
@@ -60,9 +61,10 @@ DATASETS = load_params(ROOT / "params.yaml").study.datasets
 RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
-BENCHMARKS = tuple(f"benchmarks/{name}.json" for name in ("engine", "search", "champion", "campaign", "large"))
-KINDS = (EngineBenchmark, SearchBenchmark, ContestBenchmark, Campaign, LargeBenchmark)
-ENGINE, RACE, CONTEST, CAMPAIGN, LARGE = (
+BENCHES = ("engine", "search", "training_race", "champion", "campaign", "large")
+BENCHMARKS = tuple(f"benchmarks/{name}.json" for name in BENCHES)
+KINDS = (EngineBenchmark, SearchBenchmark, TrainingRace, ContestBenchmark, Campaign, LargeBenchmark)
+ENGINE, RACE, TRAINING, CONTEST, CAMPAIGN, LARGE = (
     read_record(kind, ROOT / path) for kind, path in zip(KINDS, BENCHMARKS, strict=True)
 )
 STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
@@ -149,6 +151,7 @@ def made() -> dict[str, str]:
             textbook=read_record(TextbookResults, ROOT / LEDGER),
             engine=ENGINE,
             race=RACE,
+            training_race=TRAINING,
             contest=CONTEST,
             campaign=CAMPAIGN,
             large=LARGE,
@@ -352,6 +355,7 @@ def parts_of(*studies: StudyResults, stages: dict[str, Any] = STAGES) -> dict[st
             textbook=claims_table(),
             engine=ENGINE,
             race=RACE,
+            training_race=TRAINING,
             contest=CONTEST,
             campaign=CAMPAIGN,
             large=LARGE,

@@ -27,6 +27,7 @@ def readme() -> str:
     from pipeline.reporting.text.contest import ContestBenchmark  # noqa: PLC0415
     from pipeline.reporting.text.large_tables import LargeBenchmark  # noqa: PLC0415
     from pipeline.reporting.text.reliability import Campaign  # noqa: PLC0415
+    from pipeline.reporting.text.training_race import TrainingRace  # noqa: PLC0415
 
     datasets = load_params(PARAMS).study.datasets
     sources = Sources(
@@ -36,6 +37,7 @@ def readme() -> str:
         textbook=read_record(TextbookResults, LEDGER),
         engine=read_record(EngineBenchmark, Path("benchmarks/engine.json")),
         race=read_record(SearchBenchmark, Path("benchmarks/search.json")),
+        training_race=read_record(TrainingRace, Path("benchmarks/training_race.json")),
         contest=read_record(ContestBenchmark, Path("benchmarks/champion.json")),
         campaign=read_record(Campaign, Path("benchmarks/campaign.json")),
         large=read_record(LargeBenchmark, Path("benchmarks/large.json")),
