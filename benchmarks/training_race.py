@@ -196,7 +196,8 @@ def _show(table: TrainingRace) -> None:
     print(f"{'':40}{'CPU s':>9}{'clock s':>9}{'times the stack':>24}{'seeds':>7}{'test NLL':>10}{'above its':>11}")
     for row in table.rows:
         span = f"{row.gain:.1f} [{row.range[0]:.1f}, {row.range[1]:.1f}]"
-        scores = f"{statistics.fmean(row.losses):>10.4f}{excess(row, table.rows[0]):>+11.4f}"
+        above = excess(row, table.rows[0]) or (float("nan"), None)
+        scores = f"{statistics.fmean(row.losses):>10.4f}{above[0]:>+11.4f}"
         print(f"{row.title:40}{row.seconds:>9.3f}{row.wall:>9.3f}{span:>24}{len(row.seeds):>7}{scores}  {row.library}")
 
 

@@ -27,7 +27,7 @@ TABM = racer("tabm", library="pytabkit 1", seconds=45.4, wall=4.56, gain=1234.5,
 def test_known_rows() -> None:
     assert markdown(race(STACK, TABM)).splitlines() == [
         "x86_64, one thread each, 2026-01-02: digits, 2 epochs; medians of 3 rounds; test NLL as mean ± standard "
-        "deviation over seeds, and how far its mean is above the stack's on the same seeds.",
+        "deviation over seeds, and how far it is above the stack's on the same seeds (standard error).",
         "",
         "| | library | CPU s a network | by the clock | times the stack's | seeds | test NLL | above the stack's |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
@@ -44,7 +44,9 @@ def test_a_row_of_another_day_says_so() -> None:
 
 
 def test_losses_are_compared_on_the_seeds_that_both_have() -> None:
-    assert excess(racer("loop", seeds=(1, 2), losses=(0.5, 9.0)), STACK) == pytest.approx(0.1)
+    assert excess(racer("loop", losses=(0.3, 0.7)), STACK) == pytest.approx((0.2, 0.1))
+    assert "| 0.500 ± 0.283 | +0.200 (0.100) |" in markdown(race(STACK, racer("loop", losses=(0.3, 0.7))))
+    assert excess(racer("loop", seeds=(1, 2), losses=(0.5, 9.0)), STACK) == (pytest.approx(0.1), None)
     assert excess(racer("loop", seeds=(2, 3)), STACK) is None
     assert "| 0.300 ± 0.141 | |" in markdown(race(racer("loop"))).splitlines()[-1]
 

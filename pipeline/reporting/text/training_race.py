@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from statistics import fmean, stdev
 
 from pipeline.results.record import Record
@@ -56,7 +57,7 @@ def markdown(race: TrainingRace) -> str:
     rounds = max(row.rounds for row in race.rows)
     head = (
         f"{race.machine}, one thread each, {days[0]}: {race.setting}; medians of {_rounds(rounds)}; test NLL as "
-        "mean ± standard deviation over seeds, and how far its mean is above the stack's on the same seeds."
+        "mean ± standard deviation over seeds, and how far it is above the stack's on the same seeds (standard error)."
     )
     lines = [
         "| | library | CPU s a network | by the clock | times the stack's | seeds | test NLL | above the stack's |",
@@ -65,12 +66,16 @@ def markdown(race: TrainingRace) -> str:
     return "\n".join([head, "", *lines, *(_line(row, stack, days[0]) for row in race.rows)])
 
 
-def excess(row: Racer, stack: Racer) -> float | None:
-    """Mean test log-loss in nats above the stack's on the seeds that both have; None where there are none."""
+def excess(row: Racer, stack: Racer) -> tuple[float, float | None] | None:
+    """Mean test log-loss in nats above the stack's on the seeds that both have, and its standard error.
+
+    None where there are no such seeds; of one alone there is no error.
+    """
     theirs = dict(zip(stack.seeds, stack.losses, strict=True))
     pairs = zip(row.seeds, row.losses, strict=True)
     differences = [loss - theirs[seed] for seed, loss in pairs if seed in theirs]
-    return fmean(differences) if differences else None
+    error = stdev(differences) / sqrt(len(differences)) if len(differences) > 1 else None
+    return (fmean(differences), error) if differences else None
 
 
 def _line(row: Racer, stack: Racer | None, day: str) -> str:
@@ -84,9 +89,13 @@ def _line(row: Racer, stack: Racer | None, day: str) -> str:
         f"{row.gain:,.{1 if row.gain < 100 else 0}f}",
         str(len(row.seeds)),
         f"{fmean(row.losses):.3f}{spread}",
-        "" if above is None else f"{above:+.3f}",
+        "" if above is None else _above(*above),
     )
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def _above(mean: float, error: float | None) -> str:
+    return f"{mean:+.3f}" if error is None else f"{mean:+.3f} ({error:.3f})"
 
 
 def _rounds(count: int) -> str:
