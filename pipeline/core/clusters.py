@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -19,7 +20,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
 from pipeline.core.parallel import Cluster
 
-SECONDS = 8  # that an address has to answer
+SECONDS = 5  # that an address has to answer
+RAY = {  # its settings, unless the user has set them
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it warns of what will change
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "1",  # of three attempts, which would take 5, 10 and 15 s
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
+}
 NOT_CODE = shutil.ignore_patterns("__pycache__")
 
 
@@ -41,6 +47,7 @@ def dask(address: str) -> Iterator[Cluster]:
         raise InputError(_not_installed("dask", "distributed")) from None
     _reach(f"dask:{address}", address)
     try:
+        asyncio.run(_greet(address))
         client = Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"dask:{address}: no scheduler of Dask answers: {_line(error)}") from None
@@ -58,6 +65,19 @@ def dask(address: str) -> Iterator[Cluster]:
             _prepare(client)
             _require_ready(client, expected)
         yield Cluster(backend, backend.effective_n_jobs(-1), expected, lost)
+
+
+async def _greet(address: str) -> None:
+    """Exchange greetings with a scheduler: for those of a server that says nothing, Dask's client waits for ever."""
+    from distributed.comm import connect  # noqa: PLC0415
+
+    try:
+        comm = await asyncio.wait_for(connect(address, timeout=SECONDS), SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"nothing was said within {SECONDS} s") from None
+    except Exception:  # whatever reading the words of other servers fails with, a lack of memory for one
+        raise OSError("something else listens there") from None
+    await comm.close()
 
 
 def _is_ready(client: Any, expected: Arithmetic) -> bool:
@@ -123,7 +143,8 @@ def ray(address: str, cores: int) -> Iterator[Cluster]:
     Raises:
         InputError: ray is not installed, nobody answers, or versions do not agree.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or it warns of what will change
+    for name, value in RAY.items():
+        os.environ.setdefault(name, value)
     try:
         import ray as library  # noqa: PLC0415
 
