@@ -129,8 +129,8 @@ def plan(
     ]
 
 
-def waves(steps: Sequence[Step], most: int) -> Iterator[list[Step]]:
-    """Steps that may be carried out at the same time, at most so many.
+def waves(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Steps that may be carried out at the same time.
 
     No parent is beside its children, and the first run of a data set is alone: MLflow fails where two store one.
     """
@@ -139,7 +139,7 @@ def waves(steps: Sequence[Step], most: int) -> Iterator[list[Step]]:
     for step in steps:
         data = step.record.dataset
         known = data is None or (step.record.experiment, data.name, data.digest) in datasets
-        if wave and (not known or len(wave) == most or any(each.record.key == step.record.parent for each in wave)):
+        if wave and (not known or any(each.record.key == step.record.parent for each in wave)):
             yield wave
             wave = []
         wave.append(step)

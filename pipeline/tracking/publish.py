@@ -158,9 +158,8 @@ def publish(
         runs = _stored_runs(client, experiments) if database is None else local.stored_runs(database)
         steps, stale = _plan(records, runs, database=database, complete=complete)
         writers = WRITERS if database is None else 1
-        carry_out(client, steps, ids=ids, provenance=provenance, progress=progress, writers=writers)
-        for run in stale:
-            client.set_tag(run.run_id, "superseded", "true")
+        retire = [run.run_id for run in stale]
+        carry_out(client, steps, retire, ids=ids, provenance=provenance, progress=progress, writers=writers)
         for page in _outdated(pages, experiments):
             for name, value in experiment_tags(page, ids[page.name]).items():
                 client.set_experiment_tag(ids[page.name], name, value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.tracking.plan import Step, waves
 from pipeline.tracking.runs import Identity, note_tag, reference_tags, run_tags
@@ -20,46 +22,78 @@ WRITERS = 8  # runs that are written to a server at once: most of the time each 
 def carry_out(
     client: MlflowClient,
     steps: Sequence[Step],
+    retire: Sequence[str],
     *,
     ids: Mapping[str, str],
     provenance: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
     writers: int,
 ) -> None:
-    """Carry out every step, then name runs that were written later in those that refer to them."""
+    """Carry out every step, name runs that were written later in those that refer to them, and retire others."""
     current: dict[Identity, str] = {}
     written: list[Mapping[str, str]] = []
-    write = partial(_carry_out, client, ids=ids, origin={"mlflow.user": user(), **provenance})
-    with ThreadPoolExecutor(writers) as pool:
-        at_once = pool.map if writers > 1 else map
-        for wave in waves(steps, writers):
-            known = [_references(step, current) for step in wave]
-            for step, runs, run_id in zip(wave, known, at_once(write, wave, known), strict=True):
-                current[step.record.identity] = run_id
-                written.append(step.keep.references if step.keep else reference_tags(step.record, runs))
+    write = partial(_carry_out, client, current=current, ids=ids, origin={"mlflow.user": user(), **provenance})
+    with _pool(writers) as at_once:
+        for wave in waves(steps):
+            for references in at_once(write, wave):
+                written.append(references)
                 if progress is not None:
                     progress(len(written), len(steps))
-    for step, before in zip(steps, written, strict=True):
-        record, runs = step.record, _references(step, current)
-        changed = {name: value for name, value in reference_tags(record, runs).items() if before.get(name) != value}
-        if "record.links" in changed:  # the note before the tag that answers for it
-            changed = note_tag(record, experiment=ids[record.experiment], runs=runs) | changed
-        for name, value in changed.items():
-            client.set_tag(current[record.identity], name, value)
+        deque(at_once(partial(_name_later_ones, client, current=current, ids=ids), steps, written), maxlen=0)
+        deque(at_once(partial(client.set_tag, key="superseded", value="true"), retire), maxlen=0)
+
+
+@contextmanager
+def _pool(writers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A `map` that runs in so many threads; after an error what has not begun is left undone."""
+    if writers == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(writers)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _carry_out(
-    client: MlflowClient, step: Step, runs: Mapping[str, str], *, ids: Mapping[str, str], origin: Mapping[str, str]
-) -> str:
-    """Write a step's run unless there is one, and settle what is beside it; gives back its id."""
-    experiment = ids[step.record.experiment]
+    client: MlflowClient,
+    step: Step,
+    *,
+    current: dict[Identity, str],
+    ids: Mapping[str, str],
+    origin: Mapping[str, str],
+) -> Mapping[str, str]:
+    """Write a step's run unless there is one, and settle what is beside it; gives back what it refers to, as tags."""
+    record, experiment = step.record, ids[step.record.experiment]
     if step.keep is None:
-        tags = run_tags(step.record, origin, experiment=experiment, runs=runs)
-        run_id = write_run(client, step, experiment=experiment, tags=tags)
+        runs = _references(step, current)
+        tags = run_tags(record, origin, experiment=experiment, runs=runs)
+        current[record.identity] = write_run(client, step, experiment=experiment, tags=tags)
+        references: Mapping[str, str] = reference_tags(record, runs)
     else:
-        run_id = step.keep.run_id
+        current[record.identity], references = step.keep.run_id, step.keep.references
     _settle(client, step)
-    return run_id
+    return references
+
+
+def _name_later_ones(
+    client: MlflowClient,
+    step: Step,
+    before: Mapping[str, str],
+    *,
+    current: Mapping[Identity, str],
+    ids: Mapping[str, str],
+) -> None:
+    """Name runs that were written later than the step's in it; the note and the tag that answers for it at once."""
+    from mlflow.entities import RunTag  # noqa: PLC0415 (seconds)
+
+    record, runs = step.record, _references(step, current)
+    changed = {name: value for name, value in reference_tags(record, runs).items() if before.get(name) != value}
+    if "record.links" in changed:
+        changed = note_tag(record, experiment=ids[record.experiment], runs=runs) | changed
+    if changed:
+        client.log_batch(current[record.identity], tags=[RunTag(name, value) for name, value in changed.items()])
 
 
 def _references(step: Step, current: Mapping[Identity, str]) -> dict[str, str]:

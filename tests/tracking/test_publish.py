@@ -501,8 +501,9 @@ class TestStore:
 
     def test_killed_before_the_links_were_told(self, tmp_path):
         kill = "os.kill(os.getpid(), signal.SIGKILL)"
-        before = "import mlflow\nRECORDS = LINKED\nmlflow.MlflowClient.set_tag = (lambda tag: lambda *a: "
-        before += f"{kill} if a[2] == 'mlflow.note.content' else tag(*a))(mlflow.MlflowClient.set_tag)"
+        before = "import mlflow\nRECORDS = LINKED\nmlflow.MlflowClient.log_batch = (lambda log: lambda *a, tags, **k: "
+        before += f"{kill} if tags[0].key == 'mlflow.note.content' else log(*a, tags=tags, **k))"
+        before += "(mlflow.MlflowClient.log_batch)"
         assert python("-c", script(tmp_path, before=before)).returncode == -signal.SIGKILL
         assert missing(LINKED, uri_of(tmp_path / "mlflow.db")) == [PARENT.identity]
         runs = runs_in(tmp_path)
