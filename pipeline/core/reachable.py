@@ -1,10 +1,12 @@
-"""Is there a database server? Asked before others do, who wait for minutes, or try again and again, in silence."""
+"""Is there a database or HTTP server? Asked before others do, who wait for minutes, or again and again, in silence."""
 
 from __future__ import annotations
 
 import re
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pipeline.core.errors import InputError
 from pipeline.core.redaction import reason, redacted
@@ -18,6 +20,7 @@ GREETINGS = {  # kind -> its port, and what its servers answer to: MySQL's speak
     "mysql": (3306, b""),
     "mariadb": (3306, b""),
 }
+PORTS = {"http": 80, "https": 443}
 
 
 def reach(url: str, *, setting: str) -> None:
@@ -46,11 +49,51 @@ def reach(url: str, *, setting: str) -> None:
     raise InputError(f"{setting}: {redacted(url, url)} cannot be opened: {failure}") from None
 
 
+def reach_http(url: str, *, setting: str) -> None:
+    """Wait for the first byte of an HTTP server; of one of HTTPS, until it listens. Behind a proxy none is asked.
+
+    Nothing is asked where the URL names no server, either: its user says more about that.
+
+    Raises:
+        InputError: the server is not there, is silent, or refuses; the line names the setting, and no password.
+    """
+    place = _place(url)
+    if place is None:
+        return
+    try:
+        _first_byte(*place, b"HEAD / HTTP/1.0\r\n\r\n" if url.startswith("http:") else None)
+    except TimeoutError:
+        failure = f"no answer within {PATIENCE} seconds"
+    except OSError as error:
+        failure = reason(error, url)
+    else:
+        return
+    raise InputError(f"{setting}: {redacted(url, url)} cannot be opened: {failure}") from None
+
+
+def _place(url: str) -> tuple[str, int] | None:
+    """The host and the port of an HTTP server that no proxy is before."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    proxies = getproxies()
+    has_proxy = (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(host or "")
+    return (host, port) if host and port and parts.scheme in PORTS and not has_proxy else None
+
+
 def _hear(url: URL) -> None:
     """Wait for a server's first byte; one on a socket of this machine's is not asked."""
     port, greeting = GREETINGS[url.get_backend_name()]
     if url.host:
-        with socket.create_connection((url.host, url.port or port), timeout=PATIENCE) as server:
+        _first_byte(url.host, url.port or port, greeting)
+
+
+def _first_byte(host: str, port: int, greeting: bytes | None) -> None:
+    """Connect, and wait for what a server says to a greeting; without one it is not waited for."""
+    with socket.create_connection((host, port), timeout=PATIENCE) as server:
+        if greeting is not None:
             server.sendall(greeting)
             if not server.recv(1):
                 raise ConnectionError("the connection was closed at once")

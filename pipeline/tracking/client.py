@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import InputError
-from pipeline.core.reachable import PATIENCE, reach
+from pipeline.core.reachable import PATIENCE, reach, reach_http
 from pipeline.core.redaction import reason, redacted
 from pipeline.tracking.database import database_of, uri_of
 from pipeline.tracking.store import VARIABLE
@@ -37,14 +37,15 @@ LOCAL = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}
 
 # How long a server is waited for, unless the user has set it: little until it has answered once, more afterwards,
 # when a retry may save a long publication. MLflow's own settings would wait for minutes.
+PATIENT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 AT_FIRST = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE),
+    PATIENT: str(PATIENCE),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
-AFTERWARDS = AT_FIRST | {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+AFTERWARDS = AT_FIRST | {PATIENT: "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 
 
 @contextmanager
@@ -58,6 +59,8 @@ def connected(uri: str) -> Iterator[MlflowClient]:
     settings = {**ENVIRONMENT, **({} if database is None else LOCAL), VARIABLE: uri}  # not all is told it
     if database is None and "://" in uri:
         reach(uri, setting=VARIABLE)
+        if PATIENT not in os.environ:
+            reach_http(uri, setting=VARIABLE)
     with _environment(settings), _quiet(), _errors_of(uri):
         from mlflow import MlflowClient  # noqa: PLC0415 (seconds)
 

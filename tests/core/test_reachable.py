@@ -1,4 +1,4 @@
-"""Does a database server that cannot be reached end in one line, and soon, and is a slow one waited for?"""
+"""Does a database or HTTP server that cannot be reached end in one line, and soon, and is a slow one waited for?"""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from servers import absent, full, silent
 
 from pipeline.core import reachable
 from pipeline.core.errors import InputError
-from pipeline.core.reachable import _hear, reach
+from pipeline.core.reachable import _hear, reach, reach_http
 
 
 @pytest.mark.parametrize("server", [silent, full])
@@ -24,6 +24,35 @@ def test_silence_is_one_line_within_seconds(server, monkeypatch: pytest.MonkeyPa
         f"SETTING: postgresql://me:***@{host}:{port}/name cannot be opened: no answer within 1 seconds"
     )
     assert 0.9 < time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("server", [silent, full])
+def test_silence_of_an_http_server_is_one_line_within_seconds(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reachable, "PATIENCE", 1)
+    begun = time.monotonic()
+    with server() as (host, port), pytest.raises(InputError) as caught:
+        reach_http(f"http://me:secret@{host}:{port}", setting="SETTING")
+    assert str(caught.value) == f"SETTING: http://***@{host}:{port} cannot be opened: no answer within 1 seconds"
+    assert 0.9 < time.monotonic() - begun < 5
+
+
+def test_a_proxy_is_asked_by_its_user_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with absent() as (host, port):
+        with pytest.raises(InputError, match="refused"):
+            reach_http(f"http://{host}:{port}", setting="SETTING")
+        with pytest.raises(InputError, match="refused"):
+            reach_http(f"https://{host}:{port}", setting="SETTING")
+        monkeypatch.setenv("http_proxy", "http://proxy:3128")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        reach_http(f"http://{host}:{port}", setting="SETTING")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///x.db", "http://", "http://me:secret/x@host:1", "http://[", "nonsense://h:1"]
+)
+def test_what_names_no_http_server_is_left_to_its_user(url: str) -> None:
+    reach_http(url, setting="SETTING")
 
 
 def test_a_refusal_is_one_line_at_once() -> None:
