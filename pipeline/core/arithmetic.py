@@ -35,11 +35,16 @@ def arithmetic() -> dict[str, str]:
 
 def require_same(expected: Arithmetic) -> None:
     """Raise InputError unless this process computes with what the one computes with that sent it work."""
-    received = arithmetic()
+    if difference := first_difference(arithmetic(), expected):
+        raise InputError(f"worker on {platform.node()}, process {os.getpid()}: {difference}")
+
+
+def first_difference(received: Arithmetic, expected: Arithmetic) -> str:
+    """What a worker computes with otherwise, as it must be and as it is; "" where there is no difference."""
     for name, value in expected.items():
         if received.get(name) != value:
-            where = f"worker on {platform.node()}, process {os.getpid()}"
-            raise InputError(f"{where}: {name} must be {value}, as here, got {received.get(name, 'nothing')}")
+            return f"{name} must be {value}, as here, got {received.get(name, 'nothing')}"
+    return ""
 
 
 def _version(library: str) -> str:

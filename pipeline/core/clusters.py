@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from warnings import catch_warnings, simplefilter
 
-from pipeline.core.arithmetic import Arithmetic, arithmetic
+from pipeline.core.arithmetic import Arithmetic, arithmetic, first_difference
 from pipeline.core.determinism import PINNED
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import PACKAGE, package_digest
@@ -94,12 +94,9 @@ def _require_ready(client: Any, expected: Arithmetic) -> None:
         if isinstance(answer, BaseException):
             reason = f"it lacks this code or its libraries, and has no nanny that could send it: {_line(answer)}"
             raise InputError(f"worker {address}: {reason}")
-        for name, value in expected.items():
-            if answer.get(name) != value:
-                raise InputError(
-                    f"worker {address}: {name} must be {value}, as here, got {answer.get(name, 'nothing')}; "
-                    "a worker that has a nanny is started again with what it lacks"
-                )
+        if difference := first_difference(answer, expected):
+            again = "a worker that has a nanny is started again with what it lacks"
+            raise InputError(f"worker {address}: {difference}; {again}")
 
 
 def _of_scheduler(client: Any) -> str:
