@@ -27,7 +27,7 @@ from benchmarks.campaign_project import Stage, Undisturbed, copied, undisturbed,
 from benchmarks.campaign_servers import servers
 from pipeline.reporting.text.reliability import Campaign, Fault, markdown
 
-ELSEWHERE = (tally("a worker killed", "Dask, Ray", [], "needs a cluster: not a part of it yet"),)
+ELSEWHERE = (tally("a worker killed", "Dask, Ray", [], "`make clusters` kills one of each at its work"),)
 Part = Callable[[Path, Undisturbed], Iterator[Fault]]
 
 

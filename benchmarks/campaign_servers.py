@@ -129,7 +129,8 @@ def _mlflow_server(folder: Path) -> Iterator[Address]:
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *words], cwd=folder, start_new_session=True,
-        env=environment(MLFLOW_DISABLE_TELEMETRY="true"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         _wait_for(f"http://127.0.0.1:{port}/health", lambda: process.poll() is None)

@@ -16,6 +16,9 @@ from pipeline.core.redaction import redacted
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Variables that say on Linux that there is a browser with a window, or which one is wanted."""
 PATIENCE = 120  # seconds until a server that has not answered never will
+SERVER = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
+}  # seven processes for judges of language models, unless asked for
 OPENER = f"""
 import socket, sys, time, webbrowser
 for _ in range({PATIENCE}):
@@ -49,7 +52,7 @@ def ui(*, port: int, browser: bool) -> str:
     print("\n".join(f"  {name}: {link}" for name, link in links.items()), flush=True)
     if browser and _has_browser():
         subprocess.Popen([sys.executable, "-c", OPENER, str(port), next(iter(links.values()))])
-    kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    kept = SERVER | {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     settings = kept | {name: value for name, value in ENVIRONMENT.items() if value is not None}
     server = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     os.execve(sys.executable, server, settings | {"MLFLOW_BACKEND_STORE_URI": uri})  # arguments are seen by everybody

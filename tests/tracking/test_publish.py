@@ -882,7 +882,7 @@ class server:  # noqa: N801 (reads as a function where it is used)
         self.process = subprocess.Popen(
             [sys.executable, *command],
             cwd=root,
-            env={**kept, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env={**kept, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
