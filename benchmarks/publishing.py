@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,12 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import local
+from typing import Any
 
 import numpy as np
 import psutil
 import requests
 from servers import absent, postgresql
 
+from pipeline.results.study import PointResult
 from pipeline.stages.tables import search_results_of, study_results_of, trials_of
 from pipeline.tracking import publish as publishing
 from pipeline.tracking import search, steps, study
@@ -34,6 +35,8 @@ from pipeline.tracking.runs import RunRecord
 from pipeline.tracking.trials import trial_records
 
 DATASETS = ("digits", "mixture")
+SERVER = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""Settings of the server, unless they are set already."""
 PICTURE = Path("docs/images/compare.png")
 
 
@@ -65,7 +68,7 @@ def _whole(made: list[RunRecord], trials: list[RunRecord], count: int) -> list[R
     return [*made, *(trial for trial in trials if trial.key in kept)]
 
 
-def _arrays(point: object, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _arrays(point: PointResult, rng: np.random.Generator) -> dict[str, np.ndarray]:
     epochs = np.arange(1, point.parameters.epochs + 1)
     curves = {f"history/{name}": rng.random((point.seeds, len(epochs))) for name in study.CURVES}
     scores = {f"score/{name}": rng.random(point.seeds) for name in point.metrics}
@@ -85,7 +88,7 @@ def server(folder: Path, workers: int, artifacts: str) -> Iterator[tuple[str, ps
         }  # fmt: skip
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         command = [os.environ.get("SERVER_PYTHON", sys.executable), "-m", "mlflow", "server", *words]
-        environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = {**SERVER, **os.environ}
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
@@ -114,35 +117,43 @@ def _wait_for(url: str) -> None:
     raise TimeoutError(url)
 
 
-def floor(url: str, *, runs: int, clients: int) -> float:
-    """Seconds a run: made, given a batch of 20 metrics and 20 parameters, and one file of 10 kB."""
-    api, sessions = f"{url}/api/2.0/mlflow", local()
+class Bare:
+    """A server, asked for no more than a run needs; a connection a thread."""
 
-    def ask(path: str, content: Mapping[str, object]) -> dict:
-        answer = session().post(f"{api}/{path}", json=content)
+    def __init__(self, url: str, experiment: str) -> None:
+        self._url, self._local = url, local()
+        self._number = self._ask("experiments/create", {"name": experiment})["experiment_id"]
+
+    def write(self, name: int) -> None:
+        """Make a run with 20 metrics, 20 parameters and a file of 10 kB."""
+        content = {"experiment_id": self._number, "start_time": 1, "run_name": str(name)}
+        run = self._ask("runs/create", content)["run"]["info"]["run_id"]
+        metrics = [{"key": f"m{each}", "value": each, "timestamp": 1, "step": 0} for each in range(20)]
+        params = [{"key": f"p{each}", "value": str(each)} for each in range(20)]
+        self._ask("runs/log-batch", {"run_id": run, "metrics": metrics, "params": params})
+        path = f"{self._number}/{run}/artifacts/file.txt"
+        address = f"{self._url}/api/2.0/mlflow-artifacts/artifacts/{path}"
+        self._session().put(address, data=b"x" * 10_000, timeout=60).raise_for_status()
+
+    def _ask(self, path: str, content: Mapping[str, object]) -> dict[str, Any]:
+        answer = self._session().post(f"{self._url}/api/2.0/mlflow/{path}", json=content, timeout=60)
         answer.raise_for_status()
-        return answer.json()
+        told: dict[str, Any] = answer.json()
+        return told
 
-    def session() -> requests.Session:
-        if not hasattr(sessions, "session"):
-            sessions.session = requests.Session()
-        return sessions.session
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
 
-    number = ask("experiments/create", {"name": f"floor {clients} {time.time()}"})["experiment_id"]
 
-    def write(place: int) -> None:
-        run = ask("runs/create", {"experiment_id": number, "start_time": 1, "run_name": str(place)})["run"]["info"]
-        batch = {
-            "metrics": [{"key": f"m{each}", "value": each, "timestamp": 1, "step": 0} for each in range(20)],
-            "params": [{"key": f"p{each}", "value": str(each)} for each in range(20)],
-        }
-        ask("runs/log-batch", {"run_id": run["run_id"], **batch})
-        path = f"{number}/{run['run_id']}/artifacts/file.txt"
-        session().put(f"{url}/api/2.0/mlflow-artifacts/artifacts/{path}", data=b"x" * 10_000).raise_for_status()
-
+def floor(url: str, *, runs: int, clients: int) -> float:
+    """Seconds a run, of so many clients together."""
+    server = Bare(url, f"floor {clients}")
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(write, range(runs)))
+        list(pool.map(server.write, range(runs)))
     return (time.perf_counter() - start) / runs
 
 
@@ -171,7 +182,7 @@ def main() -> None:
     given = records(arguments.runs)
     files = sum(len(record.artifacts) for record in given)
     metrics = sum(len(record.metrics) for record in given)
-    print(f"{len(given)} records, {files} files, {metrics} metrics; {shutil.which('pg_ctl')}")
+    print(f"{len(given)} records, {files} files, {metrics} metrics")
     with TemporaryDirectory() as folder, server(Path(folder), arguments.workers, arguments.artifacts) as (url, process):
         for clients in (1, arguments.writers) if arguments.floor else ():
             each = floor(url, runs=arguments.floor, clients=clients)
