@@ -1,10 +1,14 @@
 """Waves of runs that are written at once."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.tracking.plan import Step, waves
 from pipeline.tracking.runs import DatasetInfo, RunRecord
+from pipeline.tracking.steps import _pool
 
 
 def step(key, parent=None, data=None):
@@ -36,3 +40,18 @@ def test_all_come_once_in_their_order(parents):
     assert all(found)
     by_key = {each.record.key: each.record.parent for each in steps}
     assert not any(by_key[key] in wave for wave in found for key in wave)
+
+
+@pytest.mark.parametrize("writers", [1, 4])
+def test_after_an_error_what_has_not_begun_is_left_undone(writers):
+    begun = []
+
+    def work(number):
+        begun.append(number)
+        if number == 0:
+            raise ValueError("the server is gone")
+        time.sleep(0.02)
+
+    with pytest.raises(ValueError, match="gone"), _pool(writers) as at_once:
+        list(at_once(work, range(400)))
+    assert len(begun) < 200
