@@ -40,18 +40,13 @@ def dask(address: str) -> Iterator[Cluster]:
         InputError: dask is not installed, nobody answers, or there is no worker.
     """
     try:
-        from distributed import Client, KilledWorker  # noqa: PLC0415
+        from distributed import KilledWorker  # noqa: PLC0415
         from distributed.client import FutureCancelledError  # noqa: PLC0415
         from distributed.comm import CommClosedError  # noqa: PLC0415
     except ImportError:
         raise InputError(_not_installed("dask", "distributed")) from None
     _reach(f"dask:{address}", address)
-    try:
-        asyncio.run(_greet(address))
-        client = Client(address, timeout=SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"dask:{address}: no scheduler of Dask answers: {_line(error)}") from None
-    with client:
+    with _client(address) as client:
         from pipeline.core.dask_backend import DaskBackend  # noqa: PLC0415
 
         backend = DaskBackend(client=client)
@@ -65,6 +60,17 @@ def dask(address: str) -> Iterator[Cluster]:
             _prepare(client)
             _require_ready(client, expected)
         yield Cluster(backend, backend.effective_n_jobs(-1), expected, lost)
+
+
+def _client(address: str) -> Any:
+    """A client of a scheduler, which has answered."""
+    from distributed import Client  # noqa: PLC0415
+
+    try:
+        asyncio.run(_greet(address))
+        return Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"dask:{address}: no scheduler of Dask answers: {_line(error)}") from None
 
 
 async def _greet(address: str) -> None:
