@@ -5,15 +5,18 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from parsed_texts import remembering
+from ruamel.yaml import YAML
 from servers import has_postgres, postgresql
 
-from pipeline.core import determinism
+from pipeline.core import determinism, fingerprint
 
 gc.disable()  # until all is imported and collected, which stays
 settings.register_profile("unhurried", deadline=None)  # first calls import scipy, and machines are busy
@@ -21,6 +24,7 @@ settings.load_profile("unhurried")
 
 _INHERITED = {name: os.environ.get(name) for name in determinism.PINNED}
 determinism.pin()
+YAML.load = remembering(YAML.load)
 _TOO_LATE = bool({"numpy", "torch"} & sys.modules.keys()) and _INHERITED != determinism.PINNED
 
 
@@ -46,6 +50,14 @@ def _torch_as_it_was():
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def imports_read_once() -> Iterator[None]:
+    """What a module imports is the same for every stage whose code is followed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fingerprint, "_imports", cache(lambda module, read=fingerprint._imports: tuple(read(module))))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ def watched(stage: str) -> set[str]:
     return {path for path in paths if not any(path.startswith(f"{other}/") for other in paths)}
 
 
+@pytest.mark.usefixtures("imports_read_once")
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "track"])
 def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage: str) -> None:
     deps = STAGES[stage]["deps"]

@@ -440,6 +440,7 @@ def acts(node):
 
 def test_no_other_module_writes_or_deletes_files():
     package = Path(paths.__file__).parents[1]
-    trees = {path.relative_to(package).as_posix(): ast.parse(path.read_text()) for path in package.rglob("*.py")}
-    found = {name for name, tree in trees.items() if any(map(acts, ast.walk(tree)))}
+    texts = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
+    words = re.compile("|".join([*sorted(ACTS), "open"]))  # others need no parsing
+    found = {name for name, text in texts.items() if words.search(text) and any(map(acts, ast.walk(ast.parse(text))))}
     assert found == WRITERS.keys()

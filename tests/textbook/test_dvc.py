@@ -12,6 +12,7 @@ PIPELINE = YAML(typ="safe").load((ROOT / "textbook/dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
 
 
+@pytest.mark.usefixtures("imports_read_once")
 @pytest.mark.parametrize("stage", ["topic", "map", "ledger"])
 def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage):
     deps = STAGES[stage]["deps"]

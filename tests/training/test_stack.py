@@ -94,10 +94,20 @@ def data(members):
     return toy_seeds(chain.from_iterable(members.values()), features=FEATURES)
 
 
+class Alone(dict):
+    """Each member of a variant fitted in a stack of its own, once somebody asks."""
+
+    def __init__(self, members, data):
+        self.members, self.data = members, data
+
+    def __missing__(self, name):
+        self[name] = [fit_stack([member], self.data) for member in self.members[name]]
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def alone(members, data):
-    """Each member fitted in a stack of its own."""
-    return {name: [fit_stack([member], data) for member in group] for name, group in members.items()}
+    return Alone(members, data)
 
 
 @pytest.mark.slow
@@ -726,8 +736,11 @@ class TestWeights:
                 assert np.array_equal(logits, together.logits[split][place])
             assert equal(together.row(place), fit_stack([member], data, weights=True))
 
-    def test_are_given_back_where_they_are_wanted_alone(self, members, data, alone):
-        assert {one.weights.shape for group in alone.values() for one in group} == {(1, 0)}
+    @pytest.mark.parametrize("variant", ["dropout", *(slow(v) for v in VARIANTS if v != "dropout")])
+    def test_are_given_back_where_they_are_wanted_alone(self, alone, variant):
+        assert {one.weights.shape for one in alone[variant]} == {(1, 0)}
+
+    def test_change_nothing_else_where_they_are_given_back(self, members, data, alone):
         wanted = fit_stack(members["dropout"], data, weights=True)
         assert equal(replace(wanted, weights=wanted.weights[:, :0]), Fitted.join(alone["dropout"]))
 
