@@ -45,8 +45,11 @@ textbook: $(READY) ## measure the sentences of the textbook (five minutes) and d
 
 all: repro textbook ## run the study and the textbook
 
+# The order is tests/handing_out.py's: by the number of its tests, a module of few that take minutes would come last.
+portions = -n auto --dist loadscope --no-loadscope-reorder
+
 test: $(READY) ## run all tests, also the slow ones
-	@python -m pytest -m "" -n auto --dist loadscope
+	@python -m pytest -m "" $(portions)
 
 packages = python -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
@@ -57,7 +60,7 @@ clusters: $(READY) ## run a small study on Dask and on Ray, in an environment of
 	@CLUSTER_PYTHON=$(CURDIR)/.venv-clusters/bin/python python -m pytest -m "" tests/pipeline/test_clusters.py
 
 slow: $(READY) ## run the other tests
-	@python -m pytest -m slow -n auto --dist loadscope
+	@python -m pytest -m slow $(portions)
 
 quick: $(READY) ## run the tests that take under a minute together
 	@python -m pytest -n auto --dist loadfile

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from handing_out import Portions, place
 from hypothesis import settings
 from parsed_texts import remembering
 from ruamel.yaml import YAML
@@ -36,6 +37,17 @@ def pytest_configure(config: pytest.Config) -> None:
         os.execv(sys.executable, sys.orig_argv)
     if config.getoption("dist", "no") == "no":  # it imports torch: not where xdist's workers run the tests
         determinism.heed_cbwr()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of minutes that starts last is waited for by all other workers."""
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Portions | None:
+    """For `--dist loadscope`."""
+    return Portions(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_finish() -> None:

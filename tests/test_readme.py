@@ -600,15 +600,35 @@ def rows() -> str:
     return "age,city,outcome\n" + "".join(f"{i % 37},{'abc'[i % 3]},{'yes' if i % 5 else 'no'}\n" for i in range(120))
 
 
-@pytest.fixture(scope="module")
-def mine(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+@pytest.fixture(scope="session")
+def mine(study: Study, once: Callable[[str, Callable[[Path], None]], Path]) -> Study:
     """The same project with a reader's own data, committed."""
-    folder = Path(shutil.copytree(study.folder, tmp_path_factory.mktemp("mine") / "copy", symlinks=True))
-    for name in ("mine.csv", "new.csv"):
-        (folder / name).write_text(rows())
-    printed = typed(folder, f"{ACTIVATE} && {ADD} --yes").stdout + typed(folder, "make repro").stdout
-    commit(folder)
-    return Study(folder, printed)
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(study.folder, folder, symlinks=True, dirs_exist_ok=True)
+        for name in ("mine.csv", "new.csv"):
+            (folder / name).write_text(rows())
+        printed = typed(folder, f"{ACTIVATE} && {ADD} --yes").stdout + typed(folder, "make repro").stdout
+        commit(folder)
+        folder.with_suffix(".printed").write_text(printed)
+
+    folder = once("mine", fill)
+    return Study(folder, folder.with_suffix(".printed").read_text())
+
+
+def copied(made: Study, folder: Path) -> Study:
+    """The same project in another folder, to be written to."""
+    return Study(Path(shutil.copytree(made.folder, folder, symlinks=True)), made.printed)
+
+
+@pytest.fixture
+def copy_of_study(study: Study, tmp_path: Path) -> Study:
+    return copied(study, tmp_path / "study")
+
+
+@pytest.fixture
+def copy_of_mine(mine: Study, tmp_path: Path) -> Study:
+    return copied(mine, tmp_path / "mine")
 
 
 def with_a_claim(text: str) -> str:
@@ -728,7 +748,7 @@ Fixture = Callable[[str], Any]
 def run_shell(block: Block, fixture: Fixture) -> None:
     """Every line is a command that is known here, since it matters what it did."""
     for command, line in commands(block).items():
-        LINES[command](fixture("mine" if command in (ADD, ADVISE) else "study"), line)
+        LINES[command](fixture("copy_of_mine" if command in (ADD, ADVISE) else "copy_of_study"), line)
 
 
 def scores(command: str, shown: str, folder: Path) -> None:
@@ -743,7 +763,7 @@ def shows(block: Block, fixture: Fixture) -> None:
     if " score " in command:
         scores(command, shown, fixture("tmp_path"))
         return
-    folder = Path(shutil.copytree(fixture("study").folder, fixture("tmp_path") / "copy", symlinks=True))
+    folder = fixture("copy_of_study").folder
     shutil.copy(ROOT / "tests/corpus/loans.csv", folder)
     option = "--yes" if " add " in command else "--minutes 0.2"
     printed = typed(folder, f"{ACTIVATE} && {command} {option}").stdout.splitlines()
@@ -861,16 +881,17 @@ class Tried(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tried(mine: Study) -> Tried:
+def tried(mine: Study, tmp_path_factory: pytest.TempPathFactory) -> Tried:
     """The commands of the table, one after the other: first the change, so that there is a difference to be shown."""
     change = next(command for command in COMMANDS if command.startswith("dvc exp run"))
     others = [command for command in COMMANDS if command != change]
-    before, done = outputs(mine.folder), {}
-    done[change] = typed(mine.folder, f"{ACTIVATE} && {change}", check=False)
-    between = outputs(mine.folder)
+    folder = copied(mine, tmp_path_factory.mktemp("tried") / "copy").folder
+    before, done = outputs(folder), {}
+    done[change] = typed(folder, f"{ACTIVATE} && {change}", check=False)
+    between = outputs(folder)
     for command in others:
-        done[command] = typed(mine.folder, f"{ACTIVATE} && {command}", check=False)
-    return Tried(done, mine.folder, before, between, outputs(mine.folder))
+        done[command] = typed(folder, f"{ACTIVATE} && {command}", check=False)
+    return Tried(done, folder, before, between, outputs(folder))
 
 
 @pytest.mark.slow

@@ -64,11 +64,13 @@ def killed_when(folder: Path, ready: Callable[[], bool], *options: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """A project in which DVC has run one search, without an interruption. Tests that change it work on a copy."""
-    folder = make_project(tmp_path_factory.mktemp("searched"))
-    run(folder, "dvc", "repro", "search@wine")
-    return folder
+
+    def fill(folder: Path) -> None:
+        run(make_project(folder), "dvc", "repro", "search@wine")
+
+    return once("searched", fill)
 
 
 @pytest.fixture
