@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -57,6 +58,16 @@ def searched(task, trials, storage=None, arms=None, **options):
     return found
 
 
+@cache
+def whole_search(sampler, told):
+    """What six trials find in every arm, in one go: many tests reach it another way. To be read only."""
+    return searched(made_task(sampler, list(told) if isinstance(told, tuple) else told), 6)
+
+
+def whole_of(sampler, told):
+    return whole_search(sampler, tuple(told) if isinstance(told, list) else told)
+
+
 def stored(task, found):
     """A storage with these trials, as an interrupted search leaves it."""
     storage = InMemoryStorage()
@@ -77,7 +88,7 @@ def cases(*slow):
 class TestABatch:
     @cases(*OTHERS, *GAUSSIAN)
     def test_is_a_function_of_the_finished_trials(self, sampler, told):
-        task = made_task(sampler, told)
+        task, whole = made_task(sampler, told), whole_of(sampler, told)
         finished = searched(task, 4)
         np.random.seed(1)  # noqa: NPY002  (nothing may be read from the global state)
         once = next_batch(task, finished)
@@ -86,12 +97,13 @@ class TestABatch:
         assert contents_of(once) == contents_of(again)
         assert {arm: len(batch) for arm, batch in once.items()} == dict.fromkeys(ARMS, 2)
         assert all(trial.state.is_finished() for batch in once.values() for trial in batch)
-        assert contents_of(finished) == contents_of(searched(task, 4))  # what was given is left alone
+        first = {arm: trials[:4] for arm, trials in contents_of(whole).items()}
+        assert contents_of(finished) == first  # what was given is left alone
 
     @cases(*OTHERS, *GAUSSIAN)
     def test_does_not_depend_on_arms_beside_it(self, sampler, told):
         task = made_task(sampler, told)
-        together = searched(task, 6)
+        together = whole_of(sampler, told)
         for arm in ARMS:
             alone = searched(task, 6, arms=[arm])
             assert contents_of(alone) == {arm: contents_of(together)[arm]}
@@ -111,7 +123,7 @@ class TestABatch:
         task = made_task("tpe", told)
         with using(parse("threads")):
             many = searched(task, 6, jobs=2)
-        assert contents_of(many) == contents_of(searched(task, 6))
+        assert contents_of(many) == contents_of(whole_of("tpe", told))
 
     @pytest.mark.slow
     def test_does_not_depend_on_processes(self):
@@ -379,8 +391,7 @@ class TestGoingOn:
     )
     def test_from_any_commit_it_finds_the_same(self, sampler, told):
         """Arms are stored one after the other, a trial at a time: killed after any of them, nothing else comes out."""
-        task = made_task(sampler, told)
-        whole = searched(task, 6)
+        task, whole = made_task(sampler, told), whole_of(sampler, told)
         commits = [(arm, batch + place) for batch in (0, 2, 4) for arm in ARMS for place in (0, 1)]
         for killed_after in range(len(commits) + 1):
             done = commits[:killed_after]
@@ -391,7 +402,7 @@ class TestGoingOn:
     @pytest.mark.parametrize(("sampler", "told"), GAUSSIAN, ids=str)
     def test_from_any_commit_a_gaussian_process_finds_the_same(self, sampler, told):
         task = made_task(sampler, told)
-        whole = searched(task, 6, arms=["none", "dropout"])
+        whole = {arm: whole_of(sampler, told)[arm] for arm in ("none", "dropout")}
         for size in range(6):
             left = {arm: whole[arm][: size + (arm == "none")] for arm in ("none", "dropout")}
             found = searched(task, 6, stored(task, left), arms=["none", "dropout"])
@@ -401,8 +412,8 @@ class TestGoingOn:
     @settings(max_examples=100, deadline=None)
     @given(st.data())
     def test_from_any_numbers_of_trials(self, draw):
-        task = made_task(*draw.draw(st.sampled_from([*QUICK, *OTHERS])))
-        whole = searched(task, 6)
+        case = draw.draw(st.sampled_from([*QUICK, *OTHERS]))
+        task, whole = made_task(*case), whole_of(*case)
         left = {arm: whole[arm][: draw.draw(st.integers(0, 6))] for arm in ARMS}
         assert contents_of(searched(task, 6, stored(task, left))) == contents_of(whole)
 
@@ -410,12 +421,12 @@ class TestGoingOn:
     def test_two_and_then_six_are_six(self, sampler, told):
         task, storage = made_task(sampler, told), InMemoryStorage()
         assert {len(trials) for trials in searched(task, 2, storage).values()} == {2}
-        assert contents_of(searched(task, 6, storage)) == contents_of(searched(task, 6))
+        assert contents_of(searched(task, 6, storage)) == contents_of(whole_of(sampler, told))
 
     @pytest.mark.parametrize("trials", [1, 3, 5])
     def test_a_budget_may_end_within_a_batch(self, trials):
         task, storage = made_task("tpe", "halving"), InMemoryStorage()
-        whole = contents_of(searched(task, 6))
+        whole = contents_of(whole_of("tpe", "halving"))
         assert contents_of(searched(task, trials, storage)) == {arm: found[:trials] for arm, found in whole.items()}
         study = optuna.load_study(storage=storage, study_name="study all")
         assert len(study.get_trials()) == trials + 1  # the batch is stored whole, and used when the budget grows
@@ -424,7 +435,7 @@ class TestGoingOn:
     def test_an_arm_that_comes_later_catches_up(self):
         task, storage = made_task("tpe", "halving"), InMemoryStorage()
         searched(task, 4, storage, arms=["none"])
-        assert contents_of(searched(task, 6, storage)) == contents_of(searched(task, 6))
+        assert contents_of(searched(task, 6, storage)) == contents_of(whole_of("tpe", "halving"))
 
     def test_it_tells_what_is_finished_after_every_batch(self):
         task = made_task("tpe", "halving")
@@ -439,8 +450,7 @@ class TestGoingOn:
         assert contents_of(searched(task, 4, storage)) == {arm: found[:4] for arm, found in contents_of(whole).items()}
 
     def test_trials_that_somebody_else_asked_for_are_left_out(self):
-        task = made_task("tpe", "halving")
-        whole = searched(task, 6)
+        task, whole = made_task("tpe", "halving"), whole_of("tpe", "halving")
         left = {arm: trials[:4] for arm, trials in whole.items()}
         storage = stored(task, left)
         optuna.load_study(storage=storage, study_name="study none").ask()
