@@ -1,5 +1,7 @@
 """The stage `calibrators` in a folder with a small data set: what it scores when."""
 
+import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,23 @@ from pipeline.stages.train import train
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def evaluated(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A folder with a study that is evaluated, to be read only."""
     get_reusable_executor().shutdown(wait=True)  # workers of another test stand in its folder
-    monkeypatch.chdir(tmp_path)
-    write_params(Path(), STUDY)
-    generate("wine")
-    train("wine", (), jobs=1)
-    evaluate("wine", jobs=1)
+    folder = tmp_path_factory.mktemp("study")
+    write_params(folder, STUDY)
+    with chdir(folder):
+        generate("wine")
+        train("wine", (), jobs=1)
+        evaluate("wine", jobs=1)
+    return folder
+
+
+@pytest.fixture
+def evaluated(study, tmp_path, monkeypatch):
+    get_reusable_executor().shutdown(wait=True)
+    monkeypatch.chdir(shutil.copytree(study, tmp_path / "copy"))
     return read_record(StudyResults, result_file("wine", "results.json"))
 
 
