@@ -45,6 +45,9 @@ textbook: $(READY) ## measure the sentences of the textbook (five minutes) and d
 
 all: repro textbook ## run the study and the textbook
 
+# Bytecode is kept, whatever the system says: every worker would take seconds to rewrite the assertions of all tests.
+test slow quick: export PYTHONDONTWRITEBYTECODE =
+
 # The order is tests/handing_out.py's: by the number of its tests, a module of few that take minutes would come last.
 portions = -n auto --dist loadscope --no-loadscope-reorder
 

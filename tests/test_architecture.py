@@ -55,8 +55,8 @@ def test_dvc_depends_on_all_the_code_that_a_stage_runs(stage: str) -> None:
 def test_a_lock_holds_the_stages_that_there_are(pipeline: str) -> None:
     path = ROOT / pipeline
     stages = YAML(typ="safe").load(path.read_text())["stages"]
-    locked = YAML(typ="safe").load(path.with_suffix(".lock").read_text())["stages"]
-    assert {name.partition("@")[0] for name in locked} == set(stages)
+    locked = path.with_suffix(".lock").read_text().split("\nstages:\n")[1]  # parsing all of it takes half a second
+    assert set(re.findall(r"^  (\w[^@:]*).*:$", locked, re.MULTILINE)) == set(stages)
 
 
 def test_modules_are_found_by_their_dotted_names() -> None:

@@ -58,7 +58,7 @@ def test_each_is_less_work_than_the_one_before_it(rows: int) -> None:
     assert 4 * study_steps(smaller[-1][1], rows) < study_steps(smaller[0][1], rows)
 
 
-@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("rows", [256, 600_000, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (60, 20_000))])
 def test_params_hold_what_was_counted_with_once_the_changes_are_written(rows: int) -> None:
     """One study of every set of keys that is changed, the first and the last."""
     smaller = list(smaller_studies(RAW, rows))

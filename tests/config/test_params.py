@@ -458,6 +458,7 @@ class TestAnyJunk:
     def test_under_another_key(self, path, place, key, junk):
         self.attempt(self.written(path, changed((*place[:-1], key), junk)))
 
+    @pytest.mark.slow
     @settings(max_examples=80, deadline=None)
     @given(st.integers(0, len(TEXT)), st.integers(0, 12), st.text("[]{}:,-'\"#&*!|>%@?\n\t 0aé", max_size=4))
     def test_as_a_slip_of_the_pen(self, path, start, length, typed):

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from project import (
     ROOT,
     STUDY,
     refuses,
-    stage,
     write_params,
 )
 
@@ -28,6 +28,9 @@ FAULTS = {
     "two columns of the target": (GOOD.replace("city", "outcome", 1).encode(), "'outcome'"),
     "a truncated line": (GOOD[:-5].encode(), "fields"),
 }
+
+
+Refused = Callable[..., None]
 
 
 class TestFaults:
@@ -50,6 +53,21 @@ class TestFaults:
     def importable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
+    @pytest.fixture
+    def refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+        """`refuses` in this process, which has imported the pipeline."""
+        monkeypatch.chdir(tmp_path)
+
+        def refused(line: str, *arguments: str) -> None:
+            assert main(list(arguments)) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert said.err.startswith("error: ")
+            assert said.err.count("\n") == 1
+            assert line in said.err
+
+        return refused
+
     @pytest.mark.slow
     @pytest.mark.parametrize("name", FAULTS)
     def test_a_file_that_cannot_be_used(self, tmp_path: Path, name: str) -> None:
@@ -60,13 +78,13 @@ class TestFaults:
         refuses(folder, said, "generate", "mine")
         assert (folder / "data/mine.safetensors").read_bytes() == b"earlier"
 
-    def test_a_file_outside_inputs(self, tmp_path: Path) -> None:
-        folder = self.with_file(tmp_path, GOOD.encode(), path="../mine.csv")
-        refuses(folder, "datasets.mine.path", "generate", "mine")
+    def test_a_file_outside_inputs(self, tmp_path: Path, refused: Refused) -> None:
+        self.with_file(tmp_path, GOOD.encode(), path="../mine.csv")
+        refused("datasets.mine.path", "generate", "mine")
 
-    def test_a_wrong_parameter(self, tmp_path: Path) -> None:
+    def test_a_wrong_parameter(self, tmp_path: Path, refused: Refused) -> None:
         write_params(tmp_path, {**STUDY, "variants": {"none": {}, "dropout": {"dropout": 1.0}}})
-        refuses(tmp_path, "variants.dropout.dropout: should be less than 1, got 1.0", "generate", "mixture")
+        refused("variants.dropout.dropout: should be less than 1, got 1.0", "generate", "mixture")
 
     @pytest.mark.slow
     def test_an_unknown_name(self, tmp_path: Path) -> None:
@@ -99,11 +117,21 @@ class TestFaults:
         assert said.err.startswith("error: data/mixture.safetensors: damaged")
         assert said.err.count("\n") == 1
 
-    def test_arguments_that_make_no_sense(self, tmp_path: Path) -> None:
-        for arguments in (("--jobs", "0"), ("--jobs", "x"), ("--backend", "nosuch")):
-            done = stage(tmp_path, "train", "wine", "none", *arguments)
-            assert done.returncode == 2
-            assert repr(arguments[1]) in done.stderr
+    @pytest.mark.parametrize("option", [("--jobs", "0"), ("--jobs", "x"), ("--backend", "nosuch")])
+    def test_arguments_that_make_no_sense(
+        self,
+        option: tuple[str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        try:
+            code = main(["train", "wine", "none", *option])
+        except SystemExit as ended:
+            code = ended.code
+        assert code == 2
+        assert repr(option[1]) in capsys.readouterr().err
 
     def test_a_good_file_with_categories_and_missing_values(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

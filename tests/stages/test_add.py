@@ -129,6 +129,7 @@ class TestShowing:
         assert added(table) == 0
         assert (contents() != before) == written
 
+    @pytest.mark.usefixtures("told_speed")
     def test_all_problems_are_shown_at_once_with_what_answers_them(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
