@@ -29,7 +29,8 @@ def find_verdict_changes(points: Sequence[PointResult], ranking: Mapping[str, Ra
 
     `changed` says which of the two; a change of sign alone may lie within the noise.
     """
-    found = (_verdict_change(point, metric, order) for metric, order in ranking.items() for point in points)
+    places = {metric: _places(order) for metric, order in ranking.items()}
+    found = (_verdict_change(point, metric, of_metric) for metric, of_metric in places.items() for point in points)
     return tuple(change for change in found if change is not None)
 
 
@@ -49,7 +50,12 @@ def _ranking(points: Sequence[PointResult], metric: str, *, higher: bool) -> Ran
     return Ranking(before=before, after=after)
 
 
-def _verdict_change(point: PointResult, metric: str, ranking: Ranking) -> VerdictChange | None:
+def _places(ranking: Ranking) -> dict[Stage, dict[str, int]]:
+    """By stage, at which place each point stands; 1 is best."""
+    return {stage: {key: place for place, key in enumerate(ranking.at(stage), start=1)} for stage in STAGES}
+
+
+def _verdict_change(point: PointResult, metric: str, places: Mapping[Stage, Mapping[str, int]]) -> VerdictChange | None:
     before, after = (point.comparison(MetricName("test", stage, metric)) for stage in STAGES)
     if point.a_a or point.duplicate or before is None or after is None:
         return None
@@ -61,8 +67,8 @@ def _verdict_change(point: PointResult, metric: str, ranking: Ranking) -> Verdic
             key=point.key,
             metric=metric,
             changed=changed,
-            before=_side(before, before.difference, ranking.before.index(point.key)),
-            after=_side(after, after.difference, ranking.after.index(point.key)),
+            before=_side(before, before.difference, places["before"][point.key]),
+            after=_side(after, after.difference, places["after"][point.key]),
         )
         if changed
         else None
@@ -76,5 +82,5 @@ def _changed(before: Comparison, after: Comparison, *, signs: float) -> Iterator
         yield "verdict"
 
 
-def _side(comparison: Comparison, difference: float, index: int) -> RankChangeSide:
-    return RankChangeSide(difference=difference, verdict=comparison.finding, rank=index + 1)
+def _side(comparison: Comparison, difference: float, place: int) -> RankChangeSide:
+    return RankChangeSide(difference=difference, verdict=comparison.finding, rank=place)
