@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -77,8 +78,8 @@ def followed(recipe: str, folder: Path) -> Path:
     return folder
 
 
-def study(folder: Path, params: str, *, dataset: str) -> dict:
-    """The finished table of a small study, run by the copy."""
+def study(folder: Path, params: str, *, dataset: str) -> Path:
+    """The finished tables of a small study, run by the copy."""
     (folder / "params.yaml").write_text(params)
     steps = [("generate", dataset), ("train", dataset), ("evaluate", dataset)]
     for step in steps:
@@ -86,7 +87,13 @@ def study(folder: Path, params: str, *, dataset: str) -> dict:
             [sys.executable, "-m", "pipeline", *step], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    return json.loads((folder / f"results/{dataset}/results.json").read_text())
+    return folder / f"results/{dataset}"
+
+
+def means(results: Path, metric: str) -> pd.Series:
+    """A metric on test rows as trained, by the key of the point."""
+    rows = pd.read_parquet(results / "points.parquet").query("split == 'test' and stage == 'before'")
+    return rows[rows.metric == metric].set_index("key")["mean"]
 
 
 def test_every_code_block_is_a_step_that_is_followed():
@@ -100,16 +107,16 @@ def test_a_regularizer(tmp_path):
     (row,) = re.findall(r"`(shrinkage: \{.+\})`", section("Add a regularizer"))
     params = PARAMS.replace("  dropout: {dropout: 0.5}\n", f"  dropout: {{dropout: 0.5}}\n  {row}\n")
     results = study(followed("Add a regularizer", tmp_path), params, dataset="wine")
-    losses = {point["key"]: point["metrics"]["test/nll"]["mean"] for point in results["points"]}
+    losses = means(results, "nll")
     assert len({losses["none"], losses["shrinkage=0.1"], losses["shrinkage=0.5"]}) == 3
 
 
 @pytest.mark.slow
 def test_a_metric(tmp_path):
     results = study(followed("Add a metric", tmp_path), PARAMS, dataset="wine")
-    for point in results["points"]:
-        metrics = point["metrics"]
-        assert metrics["test/error_rate"]["mean"] == pytest.approx(1 - metrics["test/accuracy"]["mean"], abs=1e-5)
+    errors = means(results, "error_rate")
+    assert len(errors) == 3
+    assert errors.to_dict() == pytest.approx((1 - means(results, "accuracy")).to_dict(), abs=1e-5)
 
 
 @pytest.mark.slow
@@ -117,5 +124,5 @@ def test_a_kind_of_data_set(tmp_path):
     (row,) = re.findall(r"`(bits: \{.+\})`", section("Add a kind of data set"))
     params = PARAMS.replace("datasets:\n", f"datasets:\n  {row}\n").replace("datasets: [wine]", "datasets: [bits]")
     folder = followed("Add a kind of data set", tmp_path)
-    results = study(folder, params, dataset="bits")
-    assert (results["dataset"]["rows"], results["dataset"]["features"]) == (200, 3)
+    dataset = json.loads((study(folder, params, dataset="bits") / "results.json").read_text())["dataset"]
+    assert (dataset["rows"], dataset["features"]) == (200, 3)

@@ -39,9 +39,12 @@ from pipeline.data.tables.probability_columns import Wanted
 from pipeline.data.tables.reading import read_table
 from pipeline.models.baselines import make
 from pipeline.results.champion import ChampionResults
+from pipeline.results.parquet import read_parquet, write_parquet
+from pipeline.results.point_metrics import COLUMNS, read_metrics, write_metrics
 from pipeline.results.record import read_record
 from pipeline.results.search import SearchResults
-from pipeline.results.study import StudyResults
+from pipeline.results.study import PointResult
+from pipeline.results.study_files import read_study
 from pipeline.results.summary import Summary
 from pipeline.search.trials import read_trials
 from pipeline.stages.stored_dataset import load_data
@@ -243,14 +246,39 @@ def test_stored_models() -> None:
 
 @pytest.mark.parametrize(
     ("table", "file"),
-    [(StudyResults, "results.json"), (ChampionResults, "champion.json"), (Summary, "../summary.json")],
+    [(ChampionResults, "champion.json"), (Summary, "../summary.json")],
 )
-def test_finished_tables(table: type[StudyResults | ChampionResults | Summary], file: str) -> None:
+def test_finished_tables(table: type[ChampionResults | Summary], file: str) -> None:
     content = json.loads((FINISHED / "mixture" / file).read_bytes())
-    if "points" in content:
-        content["points"] = content["points"][:2]
     read = of_file("t.json", lambda path: read_record(table, path))
     assert fuzzed(read, of_json, [json.dumps(content).encode()], rounds=250) == {}
+
+
+def test_metrics_of_points() -> None:
+    table = Path("reports/points.parquet")
+    write_metrics(table, [on_test(point) for point in read_study(FINISHED / "mixture/results.json").points[:2]])
+    content, (cells,) = table.read_bytes(), read_parquet(table, COLUMNS)
+    assert fuzzed(of_file("points.parquet", read_metrics), of_bytes, [content], rounds=1500) == {}
+
+    def of_cells(mutated: Any) -> object:
+        try:
+            write_parquet(table, COLUMNS, mutated)
+        except Exception:
+            return None
+        return read_metrics(table)
+
+    assert fuzzed(of_cells, of_values, [cells], rounds=1000) == {}
+    summary = json.loads((FINISHED / "mixture/results.json").read_bytes())
+    summary["points"] = summary["points"][:2]
+    Path("inputs/points.parquet").write_bytes(content)
+    assert fuzzed(of_file("t.json", read_study), of_json, [json.dumps(summary).encode()], rounds=250) == {}
+
+
+def on_test(point: PointResult) -> PointResult:
+    """A point with its metrics on test rows alone."""
+    measured = {"metrics": point.metrics, "against_reference": point.against_reference}
+    kept = {field: {name: of[name] for name in of if name.split == "test"} for field, of in measured.items()}
+    return point.model_copy(update=kept)
 
 
 def test_tables_of_trials() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -34,6 +35,8 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, content in base(reader)[1].items():
             Path(name).parent.mkdir(exist_ok=True)
             Path(name).write_bytes(content)
+    Path("results/mine").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/mixture/results.json", "results/mine")
 
 
 def refused(captured: pytest.CaptureFixture[str], *command: str) -> str:
@@ -56,6 +59,7 @@ READ = {
     "models/mine/model.safetensors": ("predict", "mine", "t.csv"),
     "data/mine.safetensors": ("train", "mine", "none", "--jobs", "1"),
     "results/mine/results.json": ("calibrators", "mine", "--jobs", "1"),
+    "results/mine/points.parquet": ("calibrators", "mine", "--jobs", "1"),
     "dvc.lock": ("unlock",),
 }
 

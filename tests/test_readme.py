@@ -38,6 +38,7 @@ from pipeline.reporting.text.training_race import TrainingRace
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import GapChange, PointResult, Ranking, StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.results.summary import Summary, summary
 from pipeline.results.textbook import TextbookResults
 from pipeline.results.tuning import RateTrial, Tuning
@@ -58,7 +59,10 @@ LINKS = sorted(
 )
 IMAGES = re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", README)
 DATASETS = load_params(ROOT / "params.yaml").study.datasets
-RESULTS = (*(f"reports/{name}/results.json" for name in DATASETS), "reports/summary.json")
+RESULTS = (
+    *(f"reports/{name}/{file}" for name in DATASETS for file in ("results.json", "points.parquet")),
+    "reports/summary.json",
+)
 SEARCHES = tuple(f"reports/{name}/search.json" for name in DATASETS)
 LEDGER = "reports/claims.json"
 BENCHES = ("engine", "search", "training_race", "champion", "campaign", "large")
@@ -67,7 +71,7 @@ KINDS = (EngineBenchmark, SearchBenchmark, TrainingRace, ContestBenchmark, Campa
 ENGINE, RACE, TRAINING, CONTEST, CAMPAIGN, LARGE = (
     read_record(kind, ROOT / path) for kind, path in zip(KINDS, BENCHMARKS, strict=True)
 )
-STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
+STUDIES = {name: read_study(ROOT / f"reports/{name}/results.json") for name in DATASETS}
 SEARCHED = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 ACTIVATE = "source .venv/bin/activate"

@@ -27,6 +27,7 @@ from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import read_record
 from pipeline.results.search import SearchResults
 from pipeline.results.study import PointResult, StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.tracking.builder import AGAINST, LOSS, sentence
 from pipeline.tracking.database import stored_experiments, stored_runs, uri_of
 from pipeline.tracking.links import address
@@ -92,7 +93,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
     (number,) = [one.number for one in stored_experiments(database) if one.name == experiment(DATASET)]
     of_study = [run for run in stored_runs(database) if run.experiment == experiment(DATASET)]
     runs = {run.key: run.run_id for run in of_study}
-    results = read_record(StudyResults, PROJECT / report_file(DATASET, "results.json"))
+    results = read_study(PROJECT / report_file(DATASET, "results.json"))
     searched = read_record(SearchResults, PROJECT / report_file(DATASET, "search.json")).results
     with served(settings) as links:
         at = next(iter(links.values())).partition("/#")[0]

@@ -39,10 +39,14 @@ def read_record(model: type[Table], path: Path) -> Table:
     try:
         return model.model_validate_json(read_bytes(path))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
         again = "written by another version or damaged; `dvc repro` writes it again once it is deleted"
-        raise InputError(f"{path}: {place}: {first['msg']}; {again}") from None
+        raise InputError(f"{path}: {first_error(error)}; {again}") from None
+
+
+def first_error(error: ValidationError) -> str:
+    """The first key that is wrong, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
 
 
 def significant(value: Any, digits: int = DIGITS) -> Any:

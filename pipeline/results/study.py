@@ -141,8 +141,8 @@ class BaseRates(Measured):
     """The predictor that knows the class frequencies of the training rows and nothing else."""
 
 
-class PointResult(Measured):
-    """One point: its parameters, metrics, and comparisons with the reference (none of its own).
+class PointEntry(Record):
+    """One point: its parameters, how they were tuned, and what it is among the others.
 
     `learned` where its validation NLL, after cross-fitted calibration, is known to be below that of the base rates.
     """
@@ -158,6 +158,10 @@ class PointResult(Measured):
     a_a: bool
     duplicate: bool
     learned: bool
+
+
+class PointResult(PointEntry, Measured):
+    """One point with its metrics, and its comparisons with the reference (none of its own)."""
 
     @property
     def given(self) -> dict[str, object]:
@@ -251,17 +255,22 @@ class Answer(Record):
     sentence: str
 
 
-class StudyResults(Record):
-    """The finished table of a data set's study, as reports/<dataset>/results.json holds it."""
+class StudyHead(Record):
+    """A study but for its points: data set, protocol, ranking and answer."""
 
     dataset: DatasetSummary
     protocol: ProtocolSummary
     reference: Reference
     base_rates: BaseRates
-    points: tuple[PointResult, ...]
     ranking: dict[str, Ranking]
-    verdict_changes: tuple[VerdictChange, ...] = Field(validation_alias="flips", serialization_alias="flips")
     answer: Answer
+
+
+class StudyResults(StudyHead):
+    """The finished table of a data set's study; `pipeline.results.study_files` reads and writes it."""
+
+    points: tuple[PointResult, ...]
+    verdict_changes: tuple[VerdictChange, ...] = Field(validation_alias="flips", serialization_alias="flips")
 
     @property
     def reference_point(self) -> PointResult:

@@ -36,11 +36,11 @@ SCORES = Path(".cache/calibrators")
 def calibrators(dataset: str, *, jobs: int) -> str:
     """Score all members after each calibrator, compare the points as the study does, and write the table."""
     from pipeline.results.calibrator_comparison import calibrator_results  # noqa: PLC0415
-    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.results.study_files import read_study  # noqa: PLC0415
 
     look_up(dataset, load_params(PARAMS).datasets, f"{PARAMS}: datasets")
-    study = read_record(StudyResults, result_file(dataset, "results.json"))
+    study = read_study(result_file(dataset, "results.json"))
     files = _files(study)
     write_scores(files, dataset, jobs=jobs)
     keep_only(SCORES / dataset, files)

@@ -31,7 +31,7 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     """Score every member, compare every point with the unregularized one, and write the finished tables."""
     from pipeline.results.answer import NothingToChooseError  # noqa: PLC0415
     from pipeline.results.comparison import study_results  # noqa: PLC0415
-    from pipeline.results.record import write_record  # noqa: PLC0415
+    from pipeline.results.study_files import write_study  # noqa: PLC0415
     from pipeline.stages.scores import write_scores  # noqa: PLC0415
 
     params = load_params(PARAMS)
@@ -48,7 +48,7 @@ def evaluate(dataset: str, *, jobs: int) -> str:
     except NothingToChooseError as error:
         raise InputError(f"{dataset}: nothing to choose from, every point diverged: {error}") from None
     keep_only(Path("scores") / dataset, files)
-    write_record(result_file(dataset, "results.json"), results)
+    write_study(result_file(dataset, "results.json"), results)
     _write_series(results)
     return f"results/{dataset}: {len(results.points)} points of {params.study.seeds} members scored and compared"
 

@@ -8,8 +8,8 @@ from pipeline.core.files import read_bytes, write_bytes
 from pipeline.core.paths import PARAMS, plot_file, report_file, result_file
 
 TABLES = (
-    *("results.json", "calibrators.json", "search.json", "best.json", "baselines.json", "champion.json"),
-    "trials.csv",
+    *("results.json", "points.parquet", "calibrators.json", "search.json", "best.json", "baselines.json"),
+    *("champion.json", "trials.csv"),
 )
 PLOTTED = ("history", "reliability", "sweeps")
 

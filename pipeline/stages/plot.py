@@ -67,10 +67,10 @@ def _tables(dataset: str) -> StudyTables:
     from pipeline.results.reliability import Diagrams  # noqa: PLC0415
     from pipeline.results.search import SearchResults  # noqa: PLC0415
     from pipeline.results.series import read_history, sweep_rows  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.results.study_files import read_study  # noqa: PLC0415
     from pipeline.search.trials import read_trials  # noqa: PLC0415
 
-    results = read_record(StudyResults, result_file(dataset, "results.json"))
+    results = read_study(result_file(dataset, "results.json"))
     search = read_record(SearchResults, result_file(dataset, "search.json"))
     rungs = search.search.pruner.rungs(search.results.points[0].parameters.epochs)
     return StudyTables(

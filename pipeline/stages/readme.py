@@ -10,7 +10,7 @@ from pipeline.core.files import read_json, write_bytes
 from pipeline.core.paths import LEDGER, PARAMS, SUMMARY, report_file
 from pipeline.results.record import read_record
 from pipeline.results.search import SearchResults
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.results.textbook import TextbookResults
 
 
@@ -31,7 +31,7 @@ def readme() -> str:
 
     datasets = load_params(PARAMS).study.datasets
     sources = Sources(
-        studies=[read_record(StudyResults, report_file(dataset, "results.json")) for dataset in datasets],
+        studies=[read_study(report_file(dataset, "results.json")) for dataset in datasets],
         sentence=read_json(SUMMARY)["sentence"],
         searches=[read_record(SearchResults, report_file(dataset, "search.json")) for dataset in datasets],
         textbook=read_record(TextbookResults, LEDGER),

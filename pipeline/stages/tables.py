@@ -23,10 +23,9 @@ def study_results_of(dataset: str) -> StudyResults:
     Raises:
         InputError: it is missing or damaged, here as in the other functions.
     """
-    from pipeline.results.record import read_record  # noqa: PLC0415
-    from pipeline.results.study import StudyResults  # noqa: PLC0415
+    from pipeline.results.study_files import read_study  # noqa: PLC0415
 
-    return read_record(StudyResults, report_file(dataset, "results.json"))
+    return read_study(report_file(dataset, "results.json"))
 
 
 @cache

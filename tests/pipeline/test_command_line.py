@@ -1,6 +1,5 @@
 """Help, explanations, and the committed study."""
 
-import json
 import os
 import re
 import subprocess
@@ -15,6 +14,8 @@ from project import (
 )
 
 from pipeline.__main__ import main
+from pipeline.metrics.names import STAGES, MetricName
+from pipeline.results.study_files import read_study
 from pipeline.stages.arguments import COMMANDS
 
 
@@ -102,15 +103,15 @@ def test_the_committed_study_passes_its_a_a_check(
     dataset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    results = json.loads((ROOT / f"reports/{dataset}/results.json").read_text())
-    (a_a,) = (point for point in results["points"] if point["a_a"])
-    compared = a_a["against_reference"]
-    assert compared["test/nll"]["verdict"] == compared["test_calibrated/nll"]["verdict"] == "no evidence"
+    results = read_study(ROOT / f"reports/{dataset}/results.json")
+    (a_a,) = (point for point in results.points if point.a_a)
+    compared = a_a.against_reference
+    assert [compared[MetricName("test", stage, "nll")].verdict for stage in STAGES] == ["no evidence"] * 2
     # Metrics go together, so that false alarms come in swarms: they are told, and how often they come is simulated
     # (test_comparison.test_a_a_false_alarms_are_nominal).
-    alarms = sum(entry["verdict"] != "no evidence" for entry in compared.values())
+    alarms = sum(entry.verdict != "no evidence" for entry in compared.values())
     assert main(["show", dataset, "--notes"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert f"{alarms} of {len(compared)} metrics compared raise a false alarm" in told
-    assert results["protocol"]["seeds"] == 30
-    assert len(results["points"]) * 30 * 2 >= 1000
+    assert results.protocol.seeds == 30
+    assert len(results.points) * 30 * 2 >= 1000

@@ -11,11 +11,11 @@ from pipeline.reporting.text.numbers import short, short_interval
 from pipeline.results.baselines import BaselineResults
 from pipeline.results.readable_names import readable
 from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 
 ROOT = Path(__file__).parents[2]
 AFTER = MetricName("test", "after", "nll")
-STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in ("mixture", "digits")}
+STUDIES = {name: read_study(ROOT / f"reports/{name}/results.json") for name in ("mixture", "digits")}
 
 
 @pytest.fixture(params=list(STUDIES))

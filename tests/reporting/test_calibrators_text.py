@@ -9,14 +9,14 @@ from pipeline.reporting.text.numbers import short
 from pipeline.results.calibrators import CalibratorResult, CalibratorResults
 from pipeline.results.readable_names import readable
 from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {
     name: read_record(CalibratorResults, ROOT / f"reports/{name}/calibrators.json") for name in ("mixture", "digits")
 }
 
-STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in COMMITTED}
+STUDIES = {name: read_study(ROOT / f"reports/{name}/results.json") for name in COMMITTED}
 
 
 @pytest.fixture(params=list(COMMITTED))

@@ -6,15 +6,14 @@ import pytest
 
 from pipeline.metrics.names import MetricName
 from pipeline.reporting.dvc_metrics import dataset_metrics
-from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("dataset", ["mixture", "digits"])
 def test_they_are_those_of_the_finished_table(dataset: str) -> None:
-    results = read_record(StudyResults, ROOT / f"reports/{dataset}/results.json")
+    results = read_study(ROOT / f"reports/{dataset}/results.json")
     made, choice = dataset_metrics(results), results.answer
     point = results.point(choice.key)
     assert choice.test is not None
@@ -31,7 +30,7 @@ def test_they_are_those_of_the_finished_table(dataset: str) -> None:
 
 
 def test_no_regularization_has_no_difference_from_itself() -> None:
-    results = read_record(StudyResults, ROOT / "reports/digits/results.json")
+    results = read_study(ROOT / "reports/digits/results.json")
     answer = results.answer.model_copy(update={"key": "none", "test": None})
     made = dataset_metrics(results.model_copy(update={"answer": answer}))
     assert (made.difference, made.low, made.high) == (None, None, None)

@@ -29,6 +29,7 @@ from pipeline.results.reliability import point_diagrams
 from pipeline.results.search import SearchResults
 from pipeline.results.series import read_history, sweep_rows
 from pipeline.results.study import Ranking, StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.results.summary import summary
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ OTHERS = (*SEARCH, "champion")  # see test_search_figures and test_champion_text
 FIGURES = {name: draw for name, draw in study.FIGURES.items() if name not in OTHERS}
 WITH_T_INTERVALS = ("forest", "curves", "sweeps")
 SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
-STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
+STUDIES = {name: read_study(ROOT / f"reports/{name}/results.json") for name in DATASETS}
 
 
 def diagrams(results: StudyResults) -> dict[str, Any]:
@@ -116,10 +117,9 @@ import hashlib, json, sys
 from pathlib import Path
 from pipeline.reporting.figures import canvas
 from pipeline.reporting.figures.comparison import forest
-from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 with canvas.styled():
-    figure = canvas.with_caption(forest(read_record(StudyResults, Path(sys.argv[1]))))
+    figure = canvas.with_caption(forest(read_study(Path(sys.argv[1]))))
     print(hashlib.sha256(canvas.png(figure) + canvas.svg(figure)).hexdigest())
 """
         command = [sys.executable, "-c", code, str(ROOT / "reports/mixture/results.json")]

@@ -9,12 +9,12 @@ from champion_results import DIGITS
 from pipeline.data.schema import ColumnSummary, Finding, TableNotes
 from pipeline.reporting.text.model_card import card
 from pipeline.reporting.text.numbers import fixed, interval
-from pipeline.results.record import read_record
 from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.tracking.versions import DESCRIPTION_LIMIT
 
 ROOT = Path(__file__).parents[2]
-STUDY = read_record(StudyResults, ROOT / "reports/digits/results.json")
+STUDY = read_study(ROOT / "reports/digits/results.json")
 NAME = "regularization-lab-digits"
 
 

@@ -40,14 +40,15 @@ from pipeline.results.champion import ChampionResults
 from pipeline.results.readable_names import readable, readable_arms
 from pipeline.results.record import Record, read_record
 from pipeline.results.search import SearchResults
-from pipeline.results.study import GapChange, Ranking, StudyResults
+from pipeline.results.study import GapChange, Ranking
+from pipeline.results.study_files import read_study
 from pipeline.results.summary import summary
 from pipeline.results.textbook import ClaimResult, TextbookResults
 
 ROOT = Path(__file__).parents[2]
 PAGES = {name: ROOT / f"reports/{name}.html" for name in ("index", "textbook")}
 DATASETS = ("mixture", "digits")
-STUDIES = {name: read_record(StudyResults, ROOT / f"reports/{name}/results.json") for name in DATASETS}
+STUDIES = {name: read_study(ROOT / f"reports/{name}/results.json") for name in DATASETS}
 BASELINES = {name: read_record(BaselineResults, ROOT / f"reports/{name}/baselines.json") for name in DATASETS}
 SEARCHES = {name: read_record(SearchResults, ROOT / f"reports/{name}/search.json") for name in DATASETS}
 CHAMPIONS = {name: read_record(ChampionResults, ROOT / f"reports/{name}/champion.json") for name in DATASETS}

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from pipeline.core.errors import InputError
 from pipeline.results.record import Record, read_record, write_record
 from pipeline.results.search import SearchResults
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import StudySummary
 from pipeline.results.summary import Summary
 from pipeline.results.textbook import TextbookResults
 
 REPORTS = Path(__file__).parents[2] / "reports"
 TABLES: dict[str, type[BaseModel]] = {
-    "mixture/results.json": StudyResults,
-    "digits/results.json": StudyResults,
+    "mixture/results.json": StudySummary,
+    "digits/results.json": StudySummary,
     "mixture/search.json": SearchResults,
     "digits/search.json": SearchResults,
     "claims.json": TextbookResults,

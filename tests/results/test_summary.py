@@ -7,10 +7,11 @@ import pytest
 from pipeline.metrics.names import MetricName
 from pipeline.results.record import read_record
 from pipeline.results.study import Comparison, MetricSummary, PointResult, Ranking, StudyResults, Verdict
+from pipeline.results.study_files import read_study
 from pipeline.results.summary import BetterCounts, StageFindings, Summary, summary
 
 REPORTS = Path(__file__).parents[2] / "reports"
-PUBLISHED = read_record(StudyResults, REPORTS / "mixture/results.json")
+PUBLISHED = read_study(REPORTS / "mixture/results.json")
 MEANS = {"none": 0.5, "dropout=0.5": 0.4, "l2=0.1": 0.3, "noise=1": 0.6}
 BEFORE, AFTER = (MetricName("test", stage, "nll") for stage in ("before", "after"))
 
@@ -130,6 +131,6 @@ def test_nothing_cannot_be_summarized() -> None:
 
 
 def test_the_published_summary_is_that_of_the_published_tables() -> None:
-    studies = [read_record(StudyResults, REPORTS / name / "results.json") for name in ("mixture", "digits")]
+    studies = [read_study(REPORTS / name / "results.json") for name in ("mixture", "digits")]
     published = read_record(Summary, REPORTS / "summary.json")
     assert summary(studies) == published

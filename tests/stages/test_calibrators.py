@@ -12,7 +12,7 @@ from pipeline.core.paths import member_file, result_file
 from pipeline.results.calibrator_comparison import NLL
 from pipeline.results.calibrators import CalibratorResults
 from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.stages import calibrators
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.generate import generate
@@ -38,7 +38,7 @@ def study(tmp_path_factory):
 def evaluated(study, tmp_path, monkeypatch):
     get_reusable_executor().shutdown(wait=True)
     monkeypatch.chdir(shutil.copytree(study, tmp_path / "copy"))
-    return read_record(StudyResults, result_file("wine", "results.json"))
+    return read_study(result_file("wine", "results.json"))
 
 
 def made(jobs=1):

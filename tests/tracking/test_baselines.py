@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.results.baselines import BaselineResults
 from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.tracking.baselines import records_of
 from pipeline.tracking.builder import HEADLINE, LOSS, NLL
 from pipeline.tracking.links import cited
@@ -16,7 +16,7 @@ from pipeline.tracking.runs import RunRecord
 from pipeline.tracking.study import experiment
 
 ROOT = Path(__file__).parents[2]
-RESULTS = read_record(StudyResults, ROOT / "reports/digits/results.json")
+RESULTS = read_study(ROOT / "reports/digits/results.json")
 MADE = read_record(BaselineResults, ROOT / "reports/digits/baselines.json")
 
 

@@ -9,13 +9,13 @@ from champion_results import DIGITS
 
 from pipeline.results.champion import ChampionResults
 from pipeline.results.record import read_record
-from pipeline.results.study import StudyResults
+from pipeline.results.study_files import read_study
 from pipeline.tracking.champion import key, record_of
 from pipeline.tracking.links import cited
 from pipeline.tracking.study import experiment
 
 ROOT = Path(__file__).parents[2]
-RESULTS = read_record(StudyResults, ROOT / "reports/digits/results.json")
+RESULTS = read_study(ROOT / "reports/digits/results.json")
 RECORD = record_of(RESULTS, DIGITS, "md5 of a file")
 
 
