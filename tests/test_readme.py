@@ -796,12 +796,14 @@ def is_generated(block: Block, fixture: Fixture) -> None:
 
 
 def runs_in_python(block: Block, fixture: Fixture) -> None:
-    """In a notebook: what is shown is computed, and stays where it is saved."""
+    """In a notebook beside the results: what is shown is computed, and stays where it is saved."""
     folder = fixture("tmp_path")
     shutil.copy(ROOT / "tests/corpus/loans.csv", folder)
+    (folder / "reports").symlink_to(ROOT / "reports")
     done = run(folder, sys.executable, "-c", block.text, PYTHONPATH=str(ROOT), check=False)
     assert done.returncode == 0, done.stderr
-    assert (folder / "loans.safetensors").exists()
+    assert (folder / "loans.safetensors").exists() is ("loans.safetensors" in block.text)
+    assert bool(done.stdout) is ("print(" in block.text)
 
 
 RUNNERS = {
