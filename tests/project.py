@@ -148,6 +148,12 @@ def stage(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedPr
     return run(folder, sys.executable, "-m", "pipeline", *arguments, check=False, **extra)
 
 
+def in_turn(folder: Path, *commands: tuple[str, ...]) -> subprocess.CompletedProcess:
+    """Commands one after another in a process that imports the pipeline once, until one fails."""
+    code = "import sys; from pipeline.__main__ import main; sys.exit(next(filter(None, map(main, {})), 0))"
+    return run(folder, sys.executable, "-c", code.format([list(each) for each in commands]), check=False)
+
+
 def locked_stages(folder: Path) -> dict[str, dict]:
     """Every stage of both pipelines as their lock files have it."""
     locks = [folder / pipeline.replace(".yaml", ".lock") for pipeline in PIPELINES]

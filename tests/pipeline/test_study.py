@@ -13,6 +13,7 @@ from project import (
     ROOT,
     STUDY,
     executed,
+    in_turn,
     locked_stages,
     make_project,
     outputs,
@@ -218,13 +219,9 @@ def test_a_study_without_sweeps_and_with_a_diverging_point(tmp_path: Path) -> No
     write_params(
         tmp_path, {**STUDY, "variants": variants, "study": {**STUDY["study"], "datasets": ["wine"], "seeds": 2}}
     )
-    for arguments in (("generate", "wine"), ("train", "wine"), ("evaluate", "wine")):
-        done = stage(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
-    of_the_data_set = [(name, "wine") for name in ("calibrators", "search", "baselines", "champion", "plot", "export")]
-    for arguments in (*of_the_data_set, ("report",)):
-        done = stage(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
+    names = ("generate", "train", "evaluate", "calibrators", "search", "baselines", "champion", "plot", "export")
+    done = in_turn(tmp_path, *((name, "wine") for name in names), ("report",))
+    assert done.returncode == 0, done.stderr
     drawn = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "reports/wine/figures").rglob("*.png")}
     assert "reports/wine/figures/forest.png" in drawn
     assert {"reports/wine/figures/sweeps.png", "reports/wine/figures/points/hot/hot.png"}.isdisjoint(drawn)
@@ -246,14 +243,11 @@ def test_a_study_whose_reference_diverges(tmp_path: Path, others: dict) -> None:
     write_params(
         tmp_path, {**STUDY, "variants": variants, "study": {**STUDY["study"], "datasets": ["wine"], "seeds": 2}}
     )
-    for arguments in (("generate", "wine"), ("train", "wine")):
-        assert stage(tmp_path, *arguments).returncode == 0
+    assert in_turn(tmp_path, ("generate", "wine"), ("train", "wine")).returncode == 0
     if not others:
         refuses(tmp_path, "every point diverged", "evaluate", "wine")
         return
     names = ("evaluate", "calibrators", "search", "baselines", "champion", "plot", "export")
-    of_the_data_set = [(name, "wine") for name in names]
-    for arguments in (*of_the_data_set, ("report",), ("track",)):
-        done = stage(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
+    done = in_turn(tmp_path, *((name, "wine") for name in names), ("report",), ("track",))
+    assert done.returncode == 0, done.stderr
     assert "Leave it unregularized" in (tmp_path / "reports/index.html").read_text()
