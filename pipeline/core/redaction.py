@@ -8,7 +8,8 @@ from urllib.parse import quote, unquote_plus
 DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "sqlite")  # a user alone is a name there
 FILES = ("sqlite", "file")  # schemes of paths: no user stands before the `@` of a folder
 HARMLESS = ("host", "port", "sslmode", "connect_timeout", "charset", "dbname", "user", "application_name", "driver")
-ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://\S+")
+SCHEME = re.compile(r"[A-Za-z][\w+.-]*")
+ADDRESS = re.compile(rf"{SCHEME.pattern}://\S+")
 HIDDEN = "***"
 LONGEST = 400  # characters of a reason
 
@@ -38,7 +39,7 @@ def reason(error: Exception, *addresses: str) -> str:
 def _divided(address: str) -> tuple[str, str]:
     """What of an address may be shown, and what may not; the last `@` ends what is said of the user."""
     scheme, has_scheme, rest = address.partition("://")
-    if not has_scheme:
+    if not has_scheme or not SCHEME.fullmatch(scheme):
         return (HIDDEN, address) if re.search("[@?]", address) else (address, "")
     kind = re.split(r"\W", scheme.lower())[0]
     if kind in FILES and rest.startswith("/"):

@@ -70,6 +70,7 @@ def test_other_words_stay() -> None:
 
 
 @given(ADDRESSES)
+@example("me:sesam://sesam@host")
 def test_an_address_is_shown_without_its_secret(address: str) -> None:
     shown = redacted(address, address)
     assert hides(shown)

@@ -59,6 +59,13 @@ def test_what_fits_into_the_time_is_shown_and_written(told_speed: None, capsys: 
     assert "stays as it is" in capsys.readouterr().out
 
 
+def test_a_study_that_cannot_be_made_smaller_has_no_hint(told_speed: None, capsys: pytest.CaptureFixture[str]) -> None:
+    search = {**STUDY["search"], "trials": 1, "batch": 1, "seeds": 2}
+    write_params(Path(), {**STUDY, "search": search, "study": {**STUDY["study"], "seeds": 3}})
+    assert main(["plan"]) == 0
+    assert "--budget" not in capsys.readouterr().out
+
+
 def test_what_nothing_fits_into_is_refused(told_speed: None, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path(PARAMS).read_bytes()
     assert main(["plan", "--budget", "1s", "--yes"]) == 2
