@@ -33,6 +33,8 @@ if words[:2] == ["-m", "pipeline"] and "WRITES" in os.environ:
         global seen
         if os.getpid() != main or not (event in changes or event == "open" and arguments[2] & 3):
             return
+        if isinstance(arguments[0], int):  # a file that is open already, as where bytecode is written
+            return
         path = os.path.join(folder, os.fspath(arguments[0])) if isinstance(arguments[0], (str, os.PathLike)) else folder
         if not path.startswith(folder) or "__pycache__" in path:
             return
