@@ -6,13 +6,17 @@ which then does both.
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib import import_module
+from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from warnings import catch_warnings, simplefilter
 
@@ -27,6 +31,7 @@ _PATTERN = re.compile(r"(?P<kind>threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P
 _ARITHMETIC, _CLUSTERS = "pipeline.core.arithmetic", "pipeline.core.clusters"
 """Imported by name: results, and so their fingerprints, do not depend on engines, nor on what is installed of them."""
 _GIVEN_UP = "a worker died twice at the same work; what is finished is kept, and the same command goes on from there"
+_LOOK = 1.0  # seconds, after which a worker sees whether it still works for anybody
 _SENT_ONCE = 1 << 20  # bytes that a shared object says it has, so that joblib's Dask backend sends it once a worker
 
 Item = TypeVar("Item")
@@ -206,8 +211,27 @@ def _once(
         yield from session.parallel(jobs)(_remote_call(expected, function, arguments(item)) for item in items)
         return
     count, backend = max(1, min(workers.size, len(items))), "threading" if workers.are_threads else "loky"
-    local_call = delayed(function)
+    local_call = delayed(function if workers.are_threads else partial(_working_for, os.getpid(), function))
     yield from Parallel(count, backend=backend, return_as="generator")(local_call(*arguments(item)) for item in items)
+
+
+def _working_for(process: int, function: Callable[..., Result], *arguments: Any) -> Result:
+    """The work of one of this machine's workers."""
+    if os.getpid() != process:
+        _end_with(process)
+    return function(*arguments)
+
+
+@cache
+def _end_with(process: int) -> None:
+    """Let this worker end once the process that it works for has: where that is killed, it would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == process:
+            sleep(_LOOK)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _remote_call(expected: Arithmetic, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

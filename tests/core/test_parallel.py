@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
+from project import ROOT
 
 from pipeline.core.arithmetic import arithmetic, require_same
 from pipeline.core.errors import InputError
@@ -147,3 +149,44 @@ def test_an_address_that_nobody_answers_is_one_line_within_seconds(words):
     assert words in str(error.value)
     assert "\n" not in str(error.value)
     assert monotonic() - start < 10
+
+
+ORPHANS = """
+import os, sys, time
+from pathlib import Path
+from pipeline.core.parallel import results
+
+def work(folder, number):
+    Path(folder, str(os.getpid())).touch()
+    return bytes(1 << 22)  # more than a pipe holds: without a reader, sending it has no end
+
+if __name__ == "__main__":
+    for _ in results(work, range(200), arguments=lambda number: (sys.argv[1], number), jobs=2):
+        time.sleep(0.2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_they_work_for(tmp_path: Path, kind: signal.Signals) -> None:
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    (tmp_path / "script.py").write_text(ORPHANS)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "script.py", str(pids)], cwd=tmp_path, env=environment)
+    wait_until(lambda: len(list(pids.iterdir())) == 2)
+    process.send_signal(kind)
+    process.wait()
+    wait_until(lambda: not any(is_running(int(path.name)) for path in pids.iterdir()))
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = monotonic() + 60
+    while not happens():
+        assert monotonic() < deadline
+        sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
