@@ -38,6 +38,13 @@ def with_value(text: str, keys: Keys, value: object, path: Path) -> str:
     return edited
 
 
+def with_values(text: str, values: Mapping[tuple[str, ...], object], path: Path) -> str:
+    """The text with a value at each of these paths of keys; see `with_value`."""
+    for keys, value in values.items():
+        text = with_value(text, keys, value, path)
+    return text
+
+
 def _holds(text: str, values: Mapping[str, Any], path: Path) -> bool:
     try:
         return parse_yaml(text, path) == values

@@ -106,8 +106,9 @@ def _trim(limit: int) -> None:
 
     Parts of entries, which killed processes leave, go after a day.
     """
-    files = {path: status for path, status in _files() if _KEY.fullmatch(path.name)}
-    parts = [path for path, status in _files() if _PART.fullmatch(path.name) and time() - status.st_mtime > _STALE]
+    there = dict(_files())
+    files = {path: status for path, status in there.items() if _KEY.fullmatch(path.name)}
+    parts = [path for path, each in there.items() if _PART.fullmatch(path.name) and time() - each.st_mtime > _STALE]
     excess = sum(status.st_size for status in files.values()) - limit
     last: list[Path] = []
     for path in sorted(files, key=lambda path: files[path].st_mtime_ns):

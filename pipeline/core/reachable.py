@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -36,17 +38,10 @@ def reach(url: str, *, setting: str) -> None:
     from sqlalchemy import NullPool, create_engine  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    try:
+    with _explained(url, setting, OSError, ValueError, ImportError, SQLAlchemyError):
         engine = create_engine(url, poolclass=NullPool)
         _hear(engine.url)
         engine.connect().close()
-    except TimeoutError:
-        failure = f"no answer within {PATIENCE} seconds"
-    except (OSError, ValueError, ImportError, SQLAlchemyError) as error:
-        failure = reason(error, url)
-    else:
-        return
-    raise InputError(f"{setting}: {redacted(url, url)} cannot be opened: {failure}") from None
 
 
 def reach_http(url: str, *, setting: str) -> None:
@@ -60,11 +55,18 @@ def reach_http(url: str, *, setting: str) -> None:
     place = _place(url)
     if place is None:
         return
-    try:
+    with _explained(url, setting, OSError):
         _first_byte(*place, b"HEAD / HTTP/1.0\r\n\r\n" if url.startswith("http:") else None)
+
+
+@contextmanager
+def _explained(url: str, setting: str, *broken: type[Exception]) -> Iterator[None]:
+    """Say in one line that an address cannot be opened, where it fails in these ways or takes too long."""
+    try:
+        yield
     except TimeoutError:
         failure = f"no answer within {PATIENCE} seconds"
-    except OSError as error:
+    except broken as error:
         failure = reason(error, url)
     else:
         return

@@ -70,7 +70,8 @@ def _values(query: str = "") -> str:
 def _without(text: str, secret: str) -> str:
     """A text without the words of a secret, as it stands, decoded and encoded."""
     decoded = unquote_plus(secret)
-    words = {word for form in (secret, decoded, quote(decoded, safe="")) for word in re.findall(r"\w+", form)}
+    encoded = [quote(part, safe="") for part in decoded.split()]  # a space before one would be a part of its first word
+    words = {word for form in (secret, decoded, *encoded) for word in re.findall(r"\w+", form)}
     choice = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     alone = rf"(?:(?<!\w)|(?<=%[0-9a-f]{{2}}))(?:{choice})(?!\w)"
     return re.sub(alone, HIDDEN, text, flags=re.IGNORECASE) if words else text

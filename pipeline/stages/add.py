@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.budget import Changes
 from pipeline.config.cost import networks_of
@@ -51,10 +52,11 @@ def add(
         InputError: the table or a problem of it cannot be used as it is, or nobody is there to be asked.
     """
     text = read_text(PARAMS)
-    params = params_of(parse_yaml(text, PARAMS), PARAMS)
+    raw = parse_yaml(text, PARAMS)
+    params = params_of(raw, PARAMS)
     name = _name(Path(file), name, params)
     own = _read(Path(file), name, text, {"target": target, **given_by(flags)}, kept=keep)
-    smaller = _say_cost(own, name, text, budget)
+    smaller = _say_cost(own, name, raw, params, budget)
     of_study: Values = {("study", "datasets"): [name]} if study else {}
     addition = _addition(own, Path(file), name, {**of_study, **smaller})
     if not _say(addition, text):
@@ -102,11 +104,9 @@ def _features(present: Mapping[str, object]) -> Iterator[str]:
     yield from (column for kind, columns in kinds.items() if kind != "classes" for column in columns)
 
 
-def _say_cost(own: OwnTable, name: str, text: str, budget: float | None) -> Changes:
+def _say_cost(own: OwnTable, name: str, raw: Mapping[str, Any], whole: Params, budget: float | None) -> Changes:
     """Print how long the study takes on this table; give back what makes it fit into the budget."""
     clock = Clock({name: own.source(INPUTS / name).divide(own.rows, name, seeds=1)})
-    raw = parse_yaml(text, PARAMS)
-    whole = params_of(raw, PARAMS)
     changes, params = ({}, whole) if budget is None else fitted(raw, clock, budget)
     networks, seconds = networks_of(params).total, clock.seconds(params)
     each = f"{networks:,} networks of {own.rows_of('train'):,} rows on {params.study.seeds} seeds"

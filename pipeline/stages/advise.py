@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.config.budget import changes_between, scaled_down
 from pipeline.config.cost import search_networks_of
-from pipeline.config.edits import with_value
+from pipeline.config.edits import with_values
 from pipeline.config.flags import as_flags, given_by
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
@@ -118,7 +118,7 @@ def _name(file: Path, name: str | None) -> str:
 
 def _plan(own: OwnTable, name: str, text: str, *, deadline: float) -> Plan:
     """The most seeds and trials that fit into the time, on fewer training rows where even the fewest do not."""
-    sketch = _with(text, _sketch(own, name))
+    sketch = with_values(text, _sketch(own, name), PARAMS)
     params = params_of(parse_yaml(sketch, PARAMS), PARAMS)
     speed = Speed(epoch_seconds(params, own.source(INPUTS / name).divide(own.rows, name, seeds=1)))
     left = max(deadline - monotonic(), 1.0)
@@ -129,7 +129,7 @@ def _plan(own: OwnTable, name: str, text: str, *, deadline: float) -> Plan:
         own, speed = _fewer_rows(own, _SURE * left / whole), Speed(speed.epoch * _SURE * left / whole)
         values = _entry(own, name)
     chosen = next((each for each in smaller if _seconds(speed, each) <= left), smaller[-1])
-    edited = _with(sketch, {**values, **changes_between(params, chosen)})
+    edited = with_values(sketch, {**values, **changes_between(params, chosen)}, PARAMS)
     return Plan(own, edited, params_of(parse_yaml(edited, PARAMS), PARAMS), speed, deadline, whole)
 
 
@@ -146,12 +146,6 @@ def _sketch(own: OwnTable, name: str) -> dict[tuple[str, ...], object]:
 
 def _entry(own: OwnTable, name: str) -> dict[tuple[str, ...], object]:
     return {("datasets", name): {"kind": "file", "path": (INPUTS / name).as_posix(), **own.entry}}
-
-
-def _with(text: str, values: Values) -> str:
-    for keys, value in values.items():
-        text = with_value(text, keys, value, PARAMS)
-    return text
 
 
 def _seconds(speed: Speed, params: Params) -> float:

@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.config.edits import value_at, with_value
+from pipeline.config.edits import value_at, with_values
 from pipeline.config.params import params_of
 from pipeline.config.reading import parse_yaml, read_text
 from pipeline.core.errors import InputError
@@ -62,10 +62,9 @@ def write_changes(values: Values, shown: str) -> None:
 
 
 def _edited(text: str, values: Values) -> str:
-    for keys, value in values.items():
-        text = with_value(text, keys, value, PARAMS)
-    params_of(parse_yaml(text, PARAMS), PARAMS)
-    return text
+    edited = with_values(text, values, PARAMS)
+    params_of(parse_yaml(edited, PARAMS), PARAMS)
+    return edited
 
 
 def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:

@@ -151,8 +151,8 @@ def fitted(raw: Mapping[str, Any], clock: Clock, budget: float) -> tuple[Changes
 
 def hint(raw: Mapping[str, Any], clock: Clock) -> str:
     """What a third of the time would allow, or the least that decides something; "" where that is hardly less."""
-    seconds = [clock.seconds(params) for _, params in smaller_studies(raw, clock.rows)]
-    whole, least = seconds[0], seconds[-1]
+    studies = [params for _, params in smaller_studies(raw, clock.rows)]
+    whole, least = clock.seconds(studies[0]), clock.seconds(studies[-1])
     minutes = ceil(max(whole / 3, least) / 60)
     if 60 * minutes > _WORTH * whole:
         return ""

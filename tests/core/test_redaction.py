@@ -79,6 +79,7 @@ def test_an_address_is_shown_without_its_secret(address: str) -> None:
 
 
 @given(ADDRESSES, st.sampled_from([str, repr, quote, str.lower, lambda text: f"'{text}/api/2.0': {text!r}"]))
+@example("postgresql://me@127.0.0.1:9/name?password=sesamäsesam", quote)
 def test_a_message_that_quotes_it_in_any_way(address: str, quoted) -> None:
     assert hides(redacted(f"no way to {quoted(address)}, alas", address))
 

@@ -62,9 +62,7 @@ def test_the_answer_is_printed_and_on_a_page_and_nothing_else_is_written(table: 
     for _ in range(2):
         done = stage(Path(), "advise", str(table), "--target", "default", "--minutes", "0.2", **HERE)
         assert done.returncode == 0
-        assert [
-            line for line in done.stderr.splitlines() if not line.endswith(" to go")
-        ] == []  # long work says how long
+        assert [line for line in done.stderr.splitlines() if not line.endswith(" to go")] == []
         said = " ".join(done.stdout.split())
         assert contents().keys() - before.keys() == {str(page)}
         assert {path: content for path, content in contents().items() if path != str(page)} == before
