@@ -454,10 +454,14 @@ class TestServing:
 
 
 def outside(store: Store) -> dict[str, str]:
-    """An environment that knows nothing of the project: neither its package nor how it pins arithmetic."""
+    """An environment that knows nothing of the project: neither its package nor how it pins arithmetic.
+
+    Python writes no bytecode in it, which would lie in the model's folder that other tests look at.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in {*PINNED, "PYTHONPATH"}}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**kept, "PATH": path, "MLFLOW_TRACKING_URI": store.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    settings = {"MLFLOW_TRACKING_URI": store.uri, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PATH": path, **settings}
 
 
 Answer = tuple[int, dict]
