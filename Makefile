@@ -99,4 +99,4 @@ lock: $(READY) ## write constraints.txt from the present environment
 	@{ head -n 1 constraints.txt; pip freeze --all --exclude-editable | sed '/^pip==/d; s/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## delete the environment and everything that `make repro` makes again, but not DVC's cache
-	@rm -rf .venv .venv-clusters .cache data members scores champions baselines sections mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf .venv .venv-clusters .cache data members scores champions baselines pictures mlflow.db mlruns/*/ .pytest_cache .ruff_cache .mypy_cache

@@ -23,7 +23,7 @@ MEMO = Path(".cache/memo")
 PARAMS_LOCK = Path(".cache/params.lock")
 INPUTS = Path("inputs")  # where users' files lie: DVC watches it
 OUTPUTS = (
-    *("data", "members", "scores", "champions", "baselines", "models", "results", "claims", "sections", "reports"),
+    *("data", "members", "scores", "champions", "baselines", "models", "results", "claims", "pictures", "reports"),
     *("studies", "advice", ".cache"),
 )
 MADE = Path(".cache/made")  # lists of what each output folder holds of the project's own
@@ -107,9 +107,9 @@ def figure_file(dataset: str, name: str) -> Path:
     return report_file(dataset, "figures") / name
 
 
-def section_file(dataset: str) -> Path:
-    """Where `plot` puts what the report says of a data set."""
-    return Path("sections") / f"{dataset}.json"
+def pictures_file(dataset: str) -> Path:
+    """Where `plot` puts a data set's figures as the page embeds them."""
+    return Path("pictures") / f"{dataset}.json"
 
 
 def shared_figure_file(name: str) -> Path:

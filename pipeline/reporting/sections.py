@@ -1,6 +1,11 @@
-"""Sections of the pages: finished tables with the pictures that were drawn of them, as the stages write them."""
+"""Sections of the pages: finished tables with the pictures that were drawn of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ConfigDict, RootModel
 
 from pipeline.results.baselines import BaselineResults
 from pipeline.results.calibrators import CalibratorResults
@@ -17,7 +22,14 @@ class Picture(Record):
     caption: str
 
 
-class Section(Record):
+class Pictures(RootModel[dict[str, Picture]]):
+    """A data set's figures by name, as pictures/<dataset>.json holds them."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+@dataclass(frozen=True)
+class Section:
     """A data set's part of the study page: its finished tables, and pictures by name."""
 
     results: StudyResults
@@ -25,4 +37,4 @@ class Section(Record):
     calibrators: CalibratorResults
     baselines: BaselineResults
     champion: ChampionResults
-    pictures: dict[str, Picture]
+    pictures: Mapping[str, Picture]

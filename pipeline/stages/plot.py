@@ -1,4 +1,4 @@
-"""The command `plot`: draw a data set's figures and its part of the page."""
+"""The command `plot`: draw a data set's figures, as files and for the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.config.params import load_params
 from pipeline.config.reading import look_up
 from pipeline.core import parallel
 from pipeline.core.files import keep_only
-from pipeline.core.paths import PARAMS, figure_file, result_file, section_file, trials_file
+from pipeline.core.paths import PARAMS, figure_file, pictures_file, result_file, trials_file
 from pipeline.core.progress import progress
 from pipeline.stages.figure_files import Drawn, forms_at, written
 
@@ -23,11 +23,9 @@ POINTS = "points"
 
 
 def plot(dataset: str, *, jobs: int) -> str:
-    """Draw a data set's figures from its finished tables, and write its section of the report."""
-    from pipeline.reporting.sections import Section  # noqa: PLC0415
-    from pipeline.results.baselines import BaselineResults  # noqa: PLC0415
-    from pipeline.results.calibrators import CalibratorResults  # noqa: PLC0415
-    from pipeline.results.record import read_record, write_record  # noqa: PLC0415
+    """Draw a data set's figures from its finished tables, and keep those that the page embeds."""
+    from pipeline.reporting.sections import Pictures  # noqa: PLC0415
+    from pipeline.results.record import write_record  # noqa: PLC0415
 
     params = load_params(PARAMS)
     look_up(dataset, params.datasets, f"{PARAMS}: datasets")
@@ -42,17 +40,8 @@ def plot(dataset: str, *, jobs: int) -> str:
     folder = figure_file(dataset, "")
     files, pictures = written(drawn)
     keep_only(folder, files)
-    fitted = read_record(BaselineResults, result_file(dataset, "baselines.json"))
-    section = Section(
-        results=tables.results,
-        search=tables.search,
-        calibrators=read_record(CalibratorResults, result_file(dataset, "calibrators.json")),
-        baselines=fitted,
-        champion=tables.champion,
-        pictures=pictures,
-    )
-    write_record(section_file(dataset), section)
-    return f"{folder}: {len(files)} files; {section_file(dataset)}: this data set's part of the report"
+    write_record(pictures_file(dataset), Pictures(pictures))
+    return f"{folder}: {len(files)} files; {pictures_file(dataset)}: those that the page embeds"
 
 
 def _tables(dataset: str) -> StudyTables:
