@@ -1,4 +1,4 @@
-"""The command `plan`: how long a study takes on this machine, and, where that is wanted, a smaller one."""
+"""The command `plan`: what a study takes on this machine, time and disk, and, where that is wanted, a smaller one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from pipeline.config.cost import point_networks_of, search_networks_of
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
 from pipeline.core.durations import duration
+from pipeline.core.memory import in_words
 from pipeline.core.paths import PARAMS
+from pipeline.data.dataset import Dataset
+from pipeline.data.splits import SPLITS
 from pipeline.stages.params_changes import agreed, say_changes, write_changes
 from pipeline.stages.study_length import CORES, Clock, fitted, hint
+
+
+_LOGIT = 4  # bytes
+_COPIES = 3  # in members/, in DVC's cache, and in the memo, which holds 4 GiB at most
 
 
 def plan(*, budget: float | None, dry_run: bool, yes: bool) -> str:
@@ -40,7 +47,15 @@ def plan(*, budget: float | None, dry_run: bool, yes: bool) -> str:
 def _length(params: Params, clock: Clock) -> str:
     """What every stage takes on each data set, and all together."""
     lines = [line for name in clock.datasets for line in _stages(name, params, clock)]
-    return "\n".join([*lines, f"The study: about {duration(clock.seconds(params))} on {CORES} cores"])
+    disk = _COPIES * sum(_logit_bytes(params, dataset) for dataset in clock.datasets.values())
+    took = f"The study: about {duration(clock.seconds(params))} on {CORES} cores, and {in_words(disk)} of disk"
+    return "\n".join([*lines, took])
+
+
+def _logit_bytes(params: Params, dataset: Dataset) -> int:
+    """Bytes of what the networks of the points of a study predict for all rows."""
+    rows = sum(getattr(dataset.splits, split).shape[1] for split in SPLITS)
+    return point_networks_of(params)._replace(rates=0).total * rows * len(dataset.pool.classes) * _LOGIT
 
 
 def _stages(name: str, params: Params, clock: Clock) -> Iterator[str]:

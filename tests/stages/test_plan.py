@@ -36,7 +36,7 @@ def test_every_stage_has_its_networks_and_its_time(told_speed: None, capsys: pyt
         r"^  search +[\d,]+ networks   \d+ seconds$",
         r"^  baselines +[\d,]+ classifiers   60 seconds$",
         r"^  champion +[\d,]+ networks   ",
-        r"^The study: about \d+ \w+ on \d+ cores",
+        r"^The study: about \d+ \w+ on \d+ cores, and [\d.]+ MB of disk\b",
     ):
         assert re.search(pattern, said, re.MULTILINE), pattern
     assert Path(PARAMS).read_bytes() == before
