@@ -85,7 +85,7 @@ def _run(command: str, options: dict[str, object]) -> str:
     name, words = command.replace("-", "_"), options.pop("backend", None)
     module = import_module(f"pipeline.stages.{name}")  # now, for numpy must find its environment pinned
     run: Callable[..., str] = getattr(module, name)
-    engine = parse(str(words), "--backend") if words else parse(os.environ.get(VARIABLE) or "threads")
+    engine = parse(str(words), "--backend") if words else parse(os.environ.get(VARIABLE) or "auto")
     try:
         with using(engine) if command in PARALLEL else nullcontext():
             return run(**options)

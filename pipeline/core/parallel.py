@@ -1,7 +1,7 @@
 """Parallel engines: who does a command's work, as `PIPELINE_PARALLEL` or `--backend` says; they change no bit.
 
-Networks are trained by threads and everything else is done by processes of this machine, unless an engine is chosen,
-which then does both.
+Where no engine is chosen, processes of this machine do it, but threads train networks where that is soon done: they
+start at once, and share an interpreter, which processes do not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache, partial
 from importlib import import_module
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
 from warnings import catch_warnings, simplefilter
 
 from pipeline.core.errors import InputError
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from pipeline.core.arithmetic import Arithmetic
 
 VARIABLE = "PIPELINE_PARALLEL"
-WORDS = "threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
-_PATTERN = re.compile(r"(?P<kind>threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P<dask>\w+://.+)|(?P<ray>ray(://.+)?)")
+WORDS = "auto, threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
+_PATTERN = re.compile(
+    r"(?P<kind>auto|threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P<dask>\w+://.+)|(?P<ray>ray(://.+)?)"
+)
 _ARITHMETIC, _CLUSTERS = "pipeline.core.arithmetic", "pipeline.core.clusters"
 """Imported by name: results, and so their fingerprints, do not depend on engines, nor on what is installed of them."""
 _GIVEN_UP = "a worker died twice at the same work; what is finished is kept, and the same command goes on from there"
@@ -37,13 +39,14 @@ _SENT_ONCE = 1 << 20  # bytes that a shared object says it has, so that joblib's
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Value = TypeVar("Value")
+Kind = Literal["auto", "threads", "loky", "dask", "ray"]
 
 
 @dataclass(frozen=True)
 class Engine:
     """What was chosen: `address` of a cluster, "" for a Ray of our own; `workers` of this machine, None for --jobs."""
 
-    kind: Literal["threads", "loky", "dask", "ray"]
+    kind: Kind
     address: str = ""
     workers: int | None = None
 
@@ -105,7 +108,7 @@ def parse(words: str, name: str = VARIABLE) -> Engine:
     if match["ray"]:
         return Engine("ray", "" if words == "ray" else words)
     workers = int(match["workers"]) if match["workers"] else None
-    return Engine("loky" if match["kind"] == "loky" else "threads", workers=workers)
+    return Engine(cast("Kind", match["kind"]), workers=workers)
 
 
 @contextmanager
@@ -119,7 +122,7 @@ def using(engine: Engine) -> Iterator[None]:
             _SESSION.reset(token)
 
 
-def crew(jobs: int, *, threads: bool = False, local: bool = False) -> Crew:
+def crew(jobs: int, *, threads: bool = False, long: bool = False, local: bool = False) -> Crew:
     """Who would do the work that `results` is given with the same arguments.
 
     Raises:
@@ -129,7 +132,8 @@ def crew(jobs: int, *, threads: bool = False, local: bool = False) -> Crew:
     kind = session.engine.kind
     if kind in ("dask", "ray") and not local:
         return Crew(session.cluster(jobs).cores, is_remote=True, are_threads=False)
-    return Crew(session.engine.workers or jobs, is_remote=False, are_threads=threads and (local or kind != "loky"))
+    by_threads = threads and (local or kind == "threads" or (kind == "auto" and not long))
+    return Crew(session.engine.workers or jobs, is_remote=False, are_threads=by_threads)
 
 
 def shared(value: Value, jobs: int) -> Shared[Value] | Value:
@@ -147,6 +151,7 @@ def results(
     arguments: Callable[[Item], tuple[Any, ...]],
     jobs: int,
     threads: bool = False,
+    long: bool = False,
     local: bool = False,
 ) -> Iterator[Result]:
     """The result for each item, in their order, as soon as it is there.
@@ -159,7 +164,8 @@ def results(
         arguments: of the function, for an item; asked when a worker is about to need them. Those that are `shared`
             come as they are.
         jobs: workers of this machine; a cluster has its own.
-        threads: whether threads do it where no engine is chosen.
+        threads: whether threads can do it, for most of it is outside of the interpreter.
+        long: whether it takes so long that processes are worth their start nevertheless, where no engine is chosen.
         local: whether this machine does it whatever is chosen.
 
     Raises:
@@ -169,7 +175,8 @@ def results(
     while True:
         before = done
         try:
-            given = _once(function, items[done:], arguments, jobs=jobs, threads=threads, local=local)
+            workers = crew(jobs, threads=threads, long=long, local=local)
+            given = _once(function, items[done:], arguments, workers=workers, jobs=jobs)
             with _closing(given):
                 for result in given:
                     done += 1
@@ -198,13 +205,11 @@ def _once(
     items: Sequence[Item],
     arguments: Callable[[Item], tuple[Any, ...]],
     *,
+    workers: Crew,
     jobs: int,
-    threads: bool,
-    local: bool,
 ) -> Generator[Result, None, None]:
     from joblib import Parallel, delayed  # noqa: PLC0415
 
-    workers = crew(jobs, threads=threads, local=local)
     if workers.is_remote:
         session = _session()
         expected = session.cluster(jobs).arithmetic
@@ -296,7 +301,7 @@ class _Session:
 
 
 _SESSION: ContextVar[_Session] = ContextVar("session")
-_HERE = _Session(Engine("threads"), ExitStack())
+_HERE = _Session(Engine("auto"), ExitStack())
 
 
 def _session() -> _Session:

@@ -89,7 +89,7 @@ class RegularizedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         What else is to be known of the columns of a DataFrame, as a data set's entry in params.yaml has it:
         `{"dates": {"joined": "%d/%m/%Y"}, "categorical": ["zip"], "group": "patient"}`.
     n_jobs : int, default=None
-        Threads; None is 1 unless joblib's context says otherwise, -1 all processors. They change no bit.
+        Workers; None is 1 unless joblib's context says otherwise, -1 all processors. They change no bit.
     random_state : int, default=None
         Of the folds, the networks' weights and all other random numbers. None is 0: fits repeat exactly.
 

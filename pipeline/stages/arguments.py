@@ -91,7 +91,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
             "--jobs", type=_count, default=os.cpu_count() or 1, help="workers (%(default)s, the cores)"
         )
         commands[name].add_argument(
-            "--backend", metavar="ENGINE", help=f"who does the work: {WORDS}; also {VARIABLE} (threads)"
+            "--backend", metavar="ENGINE", help=f"who does the work: {WORDS}; also {VARIABLE} (auto)"
         )
     commands["train"].add_argument(
         "variants", nargs="*", metavar="VARIANT", help="names under `variants` in params.yaml (all)"

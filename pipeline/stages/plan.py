@@ -15,7 +15,6 @@ from pipeline.data.splits import SPLITS
 from pipeline.stages.params_changes import agreed, say_changes, write_changes
 from pipeline.stages.study_length import CORES, Clock, fitted, hint
 
-
 _LOGIT = 4  # bytes
 _COPIES = 3  # in members/, in DVC's cache, and in the memo, which holds 4 GiB at most
 
@@ -54,7 +53,7 @@ def _length(params: Params, clock: Clock) -> str:
 
 def _logit_bytes(params: Params, dataset: Dataset) -> int:
     """Bytes of what the networks of the points of a study predict for all rows."""
-    rows = sum(getattr(dataset.splits, split).shape[1] for split in SPLITS)
+    rows: int = sum(getattr(dataset.splits, split).shape[1] for split in SPLITS)
     return point_networks_of(params)._replace(rates=0).total * rows * len(dataset.pool.classes) * _LOGIT
 
 

@@ -24,6 +24,7 @@ from pipeline.training.member import Fitted, Member, history_epochs
 from pipeline.training.memory import in_parts, members_at_once
 from pipeline.training.stack import Stack
 
+LONG = 100_000  # steps of members, half a minute of a core's time: processes are worth their start of two seconds
 CHUNK = 16  # members a worker fits at once: measured, enough to hide Python's overhead, few enough for the cache
 Tick = Callable[[int], None]
 Groups = Sequence[Sequence[Member]]
@@ -64,7 +65,8 @@ def fit_each(
         groups: what to fit; the members of a group have one shape, and come back together.
         data: seed -> its data.
         together: groups whose members may share a chunk, and which are whole at about the same time.
-        jobs: workers of this machine; see `pipeline.core.parallel`.
+        jobs: workers of this machine; see `pipeline.core.parallel`. Where no engine is chosen they are threads, or
+            processes where it is long.
         chunk: members fitted at once, at most.
         tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of others.
         how: `history`, `weights` and `splits` as `fit_stack` has them.
@@ -72,17 +74,23 @@ def fit_each(
     Raises:
         InputError: the environment is not pinned, or a network does not fit the data.
     """
-    crew = parallel.crew(jobs, threads=True)
+    long = sum(_steps(member, data) for group in groups for member in group) > LONG
+    crew = parallel.crew(jobs, threads=True, long=long)
     size = chunk_size(sum(map(len, groups)), chunk, crew)
     batches = [groups[start : start + together] for start in range(0, len(groups), together)]
     members = [[member for group in batch for member in group] for batch in batches]
     cuts = [list(chunks(each, size, crew)) for each in members]
     stacks = [[each[number] for number in numbers] for each, cut in zip(members, cuts, strict=True) for numbers in cut]
     call = partial(fit_stack, tick=tick if crew.are_threads else None, **how)
-    fitted = parallel.results(call, stacks, arguments=sender(data, crew), jobs=jobs, threads=True)
+    fitted = parallel.results(call, stacks, arguments=sender(data, crew), jobs=jobs, threads=True, long=long)
     told = _telling(fitted, stacks, tick=None if crew.are_threads else tick)
     for batch, cut in zip(batches, cuts, strict=True):
         yield from _joined(batch, cut, told)
+
+
+def _steps(member: Member, data: Mapping[int, SeedData]) -> int:
+    """How many steps a member takes."""
+    return member.point.epochs * -(-len(data[member.seed].labels["train"]) // member.point.batch_size)
 
 
 def _joined(groups: Groups, cut: Sequence[Sequence[int]], fitted: Iterator[Fitted]) -> list[Fitted]:

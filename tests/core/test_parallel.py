@@ -39,7 +39,7 @@ def die(number):
     return number
 
 
-def done(function, items, words="threads", **how):
+def done(function, items, words="auto", **how):
     with using(parse(words)):
         return list(results(function, items, arguments=lambda item: (item,), jobs=2, **how))
 
@@ -48,6 +48,7 @@ class TestWords:
     @pytest.mark.parametrize(
         ("words", "engine"),
         [
+            ("auto", Engine("auto")),
             ("threads", Engine("threads")),
             ("threads:3", Engine("threads", workers=3)),
             ("loky", Engine("loky")),
@@ -79,6 +80,10 @@ class TestResults:
         assert set(done(pid, range(4), threads=True)) == {os.getpid()}
         assert os.getpid() not in done(pid, range(4))
         assert os.getpid() not in done(pid, range(4), "loky", threads=True)
+
+    def test_long_work_is_done_by_processes_unless_threads_are_chosen(self):
+        assert os.getpid() not in done(pid, range(4), threads=True, long=True)
+        assert set(done(pid, range(4), "threads", threads=True, long=True)) == {os.getpid()}
 
     def test_who_stops_asking_hears_nothing(self):
         given = results(square, range(1000), arguments=lambda item: (item,), jobs=2, threads=True)

@@ -155,6 +155,18 @@ class TestABitForBitEqualMember:
             fitted = fit([members[name] for name in variants], data, jobs=2, chunk=5)
         assert all(equal(one, Fitted.join(alone[name])) for name, one in zip(variants, fitted, strict=True))
 
+    @pytest.mark.slow
+    def test_long_training_is_by_processes_and_is_told_of_by_chunks(self, members, data, alone, monkeypatch):
+        epochs = []
+        for long in (1e9, 0):
+            monkeypatch.setattr("pipeline.training.fit.LONG", long)
+            (fitted,) = fit([members["dropout"]], data, jobs=2, chunk=5, tick=epochs.append)
+            assert equal(fitted, Fitted.join(alone["dropout"]))
+            epochs.append("all")
+        by_threads, by_processes = epochs[: (end := epochs.index("all"))], epochs[end + 1 : -1]
+        assert sum(by_threads) == sum(by_processes)
+        assert len(by_processes) < len(by_threads)
+
     @settings(max_examples=25, deadline=None)
     @given(st.data())
     @pytest.mark.slow
