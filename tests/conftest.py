@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -113,3 +114,14 @@ def postgres() -> Iterator[str]:
         pytest.skip("no PostgreSQL server is installed (on Debian: apt-get install postgresql)")
     with postgresql() as folder:
         yield f"postgresql://postgres@/postgres?host={folder}"
+
+
+@pytest.fixture
+def database_url(postgres: str) -> str:
+    """An empty database of the server."""
+    import psycopg  # noqa: PLC0415
+
+    name = f"studies_{time.monotonic_ns()}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres.replace("/postgres?", f"/{name}?")

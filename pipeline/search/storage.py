@@ -37,6 +37,8 @@ def opened(journal: Path, url: str | None = None, *, describe: Describe | None =
     Raises:
         InputError: another search is running, or the storage cannot be opened.
     """
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
     journal.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _alone(journal):
@@ -47,7 +49,7 @@ def opened(journal: Path, url: str | None = None, *, describe: Describe | None =
         storage = _database(url, describe)
         try:
             yield storage
-        except StorageInternalError as error:
+        except (SQLAlchemyError, StorageInternalError) as error:
             lost = "the connection was lost, the same command goes on from the last batch"
             raise InputError(f"{VARIABLE}: {redacted(url, url)}: {lost}: {reason(error, url)}") from None
         finally:
@@ -111,26 +113,36 @@ def _database(url: str, describe: Describe | None) -> RDBStorage:
         raise InputError(f"{VARIABLE}: must be a database URL, such as postgresql://user@host/name") from None
     reach(url, setting=VARIABLE)
     try:
-        with _schema_lock(url):
+        with _turn(url):
             return _Database(url, describe)
     except (SQLAlchemyError, StorageInternalError, ImportError) as error:
         raise InputError(f"{VARIABLE}: {redacted(url, url)} cannot be opened: {reason(error, url)}") from None
 
 
 @contextmanager
-def _schema_lock(url: str) -> Iterator[None]:
-    """Let one process after another open a PostgreSQL database: Optuna makes its tables where there are none."""
+def turn(storage: BaseStorage) -> Iterator[bool]:
+    """Let one search after another make studies; whether that is so: other databases than PostgreSQL know no turns."""
+    if isinstance(storage, RDBStorage):
+        with _turn(storage.url) as is_ours:
+            yield is_ours
+    else:
+        yield isinstance(storage, JournalStorage)  # which one search has for as long as it takes
+
+
+@contextmanager
+def _turn(url: str) -> Iterator[bool]:
+    """Let one process after another work on a PostgreSQL database: Optuna makes its tables where there are none."""
     from sqlalchemy import create_engine, text  # noqa: PLC0415
     from sqlalchemy.engine import make_url  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     if make_url(url).get_backend_name() != "postgresql":
-        yield
+        yield False
         return
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:  # the server lets go of the lock with the connection
         connection.execute(text("SELECT pg_advisory_lock(hashtext('optuna schema'))"))
-        yield
+        yield True
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from itertools import count
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from pipeline.config.dimensions import strengths
 from pipeline.config.search_space import Search, measure
 from pipeline.config.settings import Setting
 from pipeline.results.readable_names import readable_arms
+from pipeline.search.storage import turn
 
 SETTINGS = "settings"
 """The attribute of a study that says what its trials depend on."""
@@ -40,8 +41,12 @@ def studies_of(storage: BaseStorage, dataset: str, settings: Mapping[str, str], 
         settings: by arm, a name of all that its trials depend on.
         search: what is searched.
     """
-    known = names_by_settings(storage)
-    return {arm: known.get(each) or _made(storage, f"{dataset} {arm}", each, search) for arm, each in settings.items()}
+    with turn(storage) as is_ours:
+        known = names_by_settings(storage)
+        return {
+            arm: known.get(each) or _made(storage, f"{dataset} {arm}", each, search, takes_over=is_ours)
+            for arm, each in settings.items()
+        }
 
 
 def names_by_settings(storage: BaseStorage) -> dict[str, str]:
@@ -50,8 +55,8 @@ def names_by_settings(storage: BaseStorage) -> dict[str, str]:
     return {each.user_attrs.get(SETTINGS, each.study_name): each.study_name for each in summaries}
 
 
-def _made(storage: BaseStorage, title: str, settings: str, search: Search) -> str:
-    """Make a study with the first name that is free."""
+def _made(storage: BaseStorage, title: str, settings: str, search: Search, *, takes_over: bool) -> str:
+    """Make a study with the first name that is free, or that was left half made, unless another search may be at it."""
     for number in count(1):
         name = readable_arms(title) + f" ({number})" * (number > 1)
         try:
@@ -59,9 +64,9 @@ def _made(storage: BaseStorage, title: str, settings: str, search: Search) -> st
                 storage=storage, study_name=name, directions=["minimize"] * len(search.objectives)
             )
         except DuplicatedStudyError:
-            if not _is_half_made(storage, name):
-                continue
             study = optuna.load_study(study_name=name, storage=storage)
+            if not (takes_over and _is_half_made(study)):
+                continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([measure(objective) for objective in search.objectives])
@@ -70,12 +75,6 @@ def _made(storage: BaseStorage, title: str, settings: str, search: Search) -> st
     raise AssertionError("numbers have no end")
 
 
-def _is_half_made(storage: BaseStorage, name: str) -> bool:
-    """Whether a search was interrupted between making a study and saying what its settings are.
-
-    Only of a journal, which one search at a time has; in a database another one may be making it at this moment.
-    """
-    if not isinstance(storage, JournalStorage):
-        return False
-    study = optuna.load_study(study_name=name, storage=storage)
+def _is_half_made(study: optuna.Study) -> bool:
+    """Whether a search was interrupted between making a study and saying what its settings are."""
     return SETTINGS not in study.user_attrs and not study.trials

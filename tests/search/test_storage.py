@@ -225,43 +225,32 @@ class TestADatabase:
             pass
 
 
-@pytest.fixture
-def url(postgres):
-    """An empty database of the server."""
-    import psycopg  # noqa: PLC0415
-
-    name = f"studies_{time.monotonic_ns()}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres.replace("/postgres?", f"/{name}?")
-
-
 @pytest.mark.slow
 class TestPostgreSQL:
-    def test_a_search_finds_what_it_finds_in_a_journal(self, task, whole, url, tmp_path):
+    def test_a_search_finds_what_it_finds_in_a_journal(self, task, whole, database_url, tmp_path):
         for trials in (3, 4):
-            with opened(tmp_path / "toy.journal", url) as storage:
+            with opened(tmp_path / "toy.journal", database_url) as storage:
                 found = searched(task, storage, trials)
         assert found == whole
 
-    def test_processes_may_open_an_empty_database_at_once(self, url, tmp_path):
+    def test_processes_may_open_an_empty_database_at_once(self, database_url, tmp_path):
         code = "import sys; from pathlib import Path; from pipeline.search.storage import opened\n"
         code += "with opened(Path(sys.argv[1]), sys.argv[2]): pass"
         paths = {**os.environ, "PYTHONPATH": str(ROOT)}
         started = [
-            subprocess.Popen([sys.executable, "-c", code, str(tmp_path / f"{n}.journal"), url], env=paths)
+            subprocess.Popen([sys.executable, "-c", code, str(tmp_path / f"{n}.journal"), database_url], env=paths)
             for n in range(4)
         ]
         assert [process.wait(120) for process in started] == [0] * 4
 
     @pytest.mark.parametrize("search", [{"pruner": "none", "objectives": ["nll", "calibration"]}, {"sampler": "nsga2"}])
-    def test_with_other_samplers_and_two_objectives(self, url, tmp_path, search):
+    def test_with_other_samplers_and_two_objectives(self, database_url, tmp_path, search):
         task = task_of(search_of(**search))
-        with opened(tmp_path / "toy.journal", url) as storage:
+        with opened(tmp_path / "toy.journal", database_url) as storage:
             found = searched(task, storage)
         assert found == searched(task, InMemoryStorage())
 
-    def test_a_trial_that_diverged_is_kept_as_it_is(self, url, tmp_path):
+    def test_a_trial_that_diverged_is_kept_as_it_is(self, database_url, tmp_path):
         space = {"learning_rate": {"low": 0.01, "high": 1e30, "log": True}}
         search = search_of(space=space, arms={"none": []}, sampler="random", pruner="median")
         task = task_of(search, optimizer="sgd")
@@ -270,20 +259,20 @@ class TestPostgreSQL:
             *_, found = run(task, storage, {"none": "wild"}, trials=6)
             return contents_of(found)
 
-        with opened(tmp_path / "toy.journal", url) as storage:
+        with opened(tmp_path / "toy.journal", database_url) as storage:
             found = both(storage)
         assert any(trial["state"] == "FAIL" for trial in found["none"])
         assert found == both(InMemoryStorage())
 
-    def test_killed_at_any_moment_it_goes_on(self, task, whole, url, tmp_path):
-        command = [sys.executable, "-c", textwrap.dedent(SEARCHER), str(tmp_path / "toy.journal"), url]
+    def test_killed_at_any_moment_it_goes_on(self, task, whole, database_url, tmp_path):
+        command = [sys.executable, "-c", textwrap.dedent(SEARCHER), str(tmp_path / "toy.journal"), database_url]
         paths = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
         ended = []
         for added in (0, 1, 2, 4):
             process = subprocess.Popen([*command, str(added)], cwd=tmp_path, env=paths)
             ended.append(process.wait(120))
         assert ended == [-signal.SIGKILL] * 4
-        with opened(tmp_path / "toy.journal", url) as storage:
+        with opened(tmp_path / "toy.journal", database_url) as storage:
             left = optuna.get_all_study_summaries(storage)
             assert sum(summary.n_trials for summary in left) == 7
             assert searched(task, storage) == whole

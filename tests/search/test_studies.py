@@ -1,5 +1,7 @@
 """Can a person read what Optuna's dashboard shows, and is the search the same?"""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import optuna
 import pytest
 from optuna.storages import InMemoryStorage
@@ -58,6 +60,28 @@ def test_a_study_that_holds_trials_or_may_be_another_search_s_is_left_alone(tmp_
     with opened(tmp_path / "k", f"sqlite:///{tmp_path}/x.db") as storage:
         optuna.create_study(storage=storage, study_name=name)
         assert studies_of(storage, "wine", {arm: "mine"}, SEARCH) == {arm: f"{name} (2)"}
+
+
+@pytest.mark.slow
+class TestPostgreSQL:
+    """A database of which a search knows that no other one is making studies."""
+
+    def test_a_study_that_an_interruption_left_half_made_is_taken_over(self, database_url, tmp_path):
+        with opened(tmp_path / "j", database_url) as storage:
+            optuna.create_study(storage=storage, study_name="wine dropout")
+            assert studies_of(storage, "wine", {"dropout": "mine"}, SEARCH) == {"dropout": "wine dropout"}
+            assert studies_of(storage, "wine", {"dropout": "other"}, SEARCH) == {"dropout": "wine dropout (2)"}
+
+    def test_searches_that_start_at_once_make_one_study_of_each_arm(self, database_url, tmp_path):
+        def made(number):
+            with opened(tmp_path / f"{number}.journal", database_url) as storage:
+                return studies_of(storage, "wine", SETTINGS_OF, SEARCH)
+
+        with ThreadPoolExecutor(4) as threads:
+            first, *others = threads.map(made, range(4))
+        assert others == [first] * 3
+        with opened(tmp_path / "j", database_url) as storage:
+            assert {*optuna.get_all_study_names(storage)} == {*first.values()}
 
 
 @pytest.mark.parametrize("database", [False, True])
