@@ -1,7 +1,7 @@
 """Parallel engines: who does a command's work, as `PIPELINE_PARALLEL` or `--backend` says; they change no bit.
 
-Where no engine is chosen, processes of this machine do it, but threads train networks where that is soon done: they
-start at once, and share an interpreter, which processes do not.
+Where no engine is chosen, processes of this machine do it, but threads train networks until processes are there, or
+worth their start: threads share an interpreter, which keeps them waiting for each other.
 """
 
 from __future__ import annotations
@@ -132,8 +132,9 @@ def crew(jobs: int, *, threads: bool = False, long: bool = False, local: bool = 
     kind = session.engine.kind
     if kind in ("dask", "ray") and not local:
         return Crew(session.cluster(jobs).cores, is_remote=True, are_threads=False)
-    by_threads = threads and (local or kind == "threads" or (kind == "auto" and not long))
-    return Crew(session.engine.workers or jobs, is_remote=False, are_threads=by_threads)
+    size, worth = session.engine.workers or jobs, long or session.has_processes
+    by_threads = local or kind == "threads" or (kind == "auto" and (size == 1 or not worth))
+    return Crew(size, is_remote=False, are_threads=threads and by_threads)
 
 
 def shared(value: Value, jobs: int) -> Shared[Value] | Value:
@@ -165,7 +166,8 @@ def results(
             come as they are.
         jobs: workers of this machine; a cluster has its own.
         threads: whether threads can do it, for most of it is outside of the interpreter.
-        long: whether it takes so long that processes are worth their start nevertheless, where no engine is chosen.
+        long: whether it takes so long that processes are worth their start nevertheless, where no engine is chosen
+            and none are there yet.
         local: whether this machine does it whatever is chosen.
 
     Raises:
@@ -215,6 +217,7 @@ def _once(
         expected = session.cluster(jobs).arithmetic
         yield from session.parallel(jobs)(_remote_call(expected, function, arguments(item)) for item in items)
         return
+    _session().has_processes |= not workers.are_threads
     count, backend = max(1, min(workers.size, len(items))), "threading" if workers.are_threads else "loky"
     local_call = delayed(function if workers.are_threads else partial(_working_for, os.getpid(), function))
     yield from Parallel(count, backend=backend, return_as="generator")(local_call(*arguments(item)) for item in items)
@@ -273,10 +276,11 @@ def _lost(jobs: int, *, local: bool) -> tuple[type[BaseException], ...]:
 
 
 class _Session:
-    """An engine, and what it is connected to once there is work."""
+    """An engine, and what it is connected to once there is work; whether processes of this machine have had some."""
 
     def __init__(self, engine: Engine, stack: ExitStack) -> None:
         self.engine, self._stack = engine, stack
+        self.has_processes = False
         self._cluster: Cluster | None = None
         self._parallel: Any = None
 

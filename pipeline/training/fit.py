@@ -66,7 +66,7 @@ def fit_each(
         data: seed -> its data.
         together: groups whose members may share a chunk, and which are whole at about the same time.
         jobs: workers of this machine; see `pipeline.core.parallel`. Where no engine is chosen they are threads, or
-            processes where it is long.
+            processes where it is long or they are there already.
         chunk: members fitted at once, at most.
         tick: receives how many member-epochs are done: after every epoch by threads, after every chunk of others.
         how: `history`, `weights` and `splits` as `fit_stack` has them.

@@ -83,7 +83,16 @@ class TestResults:
 
     def test_long_work_is_done_by_processes_unless_threads_are_chosen(self):
         assert os.getpid() not in done(pid, range(4), threads=True, long=True)
-        assert set(done(pid, range(4), "threads", threads=True, long=True)) == {os.getpid()}
+        for words in ("threads", "auto:1"):
+            assert set(done(pid, range(4), words, threads=True, long=True)) == {os.getpid()}
+
+    def test_processes_that_are_there_do_what_threads_would(self):
+        with using(parse("auto")):
+            arguments = {"arguments": lambda item: (item,), "jobs": 2}
+            assert set(results(pid, range(4), threads=True, **arguments)) == {os.getpid()}
+            assert os.getpid() not in results(pid, range(4), **arguments)
+            assert os.getpid() not in results(pid, range(4), threads=True, **arguments)
+            assert set(results(pid, range(4), threads=True, local=True, **arguments)) == {os.getpid()}
 
     def test_who_stops_asking_hears_nothing(self):
         given = results(square, range(1000), arguments=lambda item: (item,), jobs=2, threads=True)
