@@ -18,6 +18,7 @@ from pipeline.core.files import write_bytes
 from pipeline.core.paths import MEMO, output
 
 LIMIT = 4 << 30  # bytes; the entries that were not used for longest go first
+SHARE = 64  # one part of the limit in so many is written, on average, before the folder is looked through again
 DIGEST = 32  # bytes of the checksum that every entry begins with
 _KEY = re.compile("[0-9a-f]{64}")
 _PART = re.compile(r"\.[0-9a-f]{64}\.\d+\.[0-9a-f]{8}\.part")  # see `files.part_beside`
@@ -45,7 +46,8 @@ def recall(key: str) -> bytes | None:
 def remember(key: str, payload: bytes) -> None:
     """Keep finished work under a fingerprint."""
     write_bytes(_entry(key), sha256(payload).digest() + payload)
-    _trim(LIMIT)
+    if _is_drawn(key, len(payload), LIMIT):
+        _trim(LIMIT)
 
 
 def obtain(keys: Mapping[Item, str], make: Callable[[Sequence[Item]], Iterable[bytes]]) -> Iterator[tuple[Item, bytes]]:
@@ -99,6 +101,14 @@ def _entry(key: str) -> Path:
     if not _KEY.fullmatch(key):
         raise ValueError(f"key must be of 64 hexadecimal digits, got {key!r}")
     return output(MEMO / key)
+
+
+def _is_drawn(key: str, size: int, limit: int) -> bool:
+    """Whether to look through the folder after a write, which takes long where there are thousands of small entries.
+
+    Fingerprints are as good as random numbers: a write is drawn with the probability that its size has in a share.
+    """
+    return int(key[:8], 16) * limit < (size * SHARE) << 32
 
 
 def _trim(limit: int) -> None:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from time import time
 
 import pytest
 
-from pipeline.core.memo import fill, recall, remember
+from pipeline.core.memo import SHARE, fill, recall, remember
 from pipeline.core.paths import MEMO
 
 KEYS = KEY, OTHER, _ = [digit * 64 for digit in "123"]
@@ -71,9 +72,20 @@ class TestSize:
             path.write_bytes(b"x")
         os.utime(old, (time() - 25 * 3600,) * 2)
         os.utime(new, (time() - 23 * 3600,) * 2)
-        remember(OTHER, b"x")
+        remember("0" * 64, b"x")
         assert not old.exists()
         assert new.exists()
+
+    def test_small_entries_are_looked_through_once_in_a_share_of_the_limit(self, monkeypatch):
+        trimmed: list[int] = []
+        monkeypatch.setattr("pipeline.core.memo._trim", trimmed.append)
+        monkeypatch.setattr("pipeline.core.memo.LIMIT", limit := 64_000)
+        for number in range(2000):
+            remember(sha256(b"%d" % number).hexdigest(), b"x" * 10)
+        assert 5 <= len(trimmed) <= 40  # 20 shares of 1,000 bytes are written
+        trimmed.clear()
+        remember("f" * 64, b"x" * (limit // SHARE + 1))
+        assert len(trimmed) == 1
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../../x", "/etc/passwd", "key", "A" * 64, "0" * 63, "0" * 64 + "\n"])
