@@ -83,7 +83,7 @@ bench: $(READY) ## measure the engine, training and the search against the matri
 	@python -m benchmarks.training_race --write benchmarks/training_race.json
 	@python -m benchmarks.search --write benchmarks/search.json
 
-campaign: $(READY) ## kill, interrupt, starve and cut off a tiny study at every stage, and see what survives (20 minutes)
+campaign: $(READY) ## kill, interrupt, starve and cut off a tiny study at every stage, and see what survives (half an hour)
 	@PYTHONPATH=tests python -m benchmarks.campaign --write benchmarks/campaign.json
 
 ui: $(READY) ## open the MLflow UI on http://127.0.0.1:5000 (UI_PORT=... for another, OPEN=no for no browser)
