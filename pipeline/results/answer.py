@@ -114,7 +114,7 @@ def answer_sentence(answer: Answer, protocol: ProtocolSummary, notation: Notatio
     key, seeds, test = notation.name(answer.key), f"n = {answer.seeds} paired seeds", answer.test
     leave, chosen = "Leave it unregularized", f"{key}, chosen on validation,"
     if not answer.learned:
-        return f"{leave}: nothing predicts validation rows better than the class frequencies do; {seeds}."
+        return f"{leave}: nothing is shown to predict validation rows better than the class frequencies do; {seeds}."
     if test is None:
         return f"{leave}: validation prefers the unregularized network; {seeds}."
     if answer.duplicate:

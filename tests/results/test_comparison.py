@@ -457,7 +457,7 @@ def test_where_nothing_has_learned_anything_the_answer_says_so():
     results = made(scores, base_rate=0.9)
     assert not results.answer.learned
     assert results.answer.recommendation == "leave it unregularized"
-    assert "nothing predicts validation rows better than the class frequencies do" in results.answer.sentence
+    assert "nothing is shown to predict validation rows better than the class frequencies do" in results.answer.sentence
     assert made(scores_of()).answer.learned
 
 
