@@ -18,7 +18,7 @@ from parsed_texts import remembering
 from ruamel.yaml import YAML
 from servers import has_postgres, postgresql
 
-from pipeline.core import determinism, fingerprint
+from pipeline.core import determinism, fingerprint, parallel
 
 gc.disable()  # until all is imported and collected, which stays
 settings.register_profile("unhurried", deadline=None)  # first calls import scipy, and machines are busy
@@ -63,6 +63,12 @@ def _torch_as_it_was():
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_processes_yet() -> None:
+    """Where no engine is chosen threads train, whatever ran in this process before."""
+    parallel._HERE.has_processes = False
 
 
 @pytest.fixture(scope="module")
