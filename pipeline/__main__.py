@@ -11,8 +11,9 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.core.determinism import pin
+from pipeline.core.engines import VARIABLE, parse
 from pipeline.core.errors import InputError, one_short_line
-from pipeline.core.parallel import VARIABLE, parse, using
+from pipeline.core.parallel import using
 from pipeline.core.paths import PARAMS
 from pipeline.core.progress import print_anything
 from pipeline.stages.arguments import ANYWHERE, OWN_TABLE, PARALLEL, parser_of

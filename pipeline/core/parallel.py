@@ -1,4 +1,4 @@
-"""Parallel engines: who does a command's work, as `PIPELINE_PARALLEL` or `--backend` says; they change no bit.
+"""Parallel work, done by the engine that was chosen, which changes no bit.
 
 Where no engine is chosen, processes of this machine do it, but threads train networks until processes are there, or
 worth their start: threads share an interpreter, which keeps them waiting for each other.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -17,19 +16,15 @@ from functools import cache, partial
 from importlib import import_module
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from warnings import catch_warnings, simplefilter
 
+from pipeline.core.engines import Engine
 from pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.core.arithmetic import Arithmetic
 
-VARIABLE = "PIPELINE_PARALLEL"
-WORDS = "auto, threads, loky, loky:4, dask:tcp://host:8786, ray://host:10001 or ray"
-_PATTERN = re.compile(
-    r"(?P<kind>auto|threads|loky)(:(?P<workers>[1-9]\d*))?|dask:(?P<dask>\w+://.+)|(?P<ray>ray(://.+)?)"
-)
 _ARITHMETIC, _CLUSTERS = "pipeline.core.arithmetic", "pipeline.core.clusters"
 """Imported by name: results, and so their fingerprints, do not depend on engines, nor on what is installed of them."""
 _GIVEN_UP = "a worker died twice at the same work; what is finished is kept, and the same command goes on from there"
@@ -39,16 +34,6 @@ _SENT_ONCE = 1 << 20  # bytes that a shared object says it has, so that joblib's
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Value = TypeVar("Value")
-Kind = Literal["auto", "threads", "loky", "dask", "ray"]
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What was chosen: `address` of a cluster, "" for a Ray of our own; `workers` of this machine, None for --jobs."""
-
-    kind: Kind
-    address: str = ""
-    workers: int | None = None
 
 
 class Crew(NamedTuple):
@@ -89,26 +74,6 @@ class Shared(Generic[Value]):
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return (Shared, (self.value,)) if self._reference is None else (_fetched, (self._reference,))
-
-
-def parse(words: str, name: str = VARIABLE) -> Engine:
-    """The engine that words choose.
-
-    Raises:
-        InputError: they are not of those that `WORDS` lists.
-
-    >>> parse("dask:tcp://10.0.0.7:8786")
-    Engine(kind='dask', address='tcp://10.0.0.7:8786', workers=None)
-    """
-    match = _PATTERN.fullmatch(words)
-    if match is None:
-        raise InputError(f"{name}: must be {WORDS}, got {words!r}")
-    if address := match["dask"]:
-        return Engine("dask", address)
-    if match["ray"]:
-        return Engine("ray", "" if words == "ray" else words)
-    workers = int(match["workers"]) if match["workers"] else None
-    return Engine(cast("Kind", match["kind"]), workers=workers)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from pipeline.core.durations import seconds_of
-from pipeline.core.parallel import VARIABLE, WORDS
+from pipeline.core.engines import VARIABLE, WORDS
 
 COMMANDS = {  # command -> the names it takes, and what it does; the module and function of this name run it
     "add": ("", "read your own table, say what it is and what its study costs, and write it into params.yaml"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.config.cost import point_networks_of, search_networks_of
+from pipeline.config.cost import networks_of, point_networks_of, search_networks_of
 from pipeline.config.params import Params, params_of
 from pipeline.config.reading import parse_yaml, read_text
 from pipeline.core.durations import duration
@@ -54,7 +54,7 @@ def _length(params: Params, clock: Clock) -> str:
 def _logit_bytes(params: Params, dataset: Dataset) -> int:
     """Bytes of what the networks of the points of a study predict for all rows."""
     rows: int = sum(getattr(dataset.splits, split).shape[1] for split in SPLITS)
-    return point_networks_of(params)._replace(rates=0).total * rows * len(dataset.pool.classes) * _LOGIT
+    return networks_of(params).points * rows * len(dataset.pool.classes) * _LOGIT
 
 
 def _stages(name: str, params: Params, clock: Clock) -> Iterator[str]:

@@ -60,12 +60,12 @@ def _section(dataset: str) -> Section:
     from pipeline.results.study_files import read_study  # noqa: PLC0415
 
     return Section(
+        pictures=read_record(Pictures, pictures_file(dataset)).root,
         results=read_study(result_file(dataset, "results.json")),
         search=read_record(SearchResults, result_file(dataset, "search.json")),
         calibrators=read_record(CalibratorResults, result_file(dataset, "calibrators.json")),
         baselines=read_record(BaselineResults, result_file(dataset, "baselines.json")),
         champion=read_record(ChampionResults, result_file(dataset, "champion.json")),
-        pictures=read_record(Pictures, pictures_file(dataset)).root,
     )
 
 

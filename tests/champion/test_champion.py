@@ -15,8 +15,9 @@ from pipeline.champion.model import calibrated, row_losses
 from pipeline.champion.storage import Model, from_arrays, to_arrays
 from pipeline.config.baselines import read_baselines
 from pipeline.config.points import Point
+from pipeline.core.engines import parse
 from pipeline.core.errors import InputError
-from pipeline.core.parallel import parse, using
+from pipeline.core.parallel import using
 from pipeline.core.paths import PARAMS
 from pipeline.data.dataset import Pool
 from pipeline.data.folds import folds_of

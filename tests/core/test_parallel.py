@@ -12,8 +12,9 @@ import pytest
 from project import ROOT
 
 from pipeline.core.arithmetic import arithmetic, require_same
+from pipeline.core.engines import WORDS, Engine, parse
 from pipeline.core.errors import InputError
-from pipeline.core.parallel import WORDS, Engine, Shared, crew, parse, results, shared, using
+from pipeline.core.parallel import Shared, crew, results, shared, using
 
 
 def square(number, _=None):

@@ -25,8 +25,9 @@ from scipy.special import log_softmax as log_softmax_of
 
 from pipeline.calibration.calibrator import refinement_loss
 from pipeline.config.search_space import OBJECTIVES as NAMES
+from pipeline.core.engines import parse
 from pipeline.core.errors import InputError
-from pipeline.core.parallel import parse, using
+from pipeline.core.parallel import using
 from pipeline.core.rng import Purpose, generator
 from pipeline.search.objectives import OBJECTIVES, by_seed
 from pipeline.search.optimize import next_batch, run

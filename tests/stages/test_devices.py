@@ -6,6 +6,7 @@ from project import STUDY, write_params
 
 from pipeline.config.params import load_params
 from pipeline.core import parallel
+from pipeline.core.engines import Engine
 from pipeline.core.errors import InputError
 from pipeline.core.fingerprint import fingerprints
 from pipeline.core.paths import PARAMS, data_file
@@ -40,7 +41,7 @@ def test_without_a_gpu_nothing_is_done(command, tmp_path):
 
 
 def test_processes_of_this_machine_have_no_other_devices(params):
-    with parallel.using(parallel.parse("loky:2")), pytest.raises(InputError, match=r"^params.yaml: train.device"):
+    with parallel.using(Engine("loky", workers=2)), pytest.raises(InputError, match=r"^params.yaml: train.device"):
         require_devices([params.base])
 
 

@@ -25,8 +25,9 @@ from torch.nn.functional import cross_entropy
 from pipeline.calibration.calibrator import fit_calibrator
 from pipeline.config.params import load_params
 from pipeline.config.points import STRENGTHS
+from pipeline.core.engines import parse
 from pipeline.core.errors import InputError
-from pipeline.core.parallel import parse, using
+from pipeline.core.parallel import using
 from pipeline.core.rng import Purpose, uniform16
 from pipeline.models.build import build
 from pipeline.training.early_stopping import EarlyStopping, negative_log_likelihood
